@@ -1,0 +1,20 @@
+"""The errors that a user can mend: the command line prints their message and no traceback."""
+
+
+class UserError(Exception):
+    """What was wrong, where, and what was expected, in one message.
+
+    Raised for bad input: a config key, a file, a checksum, a checkpoint, an argument.
+    """
+
+
+class ConfigError(UserError):
+    """A benchmark description that cannot be run; the message names the key."""
+
+
+class DataError(UserError):
+    """A dataset that is missing, damaged or not what the config says."""
+
+
+class RunFailed(UserError):
+    """A run that ended without a result, such as a loss that became NaN."""

@@ -1,0 +1,149 @@
+"""What a run leaves in its folder: the one place that knows the file names.
+
+| file            | written by | content                                                          |
+|-----------------|------------|------------------------------------------------------------------|
+| spec.json       | train      | the RunSpec with its digest                                      |
+| record.json     | train      | status, provenance, cost; see `Record`                           |
+| history.jsonl   | train      | one line an epoch, while it trains; see `HISTORY_KEYS`           |
+| checkpoint.pt   | train      | weights and EMA weights of the best epoch                        |
+| metrics.json    | evaluate   | test NLL (nats/image), bits/dim, perplexity; see `evaluation`    |
+| nats.npz        | evaluate   | nats per test image, mean nats per pixel                         |
+| samples.npz     | sample     | `images` uint8 [n, C, H, W] and `labels` int64 [n] (-1: none)    |
+| samples.png     | sample     | the same as a grid                                               |
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pixelcnn.config import RunSpec
+from pixelcnn.files import read_json, write_json
+
+SPEC = "spec.json"
+RECORD = "record.json"
+HISTORY = "history.jsonl"
+CHECKPOINT = "checkpoint.pt"
+METRICS = "metrics.json"
+NATS = "nats.npz"
+SAMPLES = "samples.npz"
+SAMPLE_GRID = "samples.png"
+
+#: Keys of a history line. NLL in nats per image; seconds: training steps so far, without validation.
+HISTORY_KEYS = (
+    "epoch",
+    "step",
+    "train_nll",
+    "valid_nll",
+    "learning_rate",
+    "gradient_norm",
+    "seconds",
+    "images_per_second",
+)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Test results of a run: the EMA weights of its best epoch, always in float32.
+
+    `nll` is the mean over images of -log p(x), or of -log p(x|y) given the true label for a
+    conditional variant, in nats per image. The `marginal_` ones are of -log sum_y p(y) p(x|y) and,
+    like `accuracy` (share of images whose label is argmax_y p(x|y)), None for unconditional ones.
+    """
+
+    digest: str
+    data_sha256: str
+    split: str
+    images: int
+    dims: int
+    levels: int
+    nll: float
+    bits_per_dim: float
+    perplexity: float
+    marginal_nll: float | None = None
+    marginal_bits_per_dim: float | None = None
+    marginal_perplexity: float | None = None
+    accuracy: float | None = None
+    seconds: float = 0.0
+
+    def write(self, run_dir: Path) -> None:
+        """Write metrics.json atomically."""
+        write_json(run_dir / METRICS, asdict(self))
+
+
+@dataclass
+class Record:
+    """How a training went. Written at its start, after every epoch and at its end.
+
+    `training_seconds` is the time spent in training steps, `wall_seconds` everything from the
+    start of the fit to its end (validation and checkpoints too).
+    """
+
+    run_id: str
+    digest: str
+    started: str
+    host: str
+    pid: int
+    commit: str | None
+    versions: dict[str, str]
+    device: str
+    threads: int
+    precision: str
+    parameters: int
+    status: Literal["running", "finished", "failed"] = "running"
+    error: str | None = None
+    ended: str | None = None
+    epochs: int = 0
+    best_epoch: int | None = None
+    best_valid_nll: float | None = None
+    stopped_early: bool = False
+    images_seen: int = 0
+    training_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    images_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+
+    def write(self, run_dir: Path) -> None:
+        """Replace record.json atomically."""
+        write_json(run_dir / RECORD, asdict(self))
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Read access to the records of one run; what is not there yet is None or empty."""
+
+    path: Path
+
+    def spec(self) -> RunSpec | None:
+        """The spec that was trained."""
+        value = self._json(SPEC)
+        return None if value is None else RunSpec.from_json(value)
+
+    def record(self) -> Record | None:
+        """How the training went or goes."""
+        value = self._json(RECORD)
+        return None if value is None else Record(**value)
+
+    def metrics(self) -> Metrics | None:
+        """The test results, if the run was evaluated."""
+        value = self._json(METRICS)
+        return None if value is None else Metrics(**value)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The finished epochs. A last line without its newline is still being written: left out."""
+        path = self.path / HISTORY
+        if not path.exists():
+            return []
+        lines = path.read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+    def file(self, name: str) -> Path | None:
+        """The path of one of the files above if it is there."""
+        path = self.path / name
+        return path if path.exists() else None
+
+    def _json(self, name: str) -> Any:
+        path = self.path / name
+        return read_json(path) if path.exists() else None
