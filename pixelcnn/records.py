@@ -15,7 +15,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import uuid
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +34,9 @@ METRICS = "metrics.json"
 NATS = "nats.npz"
 SAMPLES = "samples.npz"
 SAMPLE_GRID = "samples.png"
+
+#: What is made from a training; void as soon as the run is trained anew.
+RESULTS = (CHECKPOINT, METRICS, NATS, SAMPLES, SAMPLE_GRID)
 
 #: Keys of a history line. NLL in nats per image; seconds: training steps so far, without validation.
 HISTORY_KEYS = (
@@ -105,9 +112,29 @@ class Record:
     images_per_second: float | None = None
     peak_memory_bytes: int | None = None
 
+    @classmethod
+    def new(cls, spec: RunSpec, **provenance: Any) -> Record:
+        """The record of a training that starts now, in this process."""
+        return cls(
+            run_id=uuid.uuid4().hex,
+            digest=spec.digest,
+            started=_now(),
+            host=platform.node(),
+            pid=os.getpid(),
+            **provenance,
+        )
+
+    def end(self, status: Literal["finished", "failed"], error: str | None = None) -> None:
+        """Note that the training ended now, and how."""
+        self.status, self.error, self.ended = status, error, _now()
+
     def write(self, run_dir: Path) -> None:
         """Replace record.json atomically."""
         write_json(run_dir / RECORD, asdict(self))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,86 @@
+"""Checkpoints: what rebuilds a model, written atomically, never executing code when loaded."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pixelcnn.config import RunSpec
+from pixelcnn.errors import UserError
+from pixelcnn.files import atomic
+from pixelcnn.likelihoods import Likelihood
+from pixelcnn.models.base import AutoregressiveModel, ImageSpec
+from pixelcnn.models.registry import build_model
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The weights of one epoch of a run. `image` is the dataset's, with its classes."""
+
+    spec: RunSpec
+    image: ImageSpec
+    data_sha256: str
+    epoch: int
+    weights: dict[str, Tensor]
+    ema_weights: dict[str, Tensor]
+
+    def model(self) -> tuple[AutoregressiveModel, Likelihood]:
+        """The model with its EMA weights, in evaluation mode, and its likelihood.
+
+        Raises:
+            UserError: if the weights do not fit the architecture as it is now.
+        """
+        model, likelihood = build_model(self.spec.variant, self.image)
+        try:
+            model.load_state_dict(self.ema_weights)
+        except RuntimeError as error:
+            raise UserError(f"checkpoint of {self.spec.name}: does not fit the architecture: {error}") from error
+        return model.eval(), likelihood
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint, atomically."""
+    value = {
+        "format": FORMAT,
+        "spec": json.dumps(checkpoint.spec.to_json()),
+        "image": asdict(checkpoint.image),
+        "data_sha256": checkpoint.data_sha256,
+        "epoch": checkpoint.epoch,
+        "weights": checkpoint.weights,
+        "ema_weights": checkpoint.ema_weights,
+    }
+    with atomic(path) as temporary:
+        torch.save(value, temporary)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint; tensors and plain data only, nothing else is unpickled.
+
+    Raises:
+        UserError: if it is missing, damaged, or holds anything but plain data.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no checkpoint there; train the run first")
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path}: not loaded: it is damaged or holds more than plain data") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: damaged checkpoint: {str(error).splitlines()[0]}") from error
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise UserError(f"{path}: not a checkpoint of format {FORMAT}")
+    return Checkpoint(
+        spec=RunSpec.from_json(json.loads(value["spec"])),
+        image=ImageSpec(**value["image"]),
+        data_sha256=value["data_sha256"],
+        epoch=value["epoch"],
+        weights=value["weights"],
+        ema_weights=value["ema_weights"],
+    )

@@ -1,0 +1,303 @@
+"""The command line `pixelcnn`: the only place that puts the parts together."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from pixelcnn import __version__, config
+from pixelcnn.config import Benchmark, RunSpec
+from pixelcnn.errors import RunFailed, UserError
+from pixelcnn.files import write_json
+
+#: Exit statuses: a mistake in the input, a run that failed, a signal (128 + its number).
+BAD_INPUT, RUN_FAILED = 2, 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status and prints a user's mistake as one message."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return options.command(options) or 0
+    except RunFailed as error:
+        print(f"pixelcnn {options.name}: failed: {error}", file=sys.stderr)
+        return RUN_FAILED
+    except UserError as error:
+        print(f"pixelcnn {options.name}: error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print(f"pixelcnn {options.name}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # the reader of our output went away, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from pixelcnn.planning import check_benchmark
+
+    if options.json is not None:
+        benchmark = config.benchmark_from(json.loads(options.json))
+    else:
+        benchmark = config.load_benchmark(options.config)
+    counts = check_benchmark(benchmark)
+    for (dataset, variant), parameters in counts.items():
+        print(f"{dataset:24} {variant:20} {parameters:>12,} parameters")
+    path = benchmark.directory / "config.json"
+    write_json(path, benchmark.to_json())
+    print(f"{len(benchmark.runs())} runs; wrote {path}")
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from pixelcnn.data import preparation
+    from pixelcnn.grids import class_examples, save_grid
+
+    benchmark = config.load_benchmark(options.config)
+    name = _only(options.dataset, benchmark.datasets, "--dataset")
+    if name not in benchmark.datasets:
+        raise UserError(f"--dataset: {name!r} is not one of {', '.join(benchmark.datasets)}")
+    data = preparation.prepare(benchmark.datasets[name], preparation.data_root(benchmark.data_root))
+    path = benchmark.data_file(name)
+    preparation.save(data, path)
+    test = data.splits["test"]
+    shown = class_examples(test.labels, len(test.images), benchmark.sampling.images)
+    save_grid(path.with_name("real.png"), test.images[shown], data.levels)
+    counts = ", ".join(f"{split} {len(part.images):,}" for split, part in data.splits.items())
+    print(f"{path}: {counts} images of {data.shape}, {data.levels} levels, SHA-256 {data.sha256}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from pixelcnn import checkpoint, machine, training
+    from pixelcnn.generators import derived_seed
+    from pixelcnn.models.registry import build_model
+    from pixelcnn.progress import TrainingProgress
+    from pixelcnn.records import CHECKPOINT
+
+    benchmark, spec, run_dir = _run(options)
+    finished = run_dir / CHECKPOINT
+    if finished.exists() and not options.force and checkpoint.load(finished).spec.digest == spec.digest:
+        print(f"{run_dir}: already trained; --force trains it anew")
+        return
+    device = _device(benchmark, options)
+    data = _data(benchmark, spec)
+    model, likelihood = build_model(
+        spec.variant, training.image_spec(data), seed=derived_seed(spec.seed, "initialisation")
+    )
+    progress = TrainingProgress(spec.name, spec.training.epochs)
+    result = training.fit(
+        model,
+        likelihood,
+        data,
+        spec,
+        run_dir=run_dir,
+        device=device,
+        on_epoch=progress.on_epoch,
+        on_step=progress.on_step,
+    )
+    print(f"{finished}: epoch {result.epoch}, {machine.device_name(device)}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from pixelcnn import evaluation
+
+    benchmark, spec, run_dir = _run(options)
+    metrics = evaluation.evaluate_run(
+        _checkpoint(spec, run_dir), _data(benchmark, spec), _device(benchmark, options), run_dir
+    )
+    marginal = "" if metrics.marginal_nll is None else (
+        f" given the label, {metrics.marginal_nll:.2f} marginal, {metrics.accuracy:.1%} classified right"
+    )
+    print(
+        f"{spec.name}: test NLL {metrics.nll:.2f} nats/image{marginal}, {metrics.bits_per_dim:.4f} bits/dim, "
+        f"perplexity {metrics.perplexity:.4f} per dimension, {metrics.images:,} images"
+    )
+
+
+def _sample(options: argparse.Namespace) -> None:
+    import numpy as np
+    import torch
+
+    from pixelcnn.files import atomic
+    from pixelcnn.grids import save_grid
+    from pixelcnn.progress import sampling_progress
+    from pixelcnn.records import SAMPLE_GRID, SAMPLES
+    from pixelcnn.sampling import sample
+
+    benchmark, spec, run_dir = _run(options)
+    model, likelihood = _checkpoint(spec, run_dir).model()
+    model.to(_device(benchmark, options))
+    n = benchmark.sampling.images if options.n is None else options.n
+    if n < 1:
+        raise UserError(f"-n: must be at least 1, got {n}")
+    classes = model.image.classes
+    y = None if classes is None else torch.arange(n) % classes
+    seed = spec.seed if options.sampling_seed is None else options.sampling_seed
+    on_row = sampling_progress(f"sampling {spec.name}", sys.stderr)
+    images = sample(model, likelihood, n, seed=seed, y=y, on_row=on_row).numpy()
+    out = run_dir / SAMPLES if options.out is None else options.out
+    with atomic(out) as temporary:
+        np.savez_compressed(
+            temporary, images=images, labels=np.full(n, -1) if y is None else y.numpy(), seed=seed
+        )
+    grid = out.with_suffix(".png") if options.out is not None else run_dir / SAMPLE_GRID
+    save_grid(grid, images, spec.dataset.levels)
+    print(f"{grid}: {n} images")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from pixelcnn.report import build_report
+
+    print(build_report(options.directory))
+
+
+def _track(options: argparse.Namespace) -> int:
+    from pixelcnn import tracking
+
+    if options.watch:
+        delivered = tracking.watch(options.directory, parent_pid=options.parent_pid, uri=options.uri)
+        return 0 if delivered else RUN_FAILED
+    print(tracking.project(options.directory, uri=options.uri))
+    return 0
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from pixelcnn import tracking
+
+    return tracking.serve(options.directory, port=options.port)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from pixelcnn.invariants import check_architecture
+
+    values = json.loads(options.hyperparameters)
+    passed = True
+    for result in check_architecture(options.model, values):
+        print(result)
+        passed = passed and result.passed
+    return 0 if passed else RUN_FAILED
+
+
+def _only(given: str | None, known: dict[str, object], flag: str) -> str:
+    """What was given, or the only one there is."""
+    if given is not None:
+        return given
+    if len(known) != 1:
+        raise UserError(f"{flag}: needed, since the config has {', '.join(known)}")
+    return next(iter(known))
+
+
+def _run(options: argparse.Namespace) -> tuple[Benchmark, RunSpec, Path]:
+    """The run that the options name, checked, and its folder."""
+    from pixelcnn.planning import check_run
+
+    benchmark = config.load_benchmark(options.config)
+    dataset = _only(options.dataset, dict(benchmark.datasets), "--dataset")
+    spec = benchmark.run(dataset, options.variant, options.seed)
+    check_run(spec)
+    return benchmark, spec, benchmark.run_directory(spec)
+
+
+def _data(benchmark: Benchmark, spec: RunSpec):  # type: ignore[no-untyped-def]  # numpy stays lazy
+    from pixelcnn.data.preparation import load_prepared
+
+    path = benchmark.data_file(spec.dataset_name)
+    data = load_prepared(path)
+    if data.spec != spec.dataset:
+        raise UserError(f"{path}: prepared as {data.spec}, the config says {spec.dataset}; prepare it again")
+    return data
+
+
+def _checkpoint(spec: RunSpec, run_dir: Path):  # type: ignore[no-untyped-def]  # torch stays lazy
+    from pixelcnn import checkpoint
+    from pixelcnn.records import CHECKPOINT
+
+    path = run_dir / CHECKPOINT
+    loaded = checkpoint.load(path)
+    if loaded.spec.digest != spec.digest:
+        raise UserError(
+            f"{path}: trained from a spec with digest {loaded.spec.digest}, the config has {spec.digest}; "
+            "train it again"
+        )
+    return loaded
+
+
+def _device(benchmark: Benchmark, options: argparse.Namespace):  # type: ignore[no-untyped-def]
+    """The device of this process, set up for it: threads and allocator."""
+    import torch
+
+    from pixelcnn import machine
+
+    if options.threads is not None:
+        if options.threads < 1:
+            raise UserError(f"--threads: must be at least 1, got {options.threads}")
+        torch.set_num_threads(options.threads)
+    machine.tune_allocator()
+    return machine.choose_device(benchmark.device)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pixelcnn", description="Benchmark of PixelCNN models.")
+    parser.add_argument("--version", action="version", version=f"pixelcnn {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, function: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=function, name=name)
+        return added
+
+    plan = command("plan", _plan, "Check a config with all its datasets and variants; write it resolved.")
+    given = plan.add_mutually_exclusive_group(required=True)
+    given.add_argument("config", nargs="?", help="benchmark description, YAML or JSON")
+    given.add_argument("--json", help="the benchmark description itself, as JSON")
+
+    prepare = command("prepare", _prepare, "Prepare the images of a dataset: one file for all runs.")
+    prepare.add_argument("config", help="benchmark description, YAML or JSON")
+    prepare.add_argument("--dataset", help="name in the config; needed if it has several")
+
+    _run_command(command("train", _train, "Train one run.")).add_argument(
+        "--force", action="store_true", help="train anew what is already trained"
+    )
+    _run_command(command("evaluate", _evaluate, "Test NLL, bits/dim and perplexity of a trained run."))
+    samples = _run_command(command("sample", _sample, "Draw images from a trained run."))
+    samples.add_argument("-n", type=int, help="how many (default: the config's sampling.images)")
+    samples.add_argument("--sampling-seed", type=int, help="seed of the noise (default: the run's seed)")
+    samples.add_argument("--out", type=Path, help="an .npz file (default: in the run's folder)")
+
+    for name, function, text in (
+        ("report", _report, "Compare the runs of a benchmark: tables, plots, samples, one page."),
+        ("track", _track, "Project the runs of a benchmark into MLflow."),
+        ("ui", _ui, "Open the MLflow UI on the runs under a benchmark's folder."),
+    ):
+        added = command(name, function, text)
+        added.add_argument("directory", type=Path, help="results/BENCHMARK")
+        if name == "track":
+            added.add_argument("--watch", action="store_true", help="keep on while runs grow")
+            added.add_argument("--parent-pid", type=int, help="with --watch: end when this process is gone")
+            added.add_argument("--uri", help="tracking server (default: MLFLOW_TRACKING_URI or the config's)")
+        if name == "ui":
+            added.add_argument("--port", type=int, default=5000)
+
+    check = command("check", _check, "Check the invariants of an architecture.")
+    check.add_argument("model", help="a name, or the path of a .py file that defines one")
+    check.add_argument("--hyperparameters", default="{}", help="as JSON (default: the architecture's own)")
+    return parser
+
+
+def _run_command(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("config", help="benchmark description, YAML or JSON")
+    parser.add_argument("--dataset", help="name in the config; needed if it has several")
+    parser.add_argument("--variant", required=True, help="name in the config")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
+    return parser

@@ -1,0 +1,83 @@
+"""The two-stack gated block of van den Oord et al. 2016b, section 2.3, without a blind spot.
+
+The vertical stack sees whole rows above, the horizontal one the row itself to the left and, by a
+link, the vertical stack. The vertical stack is shifted down by a row once, at the input: its first
+layer reads rows above only. A feature of the vertical stack at row r then knows rows before r, and
+later layers may read row r of it in full. Shifting in every layer would bring the blind spot back.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pixelcnn.layers.base import CausalLayer, Seen
+from pixelcnn.layers.convolution import CausalConv2d
+from pixelcnn.layers.pointwise import ClassBias, Pointwise
+
+Streams = tuple[Tensor, Tensor]
+
+
+def gate(x: Tensor) -> Tensor:
+    """tanh(first half of the channels) · sigmoid(second half): [N, 2C, H, W] -> [N, C, H, W]."""
+    value, control = x.chunk(2, dim=1)
+    return torch.tanh(value) * torch.sigmoid(control)
+
+
+class GatedBlock(CausalLayer):
+    """(vertical, horizontal) -> (vertical, horizontal), each [N, C, H, W].
+
+    The first block (`first=True`) takes the raw image for both streams, leaves the pixel itself
+    out and has no residual; later ones add the horizontal residual of the paper's figure 2.
+    """
+
+    def __init__(
+        self, inputs: int, channels: int, kernel_size: int, classes: int | None, *, first: bool = False
+    ) -> None:
+        super().__init__()
+        half = kernel_size // 2
+        last_row, last_column = (-1, -1) if first else (0, 0)
+        self.first = first
+        self.vertical = CausalConv2d(
+            inputs, 2 * channels, (-half, last_row), (-half, half), last=half
+        )
+        self.horizontal = CausalConv2d(
+            inputs, 2 * channels, (0, 0), (-half, last_column), last=last_column
+        )
+        self.link = Pointwise(2 * channels, 2 * channels)
+        self.vertical_bias = ClassBias(classes, 2 * channels)
+        self.horizontal_bias = ClassBias(classes, 2 * channels)
+        self.out = Pointwise(channels, channels)
+
+    def forward(self, x: Streams, y: Tensor | None) -> Streams:
+        v, h = x
+        above = self.vertical(v, y)
+        left = self.horizontal(h, y) + self.link(above, y)
+        out = self.out(gate(self.horizontal_bias(left, y)), y)
+        return gate(self.vertical_bias(above, y)), out if self.first else h + out
+
+    def reach(self, seen: tuple[Seen, Seen]) -> tuple[Seen, Seen]:
+        v, h = seen
+        above = self.vertical.reach(v)
+        out = self.horizontal.reach(h) | above
+        return above, out if self.first else h | out
+
+
+class Fork(CausalLayer):
+    """One stream becomes both streams of a two-stack network."""
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Streams:
+        return x, x
+
+    def reach(self, seen: Seen) -> tuple[Seen, Seen]:
+        return seen, seen
+
+
+class HorizontalStream(CausalLayer):
+    """The end of a two-stack network: the horizontal stream, which has seen both."""
+
+    def forward(self, x: Streams, y: Tensor | None) -> Tensor:
+        return x[1]
+
+    def reach(self, seen: tuple[Seen, Seen]) -> Seen:
+        return seen[1]

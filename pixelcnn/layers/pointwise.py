@@ -1,0 +1,72 @@
+"""Layers that look at one pixel at a time: their reach is what their input sees."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from pixelcnn.layers.base import CausalLayer, Seen
+
+
+class Activation(CausalLayer):
+    """An elementwise non-linearity, ReLU unless told otherwise."""
+
+    def __init__(self, function: nn.Module | None = None) -> None:
+        super().__init__()
+        self.function = function or nn.ReLU()
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return self.function(x)
+
+
+class Pointwise(CausalLayer):
+    """1x1 convolution: [N, in, H, W] -> [N, out, H, W].
+
+    `gain` scales the initial weights; a small one at the last layer makes the first loss that of a
+    uniform guess, dims · ln(levels).
+    """
+
+    def __init__(self, inputs: int, outputs: int, gain: float = 1.0) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 1)
+        with torch.no_grad():
+            self.conv.weight.mul_(gain)
+            self.conv.bias.zero_()  # type: ignore[union-attr]  # it was asked for
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return self.conv(x)
+
+
+class ClassBias(CausalLayer):
+    """Adds a learned vector per class to every pixel (van den Oord et al. 2016b, eq. 4).
+
+    With `classes=None` it does nothing and has no parameters, so that an architecture is written
+    once for both cases.
+    """
+
+    def __init__(self, classes: int | None, channels: int) -> None:
+        super().__init__()
+        self.bias = None if classes is None else nn.Parameter(0.1 * torch.randn(classes, channels))
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return x if self.bias is None else x + self.bias[y][:, :, None, None]
+
+
+class PixelTable(CausalLayer):
+    """Free parameters at every pixel, [N, P, H, W] whatever the input: no pixel sees another.
+
+    `gain` multiplies the stored weights, so that a learning rate made for networks moves them
+    far enough: counts of thousands of images ask for log-odds near ±8.
+    """
+
+    def __init__(self, classes: int | None, parameters: int, height: int, width: int, gain: float) -> None:
+        super().__init__()
+        self.gain = gain
+        self.weight = nn.Parameter(torch.zeros(classes or 1, parameters, height, width))
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        table = self.gain * self.weight
+        return table.expand(len(x), -1, -1, -1) if y is None else table[y]
+
+    def reach(self, seen: Seen) -> Seen:
+        return torch.zeros_like(seen)

@@ -1,0 +1,103 @@
+"""What machine a run is on: device, precision, memory, versions, commit."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import pixelcnn
+from pixelcnn.errors import UserError
+
+
+def tune_allocator() -> bool:
+    """Keep freed memory in the process, as training steps ask for the same sizes again.
+
+    glibc returns large blocks to the system at once, and every step pays page faults for them.
+    Sets M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD; False where the C library is another.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4
+    settings = ((m_mmap_max, 0), (m_trim_threshold, 2**31 - 1), (m_top_pad, 64 * 2**20))
+    return all([libc.mallopt(option, value) == 1 for option, value in settings])
+
+
+def choose_device(wanted: str) -> torch.device:
+    """`auto` takes a GPU if there is one.
+
+    Raises:
+        UserError: if cuda is asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise UserError("device: cuda was asked for, but torch finds no GPU; use device: auto or cpu")
+    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
+
+
+def choose_precision(wanted: str, device: torch.device) -> str:
+    """`auto` takes bfloat16 where the device multiplies it in hardware, else float32."""
+    if wanted != "auto":
+        return wanted
+    fast = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _cpu_has_bf16()
+    return "bfloat16" if fast else "float32"
+
+
+def _cpu_has_bf16() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():  # not Linux: no portable way to ask, and float32 is always right
+        return False
+    flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags.split())
+
+
+def device_name(device: torch.device) -> str:
+    """The product name of the GPU or CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    return f"CPU {model or platform.processor() or platform.machine()}"
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Peak memory of this process: on the GPU what torch allocated, else the resident set."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers of a run depend on."""
+    return {
+        "pixelcnn": pixelcnn.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def commit() -> str | None:
+    """The commit of the source tree, with -dirty if tracked files differ; None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None  # installed from a package, or git is not there: the version must do
+    return described.stdout.strip()

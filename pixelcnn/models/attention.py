@@ -1,0 +1,55 @@
+"""Self-Attention PixelCNN: masked convolutions with causal attention over all earlier pixels.
+
+The residual blocks are those of the plain PixelCNN; after every `attention_every` of them stands a
+residual multi-head self-attention, as PixelSNAIL (Chen et al. 2018, section 3) interleaves the two,
+in a smaller form: no gated feed-forward around the attention, no dropout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pixelcnn.config import at_least
+from pixelcnn.errors import ConfigError
+from pixelcnn.layers.attention import CausalSelfAttention
+from pixelcnn.layers.base import CausalLayer, Chain, Residual
+from pixelcnn.layers.convolution import masked_conv
+from pixelcnn.layers.pointwise import ClassBias
+from pixelcnn.models.base import AutoregressiveModel, require_odd
+from pixelcnn.models.pixelcnn import head, residual_block
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """`channels` is h as in the plain PixelCNN: the residual stream has 2h channels."""
+
+    channels: int = at_least(1, 32)
+    blocks: int = at_least(1, 4)
+    attention_every: int = at_least(1, 2)
+    heads: int = at_least(1, 4)
+    first_kernel_size: int = at_least(3, 7)
+    kernel_size: int = at_least(3, 3)
+    head_channels: int = at_least(1, 64)
+
+    def __post_init__(self) -> None:
+        require_odd(self, "first_kernel_size", "kernel_size")
+        if 2 * self.channels % self.heads:
+            raise ConfigError(f"heads: {self.heads} must divide twice the channels, {2 * self.channels}")
+
+
+class AttentionPixelCNN(AutoregressiveModel):
+    """Convolutions for what is near, attention for what is far."""
+
+    Hyperparameters = Hyperparameters
+
+    def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
+        hyper, stream, classes = hyperparameters, 2 * hyperparameters.channels, self.image.classes
+        layers: list[CausalLayer] = [
+            masked_conv(self.inputs, stream, hyper.first_kernel_size, "A"),
+            ClassBias(classes, stream),
+        ]
+        for i in range(1, hyper.blocks + 1):
+            layers.append(residual_block(stream, hyper.kernel_size, 1, classes))
+            if i % hyper.attention_every == 0:
+                layers.append(Residual(CausalSelfAttention(stream, hyper.heads)))
+        return Chain(*layers, *head(stream, hyper.head_channels, self.parameters_per_pixel))

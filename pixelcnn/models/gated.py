@@ -1,0 +1,45 @@
+"""Gated PixelCNN of van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders".
+
+Section 2: two stacks without a blind spot, gated activations, class bias in every block. Deviation:
+no separate skip connections; the head reads the last horizontal stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pixelcnn.config import at_least
+from pixelcnn.layers.base import CausalLayer, Chain
+from pixelcnn.layers.gated import Fork, GatedBlock, HorizontalStream
+from pixelcnn.models.base import AutoregressiveModel, require_odd
+from pixelcnn.models.pixelcnn import head
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """`channels` is the width of each of the two streams."""
+
+    channels: int = at_least(1, 24)
+    blocks: int = at_least(0, 5)
+    first_kernel_size: int = at_least(3, 7)
+    kernel_size: int = at_least(3, 3)
+    head_channels: int = at_least(1, 64)
+
+    def __post_init__(self) -> None:
+        require_odd(self, "first_kernel_size", "kernel_size")
+
+
+class GatedPixelCNN(AutoregressiveModel):
+    """Vertical and horizontal stack, linked in every block."""
+
+    Hyperparameters = Hyperparameters
+
+    def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
+        hyper, width, classes = hyperparameters, hyperparameters.channels, self.image.classes
+        return Chain(
+            Fork(),
+            GatedBlock(self.inputs, width, hyper.first_kernel_size, classes, first=True),
+            *(GatedBlock(width, width, hyper.kernel_size, classes) for _ in range(hyper.blocks)),
+            HorizontalStream(),
+            *head(width, hyper.head_channels, self.parameters_per_pixel),
+        )

@@ -1,0 +1,80 @@
+"""PixelCNN of van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks".
+
+Table 1 and figure 5: a 7x7 mask-A convolution, residual blocks (ReLU, 1x1 to half the channels,
+ReLU, 3x3 mask B, ReLU, 1x1 back), ReLU and two 1x1 layers. Deviations: `dilations` may spread the
+taps of the 3x3 convolutions, which gives the dilated variant (Yu and Koltun 2016, section 2); a
+class enters as a bias in every block (van den Oord et al. 2016b, eq. 4). A stack of masked
+convolutions has a blind spot to the upper right; the gated architecture has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pixelcnn.config import at_least
+from pixelcnn.errors import ConfigError
+from pixelcnn.layers.base import CausalLayer, Chain, Residual
+from pixelcnn.layers.convolution import masked_conv
+from pixelcnn.layers.pointwise import Activation, ClassBias, Pointwise
+from pixelcnn.models.base import AutoregressiveModel, require_odd
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """`channels` is the h of the paper: blocks work on h, the residual stream has 2h channels."""
+
+    channels: int = at_least(1, 32)
+    blocks: int = at_least(0, 6)
+    first_kernel_size: int = at_least(3, 7)
+    kernel_size: int = at_least(3, 3)
+    dilations: tuple[int, ...] = (1,)  # block i has dilation number i modulo their count
+    head_channels: int = at_least(1, 64)
+
+    def __post_init__(self) -> None:
+        require_odd(self, "first_kernel_size", "kernel_size")
+        if not self.dilations or min(self.dilations) < 1:
+            raise ConfigError(f"dilations: expected whole numbers from 1 on, got {list(self.dilations)}")
+
+
+class PixelCNN(AutoregressiveModel):
+    """The plain masked stack; with `dilations` the dilated variant."""
+
+    Hyperparameters = Hyperparameters
+
+    def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
+        hyper, stream, classes = hyperparameters, 2 * hyperparameters.channels, self.image.classes
+        return Chain(
+            masked_conv(self.inputs, stream, hyper.first_kernel_size, "A"),
+            ClassBias(classes, stream),
+            *(
+                residual_block(stream, hyper.kernel_size, hyper.dilations[i % len(hyper.dilations)], classes)
+                for i in range(hyper.blocks)
+            ),
+            *head(stream, hyper.head_channels, self.parameters_per_pixel),
+        )
+
+
+def residual_block(channels: int, kernel_size: int, dilation: int, classes: int | None) -> CausalLayer:
+    """The block of figure 5 with its class bias: [N, channels, H, W] -> the same."""
+    half = channels // 2
+    return Residual(
+        Chain(
+            Activation(),
+            Pointwise(channels, half),
+            ClassBias(classes, half),
+            Activation(),
+            masked_conv(half, half, kernel_size, "B", dilation),
+            Activation(),
+            Pointwise(half, channels),
+        )
+    )
+
+
+def head(channels: int, hidden: int, parameters: int) -> tuple[CausalLayer, ...]:
+    """The two 1x1 layers at the end, starting near a uniform guess."""
+    return (
+        Activation(),
+        Pointwise(channels, hidden),
+        Activation(),
+        Pointwise(hidden, parameters, gain=0.1),
+    )

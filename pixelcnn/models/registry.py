@@ -1,0 +1,77 @@
+"""Finding an architecture by name, and building a model from a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import torch
+
+import pixelcnn.models
+from pixelcnn import plugins
+from pixelcnn.config import VariantSpec, build
+from pixelcnn.errors import ConfigError
+from pixelcnn.likelihoods import Likelihood, make_likelihood
+from pixelcnn.models.base import AutoregressiveModel, ImageSpec
+
+
+def names() -> list[str]:
+    """The architectures of the package."""
+    return plugins.names(pixelcnn.models)
+
+
+def find_architecture(name: str) -> type[AutoregressiveModel]:
+    """The architecture called `name`, or the one in the user's file `name`.
+
+    Raises:
+        ConfigError: if it is unknown, or the file does not define exactly one architecture.
+    """
+    try:
+        module = plugins.load(name, pixelcnn.models)
+    except ConfigError as error:
+        raise ConfigError(f"model: {error}") from None
+    classes = _architectures_of(module)
+    if len(classes) != 1:
+        found = ", ".join(c.__name__ for c in classes) or "none"
+        raise ConfigError(f"model: {name} must define one subclass of AutoregressiveModel, found {found}")
+    if not hasattr(classes[0], "Hyperparameters"):
+        raise ConfigError(f"model: {name}: {classes[0].__name__} names no dataclass as its Hyperparameters")
+    return classes[0]
+
+
+def _architectures_of(module: ModuleType) -> list[type[AutoregressiveModel]]:
+    own = (v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__)
+    return [c for c in own if issubclass(c, AutoregressiveModel)]
+
+
+def hyperparameters_of(name: str, values: Mapping[str, Any]) -> Any:
+    """The typed hyper-parameters of an architecture, defaults filled in.
+
+    Raises:
+        ConfigError: naming the key that is unknown or has a bad value.
+    """
+    return build(find_architecture(name).Hyperparameters, values, "hyperparameters")
+
+
+def build_model(
+    variant: VariantSpec, image: ImageSpec, *, seed: int = 0
+) -> tuple[AutoregressiveModel, Likelihood]:
+    """The model of a variant with weights drawn by `seed`, and its likelihood.
+
+    `image.classes` is what the dataset has; an unconditional variant ignores it.
+
+    Raises:
+        ConfigError: if the variant asks for what the dataset or the architecture cannot give.
+    """
+    if variant.conditional and image.classes is None:
+        raise ConfigError("conditional: true needs a dataset with labels; this one has none")
+    classes = image.classes if variant.conditional else None
+    likelihood = make_likelihood(variant.likelihood, image.levels, image.channels)
+    architecture = find_architecture(variant.model)
+    hyperparameters = hyperparameters_of(variant.model, variant.hyperparameters)
+    described = ImageSpec(image.channels, image.height, image.width, image.levels, classes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = architecture(hyperparameters, described, likelihood.parameters)
+    return model, likelihood

@@ -1,0 +1,176 @@
+"""From run folders to what the report knows about each run, whatever state it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pixelcnn.config import Benchmark, DatasetSpec, RunSpec, VariantSpec, load_benchmark
+from pixelcnn.errors import UserError
+from pixelcnn.records import RECORD, SAMPLES, Metrics, Record, RunFolder
+from pixelcnn.statistics import check_comparable
+
+CONFIG = "config.json"
+
+#: A running training writes its record every epoch; silence longer than this, in seconds, is worth a word.
+SILENCE = 3600.0
+
+
+class Status(StrEnum):
+    """The state of a run as its folder shows it. Only a finished one enters a mean."""
+
+    FINISHED = "finished"
+    NOT_EVALUATED = "not evaluated"
+    RUNNING = "running"
+    FAILED = "failed"
+    OUTDATED = "outdated"
+    DAMAGED = "damaged"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One expected run and what its folder holds; `detail` explains a status other than finished."""
+
+    spec: RunSpec
+    folder: Path
+    status: Status
+    detail: str = ""
+    record: Record | None = None
+    metrics: Metrics | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run may enter a mean: trained as the config says, and evaluated."""
+        return self.status is Status.FINISHED
+
+    @property
+    def samples(self) -> Path | None:
+        """The file of sampled images, of a run whose training is the config's."""
+        trained = self.status in (Status.FINISHED, Status.NOT_EVALUATED)
+        return RunFolder(self.folder).file(SAMPLES) if trained else None
+
+
+@dataclass(frozen=True)
+class VariantRuns:
+    """The runs of one variant on one dataset, one a seed."""
+
+    name: str
+    spec: VariantSpec
+    runs: list[Run]
+
+    @property
+    def finished(self) -> list[Run]:
+        """The runs that enter a mean."""
+        return [run for run in self.runs if run.finished]
+
+
+@dataclass(frozen=True)
+class DatasetRuns:
+    """The runs on one dataset, variant by variant as the config lists them."""
+
+    name: str
+    spec: DatasetSpec
+    data_file: Path
+    variants: list[VariantRuns]
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every run on this dataset."""
+        return [run for variant in self.variants for run in variant.runs]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A benchmark and its runs; `strays` are run folders that the config does not ask for."""
+
+    benchmark: Benchmark
+    directory: Path
+    datasets: list[DatasetRuns]
+    strays: list[Path]
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every expected run."""
+        return [run for dataset in self.datasets for run in dataset.runs]
+
+
+def collect(directory: Path) -> Collected:
+    """Read what a benchmark's folder holds right now.
+
+    Raises:
+        UserError: if the folder has no config, or its runs were evaluated on different data.
+    """
+    config = directory / CONFIG
+    if not config.is_file():
+        raise UserError(
+            f"{config}: not found; expected the folder of one benchmark, results/NAME, "
+            f"which holds {CONFIG} and DATASET/VARIANT/seedN"
+        )
+    benchmark = load_benchmark(config)
+    runs = [read_run(spec, _folder(directory, spec)) for spec in benchmark.runs()]
+    datasets = [
+        DatasetRuns(name, spec, directory / name / "data.npz", list(_variants(benchmark, name, runs)))
+        for name, spec in benchmark.datasets.items()
+    ]
+    for dataset in datasets:
+        check_comparable({run.spec.name: run.metrics for run in dataset.runs if run.finished and run.metrics})
+    expected = {run.folder for run in runs}
+    strays = sorted(p.parent for p in directory.glob(f"*/*/seed*/{RECORD}") if p.parent not in expected)
+    return Collected(benchmark, directory, datasets, strays)
+
+
+def _folder(directory: Path, spec: RunSpec) -> Path:
+    # Not Benchmark.run_directory: a benchmark's folder may have been moved or copied since.
+    return directory / spec.dataset_name / spec.variant_name / f"seed{spec.seed}"
+
+
+def _variants(benchmark: Benchmark, dataset: str, runs: list[Run]) -> Iterator[VariantRuns]:
+    for name, spec in benchmark.variants.items():
+        own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
+        yield VariantRuns(name, spec, own)
+
+
+def read_run(spec: RunSpec, path: Path) -> Run:
+    """The state of one expected run; damaged files are a state, not an end of the report."""
+    folder = RunFolder(path)
+    try:
+        record, metrics, history = folder.record(), folder.metrics(), folder.history()
+        trained = folder.spec()
+    except (UserError, TypeError, ValueError) as error:
+        return Run(spec, path, Status.DAMAGED, str(error))
+    status, detail = _judge(spec, path, trained, record, metrics)
+    return Run(spec, path, status, detail, record, metrics, history)
+
+
+def _judge(
+    spec: RunSpec, path: Path, trained: RunSpec | None, record: Record | None, metrics: Metrics | None
+) -> tuple[Status, str]:
+    if record is None:
+        return Status.MISSING, "no record of a training" if path.exists() else "no folder"
+    for found in (record.digest, trained.digest if trained else record.digest):
+        if found != spec.digest:
+            return Status.OUTDATED, f"trained as {found}; the config now asks for {spec.digest}"
+    if record.status == "failed":
+        return Status.FAILED, record.error or "no error message was recorded"
+    if record.status == "running":
+        return Status.RUNNING, _progress(spec, path, record)
+    if metrics is None:
+        return Status.NOT_EVALUATED, "trained, but there are no test results"
+    if metrics.digest != spec.digest:
+        return Status.NOT_EVALUATED, f"trained, but the test results are those of {metrics.digest}"
+    return Status.FINISHED, ""
+
+
+def _progress(spec: RunSpec, path: Path, record: Record) -> str:
+    written = datetime.fromtimestamp((path / RECORD).stat().st_mtime, UTC)
+    text = f"{record.epochs} of {spec.training.epochs} epochs, last heard of {written:%Y-%m-%d %H:%M} UTC"
+    silent = (datetime.now(UTC) - written).total_seconds()
+    if silent > SILENCE:
+        text += f", silent for {silent / 3600:.1f} h: it may have been killed"
+    return text

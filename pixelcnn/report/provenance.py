@@ -1,0 +1,115 @@
+"""What was run, on what, with what: facts from the records, and warnings where runs are not alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pixelcnn.config import Benchmark
+from pixelcnn.records import Record
+from pixelcnn.report.collect import Collected, DatasetRuns, Run
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A property of the runs, and each value that it took with how many runs had it."""
+
+    label: str
+    values: list[str]
+
+
+def records(runs: Iterable[Run]) -> list[Record]:
+    """The records of the runs that enter a mean."""
+    return [run.record for run in runs if run.finished and run.record]
+
+
+def facts(collected: Collected) -> list[Fact]:
+    """Code, machine and cost of the finished runs."""
+    found = records(collected.runs)
+    if not found:
+        return []
+    total = sum(record.training_seconds for record in found)
+    wall = sum(record.wall_seconds for record in found)
+    versions = sorted({name for record in found for name in record.versions})
+    return [
+        _distinct("commit", found, lambda r: r.commit or "unknown"),
+        _distinct("device", found, lambda r: r.device),
+        _distinct("host", found, lambda r: r.host),
+        _distinct("threads per run", found, lambda r: r.threads),
+        _distinct("precision of training", found, lambda r: r.precision),
+        *(_distinct(name, found, lambda r, n=name: r.versions.get(n, "none")) for name in versions),
+        Fact("training, all runs together", [f"{duration(total)} of training steps, {duration(wall)} in all"]),
+        Fact("first started, last ended", [f"{min(r.started for r in found)} to {_last_end(found)}"]),
+    ]
+
+
+def _last_end(found: Sequence[Record]) -> str:
+    return max((r.ended for r in found if r.ended), default="unknown")
+
+
+def _distinct(label: str, found: Sequence[Record], value: Callable[[Record], Any]) -> Fact:
+    counted = Counter(str(value(record)) for record in found)
+    if len(counted) == 1:
+        return Fact(label, list(counted))
+    return Fact(label, [f"{text} ({n} runs)" for text, n in counted.most_common()])
+
+
+def mixtures(dataset: DatasetRuns) -> list[str]:
+    """Sentences about variants whose seeds differ in more than their seed, then about the dataset's."""
+    sentences = []
+    for variant in dataset.variants:
+        for key in ("precision", "device", "commit", "threads"):
+            values = sorted({str(getattr(record, key)) for record in records(variant.runs)})
+            if len(values) > 1:
+                sentences.append(
+                    f"{dataset.name}/{variant.name}: its seeds mix {key} {' and '.join(values)}; "
+                    "their spread is not that of the seed alone."
+                )
+    for key in ("precision", "device", "threads", "host"):
+        values = sorted({str(getattr(record, key)) for record in records(dataset.runs)})
+        if len(values) > 1:
+            what = "Results and times" if key == "precision" else "Times"
+            sentences.append(f"{dataset.name}: {what} come from different {key} ({', '.join(values)}).")
+    return sentences
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A variant's architecture, hyper-parameters and departures from the common recipe, as words."""
+
+    name: str
+    model: str
+    likelihood: str
+    conditional: bool
+    hyperparameters: list[tuple[str, str]]
+    training: list[tuple[str, str]]
+
+
+def recipes(benchmark: Benchmark) -> list[Recipe]:
+    """What the config says of each variant."""
+    return [
+        Recipe(name, v.model, v.likelihood, v.conditional, _words(v.hyperparameters), _words(v.training))
+        for name, v in benchmark.variants.items()
+    ]
+
+
+def common_recipe(benchmark: Benchmark) -> list[tuple[str, str]]:
+    """The training settings shared by all variants that do not set their own."""
+    return _words(asdict(benchmark.training))
+
+
+def _words(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(key.replace("_", " "), "none" if value is None else str(value)) for key, value in settings.items()]
+
+
+def duration(seconds: float) -> str:
+    """A time in the units one would say it in."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"

@@ -1,0 +1,58 @@
+"""Numbers and foreign text as the page and the Markdown file show them."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from pixelcnn.statistics import Summary
+
+MISSING = "–"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with fixed decimals, or a dash."""
+    return MISSING if value is None else f"{value:.{digits}f}"
+
+
+def mean_sd(summary: Summary | None, digits: int = 2) -> str:
+    """mean ± sample standard deviation; one seed has no spread to show."""
+    if summary is None:
+        return MISSING
+    spread = "" if summary.sd is None else f" ± {summary.sd:.{digits}f}"
+    return f"{summary.mean:.{digits}f}{spread}"
+
+
+def interval(summary: Summary | None, digits: int = 2) -> str:
+    """The 95 % t-interval in brackets; nothing where one seed gives none."""
+    if summary is None or summary.low is None or summary.high is None:
+        return ""
+    return f"[{summary.low:.{digits}f}, {summary.high:.{digits}f}]"
+
+
+def percent(summary: Summary | None) -> str:
+    """A share as mean ± sample standard deviation, in percent."""
+    if summary is None:
+        return MISSING
+    spread = "" if summary.sd is None else f" ± {100 * summary.sd:.1f}"
+    return f"{100 * summary.mean:.1f}{spread} %"
+
+
+def memory(size: float | None) -> str:
+    """Bytes as MiB or GiB."""
+    if size is None:
+        return MISSING
+    return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+def thousands(count: int | None) -> str:
+    """A whole number with thin spaces between thousands."""
+    return MISSING if count is None else f"{count:,}".replace(",", "\u202f")
+
+
+def markdown(text: object) -> str:
+    """Foreign text in one line of GitHub's Markdown that it cannot format or break out of."""
+    line = html.escape(" ".join(str(text).split()), quote=False)
+    line = re.sub(r"([\\`*|\[\]~#$])", r"\\\1", line)
+    # Between letters GitHub leaves an underscore alone, and names read better so.
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", line)

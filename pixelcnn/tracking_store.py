@@ -1,0 +1,234 @@
+"""Where MLflow keeps its runs: which store, how it is opened safely, and the server that shows it.
+
+mlflow is imported inside functions only, so that `import pixelcnn.tracking` works without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from pixelcnn.config import Benchmark, load_benchmark
+from pixelcnn.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CONFIG = "config.json"  # of the benchmark, resolved; in the benchmark's folder
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+HOST = "127.0.0.1"
+PORT = 5000
+
+#: Defaults of MLflow that do not suit a projection; what the user has set stays.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # By default a call waits four minutes for a server that is down: the watcher tries again by itself.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    # The server's queue for GenAI jobs: several idle processes beside the trainings.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
+
+# Without this tag the UI of MLflow 3 opens an experiment on its GenAI overview, not on the runs.
+EXPERIMENT_KIND = ("mlflow.experimentKind", "custom_model_development")
+EXPERIMENT_NOTE = "mlflow.note.content"
+
+
+class TrackingError(UserError):
+    """MLflow could not be reached or refused a call; the message says which store and why."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A tracking URI and where new experiments put their files; None: where the server says."""
+
+    uri: str
+    artifacts: Path | None
+    ours: bool = False
+
+    @property
+    def database(self) -> Path | None:
+        """The file of an sqlite store, None for any other."""
+        if not self.uri.startswith("sqlite:///"):
+            return None
+        return Path(self.uri.removeprefix("sqlite:///").split("?")[0])
+
+
+def configure() -> None:
+    """Set MLflow's environment defaults in this process and its children; call before importing mlflow."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def default_store(results_dir: Path) -> Store:
+    """The sqlite store that all benchmarks of a results folder share."""
+    folder = results_dir.resolve() / "mlflow"
+    return Store(f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts", ours=True)
+
+
+def find_store(benchmark_dir: Path, benchmark: Benchmark, uri: str | None = None) -> Store:
+    """The store of a benchmark: `uri`, else $MLFLOW_TRACKING_URI, else the config's, else sqlite."""
+    default = default_store(benchmark_dir.resolve().parent)
+    chosen = uri or os.environ.get(URI_VARIABLE) or benchmark.tracking.uri
+    if chosen is None or chosen == default.uri:
+        return default
+    if chosen.startswith(("http://", "https://", "databricks")):
+        return Store(chosen, None)
+    database = Store(chosen, None).database
+    # MLflow would use ./mlruns, wherever the command happens to be started.
+    return Store(chosen, database.resolve().parent / "artifacts" if database else default.artifacts)
+
+
+@contextlib.contextmanager
+def exclusive(lock: Path) -> Iterator[IO[str]]:
+    """Hold a lock file; waits while another process holds it. It stays behind.
+
+    Raises:
+        UserError: if the file cannot be made or the system has no fcntl locks.
+    """
+    try:
+        import fcntl
+    except ImportError as error:
+        raise UserError(f"{lock}: this system has no fcntl file locks, which tracking needs") from error
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        stream = lock.open("a+")  # not "w": the file may have content
+    except OSError as error:
+        raise UserError(f"{lock}: cannot make the lock file: {error.strerror}") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UserError(f"{lock}: cannot lock it: {error.strerror}") from error
+        yield stream
+
+
+@contextlib.contextmanager
+def mlflow_errors(store: Store, doing: str) -> Iterator[None]:
+    """Turn whatever MLflow raises (a database without its driver: ImportError) into a TrackingError."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError, ImportError) as error:
+        reason = str(error).strip().split("\n")[0][:300]
+        raise TrackingError(f"MLflow at {hide_password(store.uri)}, {doing}: {reason}") from error
+
+
+def connect(store: Store) -> MlflowClient:
+    """A client of the store, whose schema is created if need be (seconds), by one process at a time.
+
+    Raises:
+        UserError: if mlflow is not installed, or the store cannot be opened.
+    """
+    client_class = _import_mlflow()
+    with contextlib.ExitStack() as stack:
+        if store.database is not None:
+            # Processes that create the schema at once leave a database that stays unusable.
+            stack.enter_context(exclusive(store.database.with_name(store.database.name + ".lock")))
+        stack.enter_context(mlflow_errors(store, "opening the store"))
+        client = client_class(tracking_uri=store.uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def _import_mlflow() -> type[MlflowClient]:
+    configure()
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise UserError(
+            f"tracking needs mlflow, which is not installed here ({error}): "
+            "pip install 'mlflow<3.18', or train without tracking (tracking: {enabled: false})"
+        ) from error
+    for name in ("mlflow", "alembic"):  # in case something imported mlflow before `configure`
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))
+    return MlflowClient
+
+
+def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) -> str:
+    """The id of the benchmark's experiment, made or restored if need be, with title and note up to date.
+
+    Raises:
+        UserError: if MLflow fails, or the store was made before the results folder moved.
+    """
+    artifacts = store.artifacts / benchmark.benchmark if store.artifacts else None
+    tags = {EXPERIMENT_KIND[0]: EXPERIMENT_KIND[1]}
+    if description := "\n\n".join(text.strip() for text in (benchmark.title, benchmark.note) if text):
+        tags[EXPERIMENT_NOTE] = description
+    with mlflow_errors(store, f"opening the experiment {benchmark.benchmark}"):
+        found = client.get_experiment_by_name(benchmark.benchmark)
+        if found is None:
+            location = artifacts.as_uri() if artifacts else None
+            return client.create_experiment(benchmark.benchmark, artifact_location=location, tags=tags)
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        for key, value in tags.items():
+            if found.tags.get(key) != value:
+                client.set_experiment_tag(found.experiment_id, key, value)
+    if store.ours and artifacts and found.artifact_location != artifacts.as_uri():
+        raise UserError(
+            f"{store.database}: keeps artifacts at {found.artifact_location}, expected {artifacts.as_uri()}: "
+            f"the results folder was moved. Remove {artifacts.parent.parent} and track again: "
+            "everything in it is made from the run folders"
+        )
+    return found.experiment_id
+
+
+def hide_password(uri: str) -> str:
+    """A URI fit for a log: a password in it is replaced by stars."""
+    password = urllib.parse.urlsplit(uri).password
+    return uri.replace(f":{password}@", ":***@") if password else uri
+
+
+def ui_command(results_dir: Path, *, port: int = PORT) -> list[str]:
+    """The command of a server on this machine only that shows a results folder's own store.
+
+    Sets MLflow's environment defaults (no telemetry) in this process, for the child to inherit.
+    A benchmark's own folder is accepted too.
+
+    Raises:
+        UserError: if nothing was tracked there yet.
+    """
+    configure()
+    store = _existing_store(results_dir)
+    assert store.artifacts is not None
+    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
+    command += ["--workers", "1", "--backend-store-uri", store.uri]
+    return [*command, "--default-artifact-root", store.artifacts.as_uri()]
+
+
+def _existing_store(folder: Path) -> Store:
+    results_dir = folder.resolve().parent if (folder / CONFIG).exists() else folder
+    store = default_store(results_dir)
+    if store.database is None or not store.database.exists():
+        raise UserError(f"{store.database}: no MLflow database yet; expected what `pixelcnn track DIR` makes")
+    return store
+
+
+def runs_address(benchmark_dir: Path, *, port: int = PORT) -> str:
+    """The address of a benchmark's runs table on the server of `ui_command`.
+
+    Raises:
+        UserError: if the benchmark was not tracked in its results folder's own store yet.
+    """
+    store = _existing_store(benchmark_dir)
+    name = load_benchmark(benchmark_dir / CONFIG).benchmark
+    client = connect(store)
+    with mlflow_errors(store, f"looking for the experiment {name}"):
+        found = client.get_experiment_by_name(name)
+    if found is None:
+        raise UserError(f"{store.database}: has no experiment {name}; expected what `pixelcnn track` makes")
+    return f"http://{HOST}:{port}/#/experiments/{found.experiment_id}/runs"

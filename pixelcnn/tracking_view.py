@@ -1,0 +1,252 @@
+"""What MLflow should say about one run, read from its folder; knows nothing of MLflow itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pixelcnn import files, records
+from pixelcnn.config import RunSpec
+from pixelcnn.errors import UserError
+from pixelcnn.records import Metrics, Record, RunFolder
+
+#: Keys of a history line that become metrics by epoch, in the units of `records.HISTORY_KEYS`.
+EPOCH_METRICS = ("valid_nll", "train_nll", "learning_rate", "gradient_norm", "images_per_second")
+HISTORY_PLOT = "history.png"
+RUN_ID_TAG = "pixelcnn.run_id"
+ERROR_TAG = "error"
+MAX_TEXT = 4000  # characters; MLflow refuses or cuts longer values
+
+Status = Literal["RUNNING", "FINISHED", "FAILED"]
+STATUSES: dict[str, Status] = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value of a metric; `milliseconds` since 1970."""
+
+    key: str
+    value: float
+    milliseconds: int
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file to show with the run. `source` is copied, or drawn from if the name is HISTORY_PLOT."""
+
+    name: str
+    source: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class RunView:
+    """Everything that MLflow should hold about a run. Times in milliseconds since 1970."""
+
+    name: str
+    run_id: str
+    status: Status
+    started: int
+    ended: int | None
+    params: dict[str, str]
+    tags: dict[str, str]
+    epochs: dict[int, list[Point]]
+    finals: list[Point]
+    artifacts: list[Artifact]
+    history: list[dict[str, Any]]
+
+
+def read_view(folder: RunFolder, expected: RunSpec, config: Path) -> RunView | None:
+    """The view of a run folder, None if its training has not started.
+
+    Raises:
+        UserError: if a file is damaged or two of them are not of the same run.
+    """
+    try:
+        record, lost = _read_record(folder)
+        if record is None:
+            return None
+        spec = folder.spec() or expected
+        if spec.digest != record.digest:
+            raise UserError(
+                f"{folder.path}: {records.SPEC} has the digest {spec.digest}, {records.RECORD} "
+                f"{record.digest}: expected the same; a training that starts right now mends it"
+            )
+        return _view(folder, record, spec, lost, config)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{folder.path}: cannot make sense of its records: {error}") from error
+    except OSError as error:
+        raise UserError(f"{error.filename or folder.path}: cannot read it: {error.strerror}") from error
+
+
+def process_alive(pid: int) -> bool:
+    """Whether a process of this machine runs; one that ended but was not waited for does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True  # no /proc, or gone this moment: the next look will tell
+    return state not in ("Z", "X")
+
+
+def is_lost(record: Record) -> bool:
+    """Whether a record says "running" but its process, on this host, is gone."""
+    return record.status == "running" and record.host == platform.node() and not process_alive(record.pid)
+
+
+def _read_record(folder: RunFolder) -> tuple[Record | None, bool]:
+    record = folder.record()
+    if record is None or not is_lost(record):
+        return record, False
+    # The process may have written its end between our reading and our looking for it.
+    record = folder.record()
+    return record, record is not None and is_lost(record)
+
+
+def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: Path) -> RunView:
+    status = STATUSES[record.status]
+    error = record.error or ("the training failed and left no reason" if status == "FAILED" else None)
+    if lost:
+        status = "FAILED"
+        error = f"the training process {record.pid} on {record.host} disappeared without recording an end"
+    started, history = _milliseconds(record.started), folder.history()
+    return RunView(
+        name=spec.name,
+        run_id=record.run_id,
+        status=status,
+        started=started,
+        ended=_ended(folder, record) if status != "RUNNING" else None,
+        params=_params(spec),
+        tags=_tags(spec, record, error if status == "FAILED" else None),
+        epochs={line["epoch"]: _epoch_points(line, started) for line in history},
+        finals=_finals(folder, record, status),
+        artifacts=_artifacts(folder, config, status),
+        history=history,
+    )
+
+
+def _milliseconds(moment: str) -> int:
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def _modified(path: Path) -> int:
+    return path.stat().st_mtime_ns // 1_000_000
+
+
+def _ended(folder: RunFolder, record: Record) -> int:
+    """The recorded end; of a lost process the last sign of life."""
+    return _milliseconds(record.ended) if record.ended else _modified(folder.path / records.RECORD)
+
+
+def _text(value: Any) -> str:
+    return (value if isinstance(value, str) else json.dumps(value))[:MAX_TEXT]
+
+
+def _flat(value: Mapping[str, Any], prefix: str) -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(item, f"{name}.") if isinstance(item, Mapping) else {name: _text(item)}
+    return flat
+
+
+def _params(spec: RunSpec) -> dict[str, str]:
+    """The spec, flattened; the variant's own recipe is already part of `training`."""
+    variant = {key: item for key, item in asdict(spec.variant).items() if key != "training"}
+    recipe = {"training": asdict(spec.training), "dataset": asdict(spec.dataset), "seed": spec.seed}
+    return _flat({**variant, **recipe}, "")
+
+
+def _tags(spec: RunSpec, record: Record, error: str | None) -> dict[str, str]:
+    tags = {
+        "variant": spec.variant_name,
+        "dataset": spec.dataset_name,
+        "seed": str(spec.seed),
+        "digest": record.digest,
+        "host": record.host,
+        "device": record.device,
+        "precision": record.precision,
+        "threads": str(record.threads),
+        RUN_ID_TAG: record.run_id,
+        "mlflow.source.name": f"pixelcnn train {spec.name}",
+        "mlflow.source.type": "LOCAL",
+        **{f"version.{name}": version for name, version in record.versions.items()},
+    }
+    if record.commit:
+        tags |= {"commit": record.commit, "mlflow.source.git.commit": record.commit}
+    if error:
+        tags[ERROR_TAG] = _text(error)
+    if record.stopped_early:
+        tags["stopped_early"] = "true"
+    return tags
+
+
+def _epoch_points(line: Mapping[str, Any], started: int) -> list[Point]:
+    """The metrics of a history line, timed by its training seconds so that a second look agrees."""
+    moment = started + round(1000 * (line.get("seconds") or 0))
+    present = ((key, line.get(key)) for key in EPOCH_METRICS)
+    return [Point(key, value, moment, line["epoch"]) for key, value in present if value is not None]
+
+
+def _finals(folder: RunFolder, record: Record, status: Status) -> list[Point]:
+    """Single values: what the training cost once it ended, what the test gave once evaluated."""
+    moment = _modified(folder.path / records.RECORD)
+    points = [Point("parameters", record.parameters, _milliseconds(record.started))]
+    if status != "RUNNING":
+        costs = _cost_values(record)
+        points += [Point(key, value, moment) for key, value in costs.items() if value is not None]
+    metrics = folder.metrics() if status == "FINISHED" else None
+    if metrics and metrics.digest == record.digest:
+        values, moment = _test_values(metrics), _modified(folder.path / records.METRICS)
+        points += [Point(key, value, moment) for key, value in values.items() if value is not None]
+    return points
+
+
+def _cost_values(record: Record) -> dict[str, float | None]:
+    peak = record.peak_memory_bytes
+    return {
+        "epochs": record.epochs,
+        "best_epoch": record.best_epoch,
+        "best_valid_nll": record.best_valid_nll,
+        "images_seen": record.images_seen,
+        "training_seconds": record.training_seconds,
+        "wall_seconds": record.wall_seconds,
+        "mean_images_per_second": record.images_per_second,
+        "peak_memory_mb": None if peak is None else peak / 1e6,
+    }
+
+
+def _test_values(metrics: Metrics) -> dict[str, float | None]:
+    return {
+        "test_nll": metrics.nll,
+        "test_bits_per_dim": metrics.bits_per_dim,
+        "test_perplexity": metrics.perplexity,
+        "test_marginal_nll": metrics.marginal_nll,
+        "test_marginal_bits_per_dim": metrics.marginal_bits_per_dim,
+        "test_marginal_perplexity": metrics.marginal_perplexity,
+        "test_accuracy": metrics.accuracy,
+        "test_images": metrics.images,
+        "evaluation_seconds": metrics.seconds,
+    }
+
+
+def _artifacts(folder: RunFolder, config: Path, status: Status) -> list[Artifact]:
+    """The files to show; those that a training still changes only once it ended."""
+    sources = {records.SPEC: folder.file(records.SPEC), config.name: config}
+    if status != "RUNNING":
+        ended = (records.RECORD, records.CHECKPOINT, records.METRICS, records.SAMPLE_GRID)
+        sources |= {name: folder.file(name) for name in ended}
+        sources[HISTORY_PLOT] = folder.file(records.HISTORY)
+    return [Artifact(name, path, files.sha256(path)[:16]) for name, path in sources.items() if path]
