@@ -135,7 +135,8 @@ class _Projector:
         self.directory = benchmark_dir
         self.config = benchmark_dir / CONFIG
         self._uri = uri
-        self._clients: dict[str, MlflowClient] = {}
+        self._known: _Known | None = None
+        self._known_config: object = None
         self._shown: dict[str, object] = {}
 
     def runs(self) -> tuple[Benchmark, dict[str, tuple[RunSpec, RunFolder]]]:
@@ -152,10 +153,8 @@ class _Projector:
         benchmark, runs = self.runs()
         store = find_store(self.directory, benchmark, self._uri)
         with exclusive(self.directory / LOCK) as lock:
-            client = self._client(store)
-            experiment_id = open_experiment(client, store, benchmark)
-            summary = Summary(benchmark.benchmark, experiment_id, store.uri)
-            known = _Known(client, store, experiment_id, _origin(lock))
+            known = self._open(store, benchmark, _origin(lock), anew=not only_changed)
+            summary = Summary(benchmark.benchmark, known.experiment_id, store.uri)
             for name, (spec, folder) in runs.items():
                 signature = (_stamp(self.config), _signature(folder))
                 if not only_changed or self._shown.get(name) != signature:
@@ -163,15 +162,20 @@ class _Projector:
                     self._shown[name] = signature
         return summary
 
+    def _open(self, store: Store, benchmark: Benchmark, origin: str, *, anew: bool) -> _Known:
+        config = _stamp(self.config)
+        if self._known is None or anew or (self._known_config, self._known.store) != (config, store):
+            client = self._known.client if self._known and self._known.store == store else connect(store)
+            experiment_id = open_experiment(client, store, benchmark)
+            self._known, self._known_config = _Known(client, store, experiment_id, origin), config
+        else:
+            self._known.fresh = False
+        return self._known
+
     def forget(self) -> None:
         """After a failure: connect anew and look at every run again."""
-        self._clients.clear()
+        self._known = None
         self._shown.clear()
-
-    def _client(self, store: Store) -> MlflowClient:
-        if store.uri not in self._clients:
-            self._clients[store.uri] = connect(store)
-        return self._clients[store.uri]
 
     def _project_run(self, known: _Known, spec: RunSpec, folder: RunFolder, summary: Summary) -> None:
         try:
@@ -189,16 +193,22 @@ class _Projector:
 
 
 class _Known:
-    """What the store holds of an experiment: one query for all runs, deleted ones included."""
+    """What the store holds of an experiment: one query for all runs, deleted ones included.
+
+    A watcher keeps it between passes. It is `fresh` in the pass that made it; later ones ask for
+    single runs, and for all again when a run is new, since another process may have made it.
+    """
 
     def __init__(self, client: MlflowClient, store: Store, experiment_id: str, origin: str) -> None:
         self.client, self.store, self.experiment_id, self.origin = client, store, experiment_id, origin
         with mlflow_errors(store, "listing the runs"):
-            found = self._search()
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._runs = [run for run in self._search() if RUN_ID_TAG in run.data.tags]
         # The newest comes last and wins, should a run have been made twice.
-        ours = [run for run in found if RUN_ID_TAG in run.data.tags]
-        self.by_run_id = {run.data.tags[RUN_ID_TAG]: run for run in ours}
-        self.active = [run for run in ours if run.info.lifecycle_stage == "active"]
+        self._ids = {run.data.tags[RUN_ID_TAG]: run.info.run_id for run in self._runs}
+        self.fresh = True
 
     def _search(self) -> list[Run]:
         from mlflow.entities import ViewType
@@ -217,12 +227,30 @@ class _Known:
             if not token:
                 return runs
 
+    def find(self, view: RunView) -> Run | None:
+        """The run of a view as the store has it now."""
+        if not self.fresh:
+            if view.run_id in self._ids:
+                return self.client.get_run(self._ids[view.run_id])
+            self._refresh()
+        kept = self._ids.get(view.run_id)
+        return next((run for run in self._runs if run.info.run_id == kept), None)
+
+    def create(self, view: RunView) -> Run:
+        """An empty run for a view."""
+        tags = {RUN_ID_TAG: view.run_id, ORIGIN_TAG: self.origin}
+        run = self.client.create_run(self.experiment_id, view.started, tags, view.title)
+        self._ids[view.run_id] = run.info.run_id
+        return run
+
     def superseded_by(self, view: RunView) -> list[Run]:
         """Active runs of the same dataset, variant and seed that an earlier training left."""
+        if not self.fresh:
+            return []  # a run that was known before: whatever it superseded is gone since
         group = {key: view.tags[key] for key in GROUP} | {ORIGIN_TAG: self.origin}
-        same = [run for run in self.active if group.items() <= run.data.tags.items()]
-        kept = self.by_run_id.get(view.run_id)
-        return [run for run in same if kept is None or run.info.run_id != kept.info.run_id]
+        same = [run for run in self._runs if group.items() <= run.data.tags.items()]
+        active = [run for run in same if run.info.lifecycle_stage == "active"]
+        return [run for run in active if run.info.run_id != self._ids.get(view.run_id)]
 
 
 def _origin(lock: IO[str]) -> str:
@@ -241,20 +269,17 @@ def _origin(lock: IO[str]) -> str:
 
 def _bring_in_line(known: _Known, view: RunView, summary: Summary) -> None:
     """Write what MLflow lacks of a run, and only that."""
+    found = known.find(view)
     for old in known.superseded_by(view):
         known.client.delete_run(old.info.run_id)
         summary.superseded.append(view.name)
-    run = known.by_run_id.get(view.run_id)
-    created = run is None
-    if run is None:
-        tags = {RUN_ID_TAG: view.run_id, ORIGIN_TAG: known.origin}
-        run = known.client.create_run(known.experiment_id, view.started, tags, view.name)
+    run = found or known.create(view)
     restored = run.info.lifecycle_stage == "deleted"
     if restored:
         known.client.restore_run(run.info.run_id)
     changes = [_write_values(known.client, run, view), _write_status(known.client, run, view)]
     changes.append(_write_artifacts(known.client, run, view))
-    outcome = "created" if created else "updated" if restored or any(changes) else "unchanged"
+    outcome = "created" if found is None else "updated" if restored or any(changes) else "unchanged"
     getattr(summary, outcome).append(view.name)
 
 
@@ -315,7 +340,7 @@ def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView
             return
         with tempfile.TemporaryDirectory(prefix="pixelcnn-") as folder:
             path = Path(folder) / HISTORY_PLOT
-            _draw_history(view.history, view.name, path)
+            _draw_history(view.history, view.title, path)
             client.log_artifact(run_id, str(path))
     except OSError as error:
         raise UserError(f"{view.name}: cannot copy {artifact.name} to MLflow's artifacts: {error}") from error

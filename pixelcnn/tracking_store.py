@@ -6,6 +6,7 @@ mlflow is imported inside functions only, so that `import pixelcnn.tracking` wor
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -38,9 +39,30 @@ ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
-# Without this tag the UI of MLflow 3 opens an experiment on its GenAI overview, not on the runs.
-EXPERIMENT_KIND = ("mlflow.experimentKind", "custom_model_development")
+#: Columns of the runs table, best test NLL first, at the address that `runs_address` gives.
+TABLE_VIEW = {
+    "selectedColumns": [
+        "tags.`variant`",
+        "tags.`seed`",
+        "metrics.`test_nll`",
+        "metrics.`test_bits_per_dim`",
+        "metrics.`test_marginal_nll`",
+        "metrics.`valid_nll`",
+        "metrics.`parameters`",
+        "metrics.`training_seconds`",
+        "tags.`dataset`",
+    ],
+    "orderByKey": "metrics.`test_nll`",
+    "orderByAsc": True,
+    "runsHiddenMode": "SHOW_ALL",
+}
 EXPERIMENT_NOTE = "mlflow.note.content"
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",  # the UI's word for training, as against GenAI
+    "mlflow.sharedViewState.pixelcnn": json.dumps(TABLE_VIEW),
+}
+# Without the first the UI of MLflow 3 shows an experiment's GenAI pages, whatever its kind.
+TABLE_QUERY = "workflowType=machine_learning&viewStateShareKey=pixelcnn"
 
 
 class TrackingError(UserError):
@@ -150,7 +172,7 @@ def _import_mlflow() -> type[MlflowClient]:
     except ImportError as error:
         raise UserError(
             f"tracking needs mlflow, which is not installed here ({error}): "
-            "pip install 'mlflow<3.18', or train without tracking (tracking: {enabled: false})"
+            "pip install 'pixelcnn[workflow]', or train without (tracking: {enabled: false})"
         ) from error
     for name in ("mlflow", "alembic"):  # in case something imported mlflow before `configure`
         logger = logging.getLogger(name)
@@ -165,7 +187,7 @@ def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) ->
         UserError: if MLflow fails, or the store was made before the results folder moved.
     """
     artifacts = store.artifacts / benchmark.benchmark if store.artifacts else None
-    tags = {EXPERIMENT_KIND[0]: EXPERIMENT_KIND[1]}
+    tags = dict(EXPERIMENT_TAGS)
     if description := "\n\n".join(text.strip() for text in (benchmark.title, benchmark.note) if text):
         tags[EXPERIMENT_NOTE] = description
     with mlflow_errors(store, f"opening the experiment {benchmark.benchmark}"):
@@ -231,4 +253,4 @@ def runs_address(benchmark_dir: Path, *, port: int = PORT) -> str:
         found = client.get_experiment_by_name(name)
     if found is None:
         raise UserError(f"{store.database}: has no experiment {name}; expected what `pixelcnn track` makes")
-    return f"http://{HOST}:{port}/#/experiments/{found.experiment_id}/runs"
+    return f"http://{HOST}:{port}/#/experiments/{found.experiment_id}/runs?{TABLE_QUERY}"

@@ -51,6 +51,7 @@ class RunView:
     """Everything that MLflow should hold about a run. Times in milliseconds since 1970."""
 
     name: str
+    title: str
     run_id: str
     status: Status
     started: int
@@ -124,6 +125,8 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
     started, history = _milliseconds(record.started), folder.history()
     return RunView(
         name=spec.name,
+        # The runs table cuts long names: what tells runs apart comes first.
+        title=f"{spec.variant_name}/seed{spec.seed} on {spec.dataset_name}",
         run_id=record.run_id,
         status=status,
         started=started,

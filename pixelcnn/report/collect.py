@@ -143,7 +143,7 @@ def read_run(spec: RunSpec, path: Path) -> Run:
         record, metrics, history = folder.record(), folder.metrics(), folder.history()
         trained = folder.spec()
     except (UserError, TypeError, ValueError) as error:
-        return Run(spec, path, Status.DAMAGED, str(error))
+        return Run(spec, path, Status.DAMAGED, str(error).replace(f"{path}/", ""))
     status, detail = _judge(spec, path, trained, record, metrics)
     return Run(spec, path, status, detail, record, metrics, history)
 

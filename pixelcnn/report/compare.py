@@ -105,7 +105,10 @@ def _result(variant: VariantRuns) -> VariantResult:
 
 @dataclass(frozen=True)
 class Headline:
-    """The result of a dataset in a few facts. Differences in nats per image, of means."""
+    """The result of a dataset in a few facts. Differences in nats per image, of means.
+
+    `baseline` is the variant of independent pixels, unless it is the best or the second itself.
+    """
 
     best: VariantResult
     second: VariantResult | None
@@ -122,7 +125,7 @@ def headline(results: Sequence[VariantResult]) -> Headline | None:
         return None
     best, best_nll = ranked[0], ranked[0].nll
     second = ranked[1] if len(ranked) > 1 else None
-    baseline = next((r for r in ranked[1:] if r.variant.spec.model == BASELINE_MODEL), None)
+    baseline = next((r for r in ranked[2:] if r.variant.spec.model == BASELINE_MODEL), None)
     return Headline(
         best=best,
         second=second,

@@ -37,7 +37,9 @@ def nll_by_seed(results: Sequence[VariantResult]) -> Drawing | None:
     far = far_off(ranked)
     near = [r for r in ranked if r not in far]
     with style():
-        figure = Figure(figsize=(WIDTH, 0.9 + 0.42 * len(results)), layout="constrained")
+        figure = Figure(
+            figsize=(WIDTH, 0.9 + (0.42 if len(results) <= 12 else 0.28) * len(results)), layout="constrained"
+        )
         axes = figure.subplots()
         low, high = _nll_limits(near)
         axes.set_xlim(low, high)
@@ -52,8 +54,8 @@ def nll_by_seed(results: Sequence[VariantResult]) -> Drawing | None:
         axes.set_xlabel("test NLL, −log p(x) in nats per image (lower is better)")
     clipped = any(_outside(r, low, high) for r in near)
     caption = (
-        "Test NLL of every seed (dots), the mean over seeds (bar) and its 95 % t-interval (line), on the right "
-        "mean ± standard deviation. Orange: conditional variants, label-marginalised so that they compare."
+        "Test NLL of every seed (dots), the mean over seeds (bar) and its 95 % t-interval (line), on the "
+        "right mean ± standard deviation. Orange: conditional variants, label-marginalised to compare."
         + (" An interval that reaches the edge goes on beyond it." if clipped else "")
         + _off_axis_words(far)
     )
@@ -90,7 +92,7 @@ def _mean_sd(result: VariantResult) -> str:
 def _draw_variant_row(axes: Axes, row: int, result: VariantResult, off_axis: bool) -> None:
     nll, colour = result.nll, kind_colour(result.conditional)
     beside = axes.get_yaxis_transform()
-    short = result.n < result.expected
+    incomplete = result.n < result.expected
     axes.text(
         1.02,
         row,
@@ -99,10 +101,11 @@ def _draw_variant_row(axes: Axes, row: int, result: VariantResult, off_axis: boo
         va="center",
         fontsize=8.5,
         color=INK if nll else MUTED,
-        fontweight="bold" if short else "normal",
+        fontweight="bold" if incomplete else "normal",
     )
     if nll is None:
-        axes.text(0.01, row, "no finished run", transform=beside, va="center", color=MUTED, style="italic")
+        label = "no label-marginalised NLL" if result.n else "no finished run"
+        axes.text(0.01, row, label, transform=beside, va="center", color=MUTED, style="italic")
         return
     if off_axis:
         label = f"off the axis, at {nll.mean:.2f}  ▸"
@@ -110,9 +113,10 @@ def _draw_variant_row(axes: Axes, row: int, result: VariantResult, off_axis: boo
         return
     if nll.low is not None and nll.high is not None:
         axes.plot([nll.low, nll.high], [row, row], color=colour, lw=1.6, alpha=0.75, solid_capstyle="butt")
-    axes.plot([nll.mean], [row], marker="|", ms=15, mew=2.6, color=colour)
+    if nll.n > 1:
+        axes.plot([nll.mean], [row], marker="|", ms=15, mew=2.6, color=colour)
     values = result.values("comparable_nll")
-    axes.plot(values, [row] * len(values), "o", ms=5.5, color=colour, alpha=0.55, mec="white", mew=0.7)
+    axes.plot(values, [row] * len(values), "o", ms=6, color=colour, alpha=0.7, mec="white", mew=0.7)
 
 
 # --------------------------------------------------------------------------- learning curves
@@ -138,6 +142,13 @@ def mean_curve(histories: Sequence[History], key: str = "valid_nll") -> tuple[li
     return shared, [float(np.mean([curve[epoch] for curve in curves])) for epoch in shared]
 
 
+def _averaged(result: VariantResult) -> list[History]:
+    """The curves that a mean is of: those of trained seeds, or before there are any, of growing ones."""
+    curves = [(run, curves_of(run)) for run in result.variant.runs]
+    trained = [curve for run, curve in curves if curve and run.status is not Status.RUNNING]
+    return trained or [curve for _, curve in curves if curve]
+
+
 def learning_curves(results: Sequence[VariantResult]) -> Drawing | None:
     """A panel a variant: validation NLL by epoch, each seed thin, their mean bold, training dashed."""
     histories = {r.name: [h for run in r.variant.runs if (h := curves_of(run))] for r in results}
@@ -152,12 +163,14 @@ def learning_curves(results: Sequence[VariantResult]) -> Drawing | None:
     with style():
         figure = Figure(figsize=(WIDTH, 0.5 + rows * (2.3 if columns <= 3 else 1.9)), layout="constrained")
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        means = {name: mean_curve(own) for name, own in histories.items()}
+        averaged = {r.name: _averaged(r) for r in results}
+        means = {name: mean_curve(own) for name, own in averaged.items()}
         for axes, result in zip(grid.flat, drawn, strict=False):
             for name, (x, y) in means.items():
                 if name != result.name:
                     axes.plot(x, y, color=CONTEXT, lw=0.9, zorder=1)
-            _draw_panel(axes, result, histories[result.name], means[result.name], limits)
+            train = mean_curve(averaged[result.name], "train_nll")
+            _draw_panel(axes, result, histories[result.name], means[result.name], train, limits)
         for axes in grid.flat[len(drawn) :]:
             axes.set_visible(False)
         for column in range(columns):
@@ -166,10 +179,10 @@ def learning_curves(results: Sequence[VariantResult]) -> Drawing | None:
             lowest.set_xlabel("epoch")
         figure.supylabel("NLL, nats per image", fontsize=9.5)
     caption = (
-        "Validation NLL by epoch: each seed thin, their mean bold (as far as all seeds have come), the other "
-        "variants' means in grey. Dashed: mean training NLL, of the weights as they train; validation "
-        "is of their running average. Conditional variants (orange): NLL given the label. First epochs may lie "
-        "above the axis." + _off_axis_words(far)
+        "Validation NLL by epoch: each seed thin, the mean of the trained ones bold, the "
+        "other variants' means in grey. Dashed: mean training NLL, of the weights as they train; validation "
+        "is of their running average. Conditional variants (orange): NLL given the label. First epochs may "
+        "lie above the axis."
     )
     alt = f"Learning curves of {len(drawn)} variants: " + "; ".join(
         f"{r.name} reaches {min(y):.2f}" for r in drawn if (y := means[r.name][1])
@@ -178,7 +191,7 @@ def learning_curves(results: Sequence[VariantResult]) -> Drawing | None:
 
 
 def _curve_limits(histories: Sequence[History]) -> tuple[float, float]:
-    """From the best value up to where the slowest curve is after its first tenth."""
+    """From the best value up to where the slowest curve is after its first fifth."""
     lows, highs = [], []
     for history in histories:
         _, valid = _series(history, "valid_nll")
@@ -186,7 +199,7 @@ def _curve_limits(histories: Sequence[History]) -> tuple[float, float]:
         valid = [v for v in valid if math.isfinite(v)]
         if valid:
             lows += [min(valid)] + [v for v in train[-1:] if math.isfinite(v)]
-            highs.append(valid[min(len(valid) - 1, math.ceil(len(valid) / 10))])
+            highs.append(valid[min(len(valid) - 1, math.ceil(len(valid) / 5))])
     if not lows:
         return 0.0, 1.0
     low, high = min(lows), max(highs + lows)
@@ -199,10 +212,11 @@ def _draw_panel(
     result: VariantResult,
     histories: Sequence[History],
     mean: tuple[list[float], list[float]],
+    train: tuple[list[float], list[float]],
     limits: tuple[float, float],
 ) -> None:
     colour = kind_colour(result.conditional)
-    axes.plot(*mean_curve(histories, "train_nll"), color=colour, lw=1.1, ls=(0, (3, 2)), alpha=0.8, zorder=2)
+    axes.plot(*train, color=colour, lw=1.1, ls=(0, (3, 2)), alpha=0.8, zorder=2)
     for history in histories:
         axes.plot(*_series(history, "valid_nll"), color=colour, lw=0.7, alpha=0.55, zorder=3)
     marker = "o" if len(mean[0]) == 1 else ""
@@ -213,8 +227,18 @@ def _draw_panel(
     axes.grid(axis="y")
     ended = mean[1][-1] if mean[1] else None
     if ended is not None and ended > limits[1]:
-        label = f"at {ended:.1f} nats, above the axis ▴"
-        axes.text(0.5, 0.94, label, transform=axes.transAxes, ha="center", va="top", fontsize=8, color=MUTED)
+        axes.text(
+            0.5,
+            0.94,
+            f"at {ended:.1f}, above ▴",
+            transform=axes.transAxes,
+            ha="center",
+            va="top",
+            fontsize=8.5,
+            color=INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
+            zorder=5,
+        )
 
 
 def learning_curve(history: History, title: str) -> Figure:
@@ -248,14 +272,16 @@ def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
     near = [r for r in ranked if r not in far]
     if len(near) < 2:
         return None
-    times = [r.summaries["training_seconds"].mean for r in near]
-    counts = [float(r.parameters or 0) for r in near]
+    seconds = [r.summaries["training_seconds"].mean for r in near]
+    sizes = [float(r.parameters or 0) for r in near]
+    times, time_unit = _in_unit(seconds, TIME_UNITS)
+    counts, count_unit = _in_unit(sizes, COUNT_UNITS)
     with style():
         figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         left.set_ylim(*_nll_limits(near))
-        _draw_cost(left, near, times, "training time of one seed", FuncFormatter(_time_tick))
-        _draw_cost(right, near, counts, "trainable parameters", FuncFormatter(_count_tick))
+        _draw_cost(left, near, times, f"training time of one seed{time_unit}")
+        _draw_cost(right, near, counts, f"trainable parameters{count_unit}")
         left.set_ylabel("test NLL, nats per image")
         _label_points(figure, left, near, times)
         _label_points(figure, right, near, counts)
@@ -267,7 +293,7 @@ def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
     )
     alt = "Test NLL against cost: " + "; ".join(
         f"{r.name} {r.nll.mean:.2f} nats, {t:.0f} s, {c:.0f} parameters"
-        for r, t, c in zip(near, times, counts, strict=True)
+        for r, t, c in zip(near, seconds, sizes, strict=True)
         if r.nll
     )
     return Drawing(figure, caption, alt)
@@ -277,23 +303,18 @@ def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
 LABELLED = 10
 
 
-def _time_tick(seconds: float, _: int) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
+TIME_UNITS = (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
+COUNT_UNITS = (("millions", 1e6), ("thousands", 1e3), ("", 1.0))
 
 
-def _count_tick(count: float, _: int) -> str:
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.3g}"
+def _in_unit(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tuple[list[float], str]:
+    """The values in the largest unit that leaves the typical one at 1 or more, and its name."""
+    typical = float(np.median(values))
+    name, size = next(((n, s) for n, s in units if typical >= s), units[-1])
+    return [value / size for value in values], f" ({name})" if name else ""
 
 
-def _draw_cost(
-    axes: Axes, results: Sequence[VariantResult], costs: Sequence[float], label: str, ticks: FuncFormatter
-) -> None:
+def _draw_cost(axes: Axes, results: Sequence[VariantResult], costs: Sequence[float], label: str) -> None:
     for result, cost in zip(results, costs, strict=True):
         nll, colour = result.nll, kind_colour(result.conditional)
         if nll is None:
@@ -311,7 +332,7 @@ def _draw_cost(
     else:
         axes.set_xlim(max(0.0, low - 0.3 * (high - low)), high + 0.3 * (high - low) + 1e-9 + 0.05 * high)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.xaxis.set_major_formatter(ticks)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
     axes.set_xlabel(label)
     axes.grid()
     axes.set_axisbelow(True)
@@ -321,7 +342,7 @@ def _label_points(
     figure: Figure, axes: Axes, results: Sequence[VariantResult], costs: Sequence[float]
 ) -> None:
     """Names beside the points, moved apart vertically where they would overlap."""
-    figure.draw_without_rendering()  # type: ignore[no-untyped-call]  # places are known only after the layout
+    figure.draw_without_rendering()  # places are known only after the layout
     height = 11.0 * figure.dpi / 72
     to_pixels = axes.transData.transform
     points = [(to_pixels((c, r.nll.mean)), c, r) for r, c in zip(results, costs, strict=True) if r.nll]

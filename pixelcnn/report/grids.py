@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,11 @@ from pixelcnn.errors import DataError
 COLUMNS = 10
 FRAME = 236  # grey value of the lines between images: light on either page colour
 WIDTH = 1000  # pixels that an enlarged grid is about as wide as
+
+_HEADERS: dict[tuple[int, int], Callable[..., tuple[Any, ...]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 #: What reading a damaged or foreign .npz file raises.
 UNREADABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
@@ -41,7 +47,7 @@ def read_images(path: Path, images: str, labels: str) -> tuple[np.ndarray, np.nd
     try:
         with np.load(path, allow_pickle=False) as arrays:
             pictures = arrays[images]
-            marks = arrays[labels] if labels in arrays else None
+            marks = arrays.get(labels)
     except UNREADABLE as error:
         raise DataError(f"{path}: cannot read {images}: {error}") from error
     if pictures.ndim != 4 or pictures.shape[1] not in (1, 3) or not len(pictures):
@@ -57,10 +63,9 @@ def counts(path: Path) -> dict[str, tuple[int, ...]]:
             for name in archive.namelist():
                 if name.endswith("_images.npy"):
                     with archive.open(name) as stream:
-                        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
-                        first = version == (1, 0)
-                        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-                        shapes[name.removesuffix("_images.npy")] = read(stream)[0]  # type: ignore[no-untyped-call]
+                        version = np.lib.format.read_magic(stream)
+                        read = _HEADERS[version]
+                        shapes[name.removesuffix("_images.npy")] = read(stream)[0]
     except UNREADABLE as error:
         raise DataError(f"{path}: cannot read: {error}") from error
     return shapes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -91,16 +91,17 @@ def _section(dataset: DatasetRuns, collected: Collected, target: Path) -> Datase
     results = rank(dataset)
     trouble: list[str] = []
     real, counts = _real(dataset, collected, target, trouble)
+    samples = _samples(dataset, results, collected, target, trouble)
     return DatasetSection(
         runs=dataset,
         results=results,
         headline=headline(results),
         plots=_plots(dataset.name, results, target),
         real=real,
-        samples=_samples(dataset, results, collected, target, trouble),
+        samples=samples,
         counts=counts,
         mixtures=provenance.mixtures(dataset),
-        trouble=trouble,
+        trouble=[sentence.replace(f"{collected.directory}/", "") for sentence in trouble],
     )
 
 
@@ -178,14 +179,16 @@ def _plate(dataset: str, tile: Tile, target: Path) -> Plate:
 def _render(template: str, collected: Collected, sections: list[DatasetSection]) -> str:
     benchmark = collected.benchmark
     unfinished = [run for run in collected.runs if not run.finished]
-    return _environment().get_template(template).render(
+    page = _environment().get_template(template)
+    return page.render(
         benchmark=benchmark,
         title=benchmark.title or benchmark.benchmark,
         sections=sections,
         total=len(collected.runs),
         finished=len(collected.runs) - len(unfinished),
-        unfinished=[(run, _relative(run, collected)) for run in unfinished],
-        tally=[(s, n) for s in Status if (n := sum(r.status is s for r in unfinished))],
+        unfinished=len(unfinished),
+        notices=list(_notices(unfinished, collected.directory)),
+        tally=[(status, n) for status in URGENCY if (n := sum(r.status is status for r in unfinished))],
         strays=[path.relative_to(collected.directory).as_posix() for path in collected.strays],
         facts=provenance.facts(collected),
         recipes=provenance.recipes(benchmark),
@@ -195,8 +198,37 @@ def _render(template: str, collected: Collected, sections: list[DatasetSection])
     )
 
 
-def _relative(run: Run, collected: Collected) -> str:
-    return run.folder.relative_to(collected.directory).as_posix()
+@dataclass(frozen=True)
+class Notice:
+    """Why runs have no result, in the words of their status; `folder` names one, or several {0,1,2}."""
+
+    folder: str
+    status: Status
+    detail: str
+
+
+#: What comes first among the notices: that which a person has to mend.
+URGENCY = (
+    Status.FAILED,
+    Status.DAMAGED,
+    Status.OUTDATED,
+    Status.NOT_EVALUATED,
+    Status.RUNNING,
+    Status.MISSING,
+)
+
+
+def _notices(unfinished: Sequence[Run], directory: Path) -> Iterator[Notice]:
+    """A notice a run, but one for all seeds of a variant that have the same to say."""
+    groups: dict[tuple[Status, str, str], list[int]] = {}
+    for run in sorted(unfinished, key=lambda run: URGENCY.index(run.status)):
+        parent = run.folder.parent.relative_to(directory).as_posix()
+        groups.setdefault((run.status, parent, run.detail), []).append(run.spec.seed)
+    for (status, parent, detail), seeds in groups.items():
+        listed = ",".join(map(str, seeds))
+        yield Notice(
+            f"{parent}/seed{{{listed}}}" if len(seeds) > 1 else f"{parent}/seed{listed}", status, detail
+        )
 
 
 def _config_words(collected: Collected) -> str:
@@ -217,6 +249,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "number": text.number,
         "mean_sd": text.mean_sd,
+        "spread": text.spread,
         "interval": text.interval,
         "percent": text.percent,
         "memory": text.memory,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from pixelcnn.config import Benchmark
@@ -32,6 +33,8 @@ def facts(collected: Collected) -> list[Fact]:
         return []
     total = sum(record.training_seconds for record in found)
     wall = sum(record.wall_seconds for record in found)
+    starts = [record.started for record in found]
+    ends = [record.ended for record in found if record.ended]
     versions = sorted({name for record in found for name in record.versions})
     return [
         _distinct("commit", found, lambda r: r.commit or "unknown"),
@@ -39,14 +42,19 @@ def facts(collected: Collected) -> list[Fact]:
         _distinct("host", found, lambda r: r.host),
         _distinct("threads per run", found, lambda r: r.threads),
         _distinct("precision of training", found, lambda r: r.precision),
-        *(_distinct(name, found, lambda r, n=name: r.versions.get(n, "none")) for name in versions),
-        Fact("training, all runs together", [f"{duration(total)} of training steps, {duration(wall)} in all"]),
-        Fact("first started, last ended", [f"{min(r.started for r in found)} to {_last_end(found)}"]),
+        *(_distinct(name, found, partial(_version, name)) for name in versions),
+        Fact("training, all runs", [f"{duration(total)} of training steps, {duration(wall)} in all"]),
+        Fact("first start, last end", [_minute(min(starts)), _minute(max(ends, default="unknown"))]),
     ]
 
 
-def _last_end(found: Sequence[Record]) -> str:
-    return max((r.ended for r in found if r.ended), default="unknown")
+def _version(name: str, record: Record) -> str:
+    return record.versions.get(name, "none")
+
+
+def _minute(time: str) -> str:
+    """2026-01-05T10:00:00+00:00 without its T and its seconds."""
+    return time[:16].replace("T", " ")
 
 
 def _distinct(label: str, found: Sequence[Record], value: Callable[[Record], Any]) -> Fact:
@@ -54,6 +62,15 @@ def _distinct(label: str, found: Sequence[Record], value: Callable[[Record], Any
     if len(counted) == 1:
         return Fact(label, list(counted))
     return Fact(label, [f"{text} ({n} runs)" for text, n in counted.most_common()])
+
+
+#: Properties of a run that decide how long it takes, as the end of a sentence.
+_PLURALS = {
+    "precision": "in different precisions",
+    "device": "on different devices",
+    "threads": "with different numbers of threads",
+    "host": "on different hosts",
+}
 
 
 def mixtures(dataset: DatasetRuns) -> list[str]:
@@ -67,11 +84,16 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
                     f"{dataset.name}/{variant.name}: its seeds mix {key} {' and '.join(values)}; "
                     "their spread is not that of the seed alone."
                 )
-    for key in ("precision", "device", "threads", "host"):
+    dirty = sum(str(record.commit).endswith("-dirty") for record in records(dataset.runs))
+    if dirty:
+        sentences.append(f"{dataset.name}: {dirty} of its runs ran code that no commit holds (-dirty).")
+    for key, plural in _PLURALS.items():
         values = sorted({str(getattr(record, key)) for record in records(dataset.runs)})
         if len(values) > 1:
-            what = "Results and times" if key == "precision" else "Times"
-            sentences.append(f"{dataset.name}: {what} come from different {key} ({', '.join(values)}).")
+            listed = ", ".join(values)
+            sentences.append(
+                f"{dataset.name}: its runs were trained {plural} ({listed}); compare their times with care."
+            )
     return sentences
 
 
@@ -101,7 +123,10 @@ def common_recipe(benchmark: Benchmark) -> list[tuple[str, str]]:
 
 
 def _words(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(key.replace("_", " "), "none" if value is None else str(value)) for key, value in settings.items()]
+    words = {
+        key.replace("_", " "): "none" if value is None else str(value) for key, value in settings.items()
+    }
+    return list(words.items())
 
 
 def duration(seconds: float) -> str:

@@ -19,8 +19,12 @@ def mean_sd(summary: Summary | None, digits: int = 2) -> str:
     """mean ± sample standard deviation; one seed has no spread to show."""
     if summary is None:
         return MISSING
-    spread = "" if summary.sd is None else f" ± {summary.sd:.{digits}f}"
-    return f"{summary.mean:.{digits}f}{spread}"
+    return f"{summary.mean:.{digits}f} {spread(summary, digits)}".rstrip()
+
+
+def spread(summary: Summary | None, digits: int = 2) -> str:
+    """± sample standard deviation; nothing where one seed gives none."""
+    return "" if summary is None or summary.sd is None else f"± {summary.sd:.{digits}f}"
 
 
 def interval(summary: Summary | None, digits: int = 2) -> str:
@@ -34,8 +38,8 @@ def percent(summary: Summary | None) -> str:
     """A share as mean ± sample standard deviation, in percent."""
     if summary is None:
         return MISSING
-    spread = "" if summary.sd is None else f" ± {100 * summary.sd:.1f}"
-    return f"{100 * summary.mean:.1f}{spread} %"
+    around = "" if summary.sd is None else f" ± {100 * summary.sd:.1f}"
+    return f"{100 * summary.mean:.1f}{around} %"
 
 
 def memory(size: float | None) -> str:

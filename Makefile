@@ -1,0 +1,58 @@
+# make report    set up and run the default benchmark; make preview is its one-minute sketch
+# make test      set up with the test tools and run the tests
+# make ui        browse the runs in MLflow; make check runs the linters
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CORES ?= all
+CONFIG ?= config.yaml
+PORT ?= 5000
+# A package index that has CPU-only builds of torch and torchvision; empty takes the usual ones.
+TORCH_INDEX ?=
+
+.PHONY: report preview test check format ui clean-env
+
+report: $(BIN)/.installed
+	@$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) report
+	@$(BIN)/python -c "from pixelcnn.config import load_benchmark as b; print('The report is', b('$(CONFIG)').directory.resolve() / 'report/index.html')"
+
+preview:
+	@$(MAKE) --no-print-directory report CONFIG=configs/preview.yaml
+
+test: $(BIN)/.installed-test
+	$(BIN)/python -m pytest
+
+check: $(BIN)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+
+format: $(BIN)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+ui: $(BIN)/.installed
+	@$(BIN)/python -m pixelcnn ui "$$($(BIN)/python -c "from pixelcnn.config import load_benchmark as b; print(b('$(CONFIG)').directory)")" --port $(PORT)
+
+$(BIN)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; choose one with make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(BIN)/.installed: requirements.lock pyproject.toml | $(BIN)/.created
+ifneq ($(TORCH_INDEX),)
+	$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' requirements.lock)
+endif
+	@echo "Installing the pinned packages into $(VENV) (some minutes, once) ..."
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(BIN)/.installed-test: requirements-test.lock $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet -r requirements-test.lock
+	@touch $@
+
+clean-env:
+	rm -rf $(VENV)

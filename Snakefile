@@ -1,0 +1,56 @@
+# Front door of the workflow: reads and checks the config, then includes the rules.
+# `snakemake --cores 8 report` runs everything for config.yaml;
+# `snakemake --cores 8 --configfile configs/mnist.yaml report` another benchmark.
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pixelcnn.config import benchmark_from, dataset_digest
+from pixelcnn.errors import ConfigError
+
+# A benchmark given on the command line replaces the default one: merging the two would mix
+# their variants.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+try:
+    BENCHMARK = benchmark_from(config, "config")
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+RUNS = {spec.name: spec for spec in BENCHMARK.runs()}
+ROOT = str(BENCHMARK.directory)
+RUN = ROOT + "/{dataset}/{variant}/seed{seed}"
+# The interpreter that runs Snakemake has the package, whether or not it is on the PATH.
+PIXELCNN = f"{sys.executable} -m pixelcnn"
+
+
+wildcard_constraints:
+    dataset="|".join(map(re.escape, BENCHMARK.datasets)),
+    variant="|".join(map(re.escape, BENCHMARK.variants)),
+    seed="|".join(map(str, BENCHMARK.seeds)),
+
+
+localrules:
+    all,
+    report,
+    plan,
+
+
+# `report` is the front door's first target, so that a bare `snakemake --cores 8` makes it, too.
+rule all:
+    default_target: True
+    input:
+        ROOT + "/report/index.html",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/tracking.smk"

@@ -1,0 +1,195 @@
+"""Benchmark folders made up in a moment: what training, evaluation and sampling would have left."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixelcnn.config import Benchmark, RunSpec, benchmark_from, dataset_digest
+from pixelcnn.files import write_json
+from pixelcnn.records import HISTORY, SAMPLES, SPEC, Metrics, Record
+
+#: Six variants like those of a real benchmark: name -> (entry of the config, plausible NLL in nats).
+VARIANTS: dict[str, tuple[dict[str, Any], float]] = {
+    "independent": ({"model": "independent"}, 52.4),
+    "pixelcnn": ({"model": "pixelcnn", "hyperparameters": {"channels": 32, "blocks": 6}}, 24.6),
+    "gated": ({"model": "gated_pixelcnn", "hyperparameters": {"channels": 32, "blocks": 6}}, 23.7),
+    "gated-conditional": (
+        {"model": "gated_pixelcnn", "conditional": True, "hyperparameters": {"channels": 32, "blocks": 6}},
+        23.5,
+    ),
+    "pixelcnn++": ({"model": "pixelcnn_pp", "training": {"learning_rate": 1e-3}}, 23.2),
+    "pixelsnail": ({"model": "pixelsnail", "hyperparameters": {"channels": 24, "heads": 4}}, 22.9),
+}
+
+#: A 3 x 5 font, enough for images that look like digits.
+_ROWS = {
+    0: "75557", 1: "26227", 2: "71747", 3: "71717", 4: "55711",
+    5: "74717", 6: "74757", 7: "71111", 8: "75757", 9: "75717",
+}  # fmt: skip
+
+
+def digits(n: int, size: int = 14, levels: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 [n, 1, size, size] with values 0..levels-1 of shifted digits, and labels [n]."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 10, n)
+    images = np.zeros((n, 1, size, size), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        glyph = np.array([[int(row) >> bit & 1 for bit in (2, 1, 0)] for row in _ROWS[int(label)]])
+        glyph = glyph.repeat(2, 0).repeat(2, 1)
+        y, x = rng.integers(1, size - 10), rng.integers(1, size - 6)
+        image[0, y : y + 10, x : x + 6] = glyph * rng.integers(levels // 2, levels)
+    return images, labels.astype(np.int64)
+
+
+def benchmark(root: Path, **overrides: Any) -> Benchmark:
+    """A config as results/NAME/config.json holds it, below `root`, and prepared data beside it.
+
+    `overrides` replace entries of the config. The benchmark's folder is `benchmark.directory`.
+    """
+    config: dict[str, Any] = {
+        "benchmark": "toy",
+        "title": "A toy benchmark",
+        "datasets": {"digits": {"source": "digits", "image_size": 14, "levels": 2, "binarize": "threshold"}},
+        "variants": {name.replace("+", "p"): entry for name, (entry, _) in VARIANTS.items()},
+        "seeds": [0, 1, 2],
+        "training": {"epochs": 12},
+        "results": str(root),
+        **overrides,
+    }
+    made = benchmark_from(config)
+    write_json(made.directory / "config.json", made.to_json())
+    for name, spec in made.datasets.items():
+        path = made.data_file(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {}
+        for split, n in (("train", 200), ("valid", 40), ("test", 60)):
+            arrays[f"{split}_images"], arrays[f"{split}_labels"] = digits(n, levels=spec.levels, seed=n)
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    return made
+
+
+def plausible_nll(spec: RunSpec) -> float:
+    """A test NLL in nats per image: that of the variant in `VARIANTS`, moved a little by the seed."""
+    known = {name.replace("+", "p"): nll for name, (_, nll) in VARIANTS.items()}
+    base = known.get(spec.variant_name, 23 + sum(map(ord, spec.variant_name)) % 20 / 10)
+    return base + float(np.random.default_rng([spec.seed, len(spec.variant_name)]).normal(0, 0.12))
+
+
+def history(spec: RunSpec, nll: float, epochs: int, parameters: int) -> list[dict[str, Any]]:
+    """Lines of a history that comes down to `nll`."""
+    rng = np.random.default_rng(spec.seed + 1)
+    lines = []
+    for epoch in range(1, epochs + 1):
+        excess = 60 * math.exp(-epoch / 1.2) + 3.0 / epoch
+        lines.append(
+            {
+                "epoch": epoch,
+                "step": 60 * epoch,
+                "train_nll": nll + excess - 0.3 + float(rng.normal(0, 0.1)),
+                "valid_nll": nll + excess + 0.2 + float(rng.normal(0, 0.08)),
+                "learning_rate": 3e-3,
+                "gradient_norm": 1.0,
+                "seconds": epoch * parameters / 4e3,
+                "images_per_second": 1e8 / parameters,
+            }
+        )
+    return lines
+
+
+def metrics(spec: RunSpec, nll: float, **overrides: Any) -> Metrics:
+    """Test results with this NLL (given the label, for a conditional variant), consistent in all units."""
+    dims = 196
+    values: dict[str, Any] = {
+        "digest": spec.digest,
+        "data_sha256": dataset_digest(spec.dataset) * 4,
+        "split": "test",
+        "images": 60,
+        "dims": dims,
+        "levels": spec.dataset.levels,
+        "nll": nll,
+        "bits_per_dim": nll / dims / math.log(2),
+        "perplexity": math.exp(nll / dims),
+        "seconds": 0.5,
+    }
+    if spec.variant.conditional:
+        marginal = nll + 0.4
+        values |= {
+            "marginal_nll": marginal,
+            "marginal_bits_per_dim": marginal / dims / math.log(2),
+            "marginal_perplexity": math.exp(marginal / dims),
+            "accuracy": 0.957 + 0.002 * spec.seed,
+        }
+    return Metrics(**{**values, **overrides})
+
+
+def record(spec: RunSpec, epochs: int, **overrides: Any) -> Record:
+    """The record of a training that finished."""
+    parameters = 196 if spec.variant.model == "independent" else 20_000 + 9_000 * len(spec.variant_name)
+    values: dict[str, Any] = {
+        "run_id": f"run-{spec.digest}",
+        "digest": spec.digest,
+        "started": "2026-01-05T10:00:00+00:00",
+        "ended": "2026-01-05T10:20:00+00:00",
+        "host": "host",
+        "pid": 1,
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "versions": {"python": "3.12.1", "torch": "2.11.0"},
+        "device": "cpu",
+        "threads": 1,
+        "precision": "float32",
+        "parameters": parameters,
+        "status": "finished",
+        "epochs": epochs,
+        "best_epoch": epochs,
+        "best_valid_nll": 24.0,
+        "images_seen": 200 * epochs,
+        "training_seconds": parameters / 400 + 3.0 * spec.seed,
+        "wall_seconds": parameters / 300 + 3.0 * spec.seed,
+        "images_per_second": 1e8 / parameters,
+        "peak_memory_bytes": 300 * 2**20 + 400 * parameters,
+    }
+    return Record(**{**values, **overrides})
+
+
+def write_run(
+    made: Benchmark,
+    spec: RunSpec,
+    *,
+    nll: float | None = None,
+    status: str = "finished",
+    evaluated: bool = True,
+    sampled: bool = True,
+    record_values: dict[str, Any] | None = None,
+    metrics_values: dict[str, Any] | None = None,
+) -> Path:
+    """The folder of one run; an unfinished one stops at half its epochs and has no results."""
+    folder = made.run_directory(spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    complete = status == "finished"
+    epochs = spec.training.epochs if complete else spec.training.epochs // 2
+    went = record(spec, epochs, status=status, **(record_values or {}))
+    if not complete:
+        went = replace(went, ended=None)
+    nll = plausible_nll(spec) if nll is None else nll
+    write_json(folder / SPEC, spec.to_json())
+    went.write(folder)
+    lines = history(spec, nll, epochs, went.parameters)
+    (folder / HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if complete and evaluated:
+        metrics(spec, nll, **(metrics_values or {})).write(folder)
+    if complete and sampled:
+        images, labels = digits(made.sampling.images, levels=spec.dataset.levels, seed=spec.seed + 7)
+        shown = labels if spec.variant.conditional else np.full_like(labels, -1)
+        np.savez_compressed(folder / SAMPLES, images=images, labels=shown)
+    return folder
+
+
+def write_all(made: Benchmark) -> list[Path]:
+    """The folders of all runs of a benchmark, finished, evaluated and sampled."""
+    return [write_run(made, spec) for spec in made.runs()]

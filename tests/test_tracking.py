@@ -1,0 +1,310 @@
+"""MLflow as a projection of run folders: what it holds equals the disk, and a second look changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from run_folders import benchmark, metrics, write_run
+
+from pixelcnn import tracking
+from pixelcnn.config import Benchmark
+from pixelcnn.errors import UserError
+from pixelcnn.records import HISTORY, SAMPLE_GRID, RunFolder
+from pixelcnn.tracking_store import URI_VARIABLE, connect, default_store
+
+pytest.importorskip("mlflow")
+HERE = {"host": platform.node(), "pid": os.getpid()}
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory) -> Path:
+    """A database with its schema, which takes seconds to create: once for all tests."""
+    store = default_store(tmp_path_factory.mktemp("template"))
+    connect(store)
+    assert store.database is not None
+    return store.database
+
+
+@pytest.fixture
+def made(tmp_path, empty_database, monkeypatch) -> Benchmark:
+    """Two runs to be, and the database that the results folder already has."""
+    monkeypatch.delenv(URI_VARIABLE, raising=False)
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(empty_database, tmp_path / "mlflow" / "mlflow.db")
+    variants = {"gated": {"model": "gated_pixelcnn", "conditional": True, "hyperparameters": {"channels": 8}}}
+    return benchmark(tmp_path, variants=variants, seeds=[0, 1], training={"epochs": 4}, note="A note.")
+
+
+def dump(made: Benchmark, uri: str | None = None) -> dict[str, Any]:
+    """Everything MLflow holds of a benchmark, artifact files with their mtimes, by MLflow run id."""
+    from mlflow import MlflowClient
+    from mlflow.entities import ViewType
+
+    client = MlflowClient(tracking_uri=uri or default_store(Path(made.results)).uri)
+    experiment = client.get_experiment_by_name(made.benchmark)
+    found = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL)
+    held: dict[str, Any] = {"experiment": dict(experiment.tags)}
+    for run in found:
+        key_points = {key: client.get_metric_history(run.info.run_id, key) for key in run.data.metrics}
+        folder = Path(unquote(urlsplit(run.info.artifact_uri).path))
+        held[run.info.run_id] = {
+            "info": dict(run.info),
+            "params": run.data.params,
+            "tags": run.data.tags,
+            "metrics": {k: [(m.step, m.value, m.timestamp) for m in v] for k, v in key_points.items()},
+            "files": {p.name: p.stat().st_mtime_ns for p in folder.glob("*")},
+        }
+    return held
+
+
+def runs(made: Benchmark, **options: Any) -> list[dict[str, Any]]:
+    """The active runs of `dump`, seed by seed."""
+    held = [run for key, run in dump(made, **options).items() if key != "experiment"]
+    active = [run for run in held if run["info"]["lifecycle_stage"] == "active"]
+    return sorted(active, key=lambda run: run["tags"]["seed"])
+
+
+def values(run: dict[str, Any], key: str) -> list[float]:
+    return [value for _, value, _ in run["metrics"][key]]
+
+
+def rewrite_record(folder: Path, **changes: Any) -> None:
+    record = RunFolder(folder).record()
+    assert record is not None
+    dataclasses.replace(record, **changes).write(folder)
+
+
+def test_shows_a_finished_run(made):
+    spec = made.runs()[0]
+    folder = write_run(made, spec)
+    (folder / SAMPLE_GRID).write_bytes(b"png")
+    (folder / "checkpoint.pt").write_bytes(b"weights")
+
+    summary = tracking.project(made.directory)
+
+    assert (summary.created, summary.waiting, summary.ok) == ([spec.name], [made.runs()[1].name], True)
+    [run] = runs(made)
+    assert run["info"]["status"] == "FINISHED"
+    assert run["info"]["end_time"] - run["info"]["start_time"] == 20 * 60 * 1000
+    record, result = RunFolder(folder).record(), RunFolder(folder).metrics()
+    expected = {"variant": "gated", "dataset": "digits", "seed": "0", "host": "host", "digest": spec.digest}
+    assert expected.items() <= run["tags"].items()
+    assert run["tags"]["commit"] == record.commit
+    assert run["params"]["model"] == "gated_pixelcnn"
+    assert run["params"]["hyperparameters.channels"] == "8"
+    assert run["params"]["training.epochs"] == "4"
+    assert run["params"]["dataset.levels"] == "2"
+    assert values(run, "valid_nll") == [line["valid_nll"] for line in RunFolder(folder).history()]
+    assert [step for step, _, _ in run["metrics"]["train_nll"]] == [1, 2, 3, 4]
+    assert values(run, "test_nll") == [result.nll]
+    assert values(run, "test_marginal_bits_per_dim") == [result.marginal_bits_per_dim]
+    assert values(run, "training_seconds") == [record.training_seconds]
+    shown = {"spec.json", "config.json", "record.json", "metrics.json", "checkpoint.pt"}
+    assert set(run["files"]) == shown | {"history.png", "samples.png"}
+    assert dump(made)["experiment"]["mlflow.note.content"] == "A toy benchmark\n\nA note."
+
+
+def test_a_second_projection_changes_nothing(made):
+    write_run(made, made.runs()[0])
+    write_run(made, made.runs()[1], status="failed", record_values={"error": "loss is NaN", **HERE})
+    tracking.project(made.directory)
+    before = dump(made)
+
+    summary = tracking.project(made.directory)
+
+    assert len(summary.unchanged) == 2 and not summary.updated and not summary.created
+    assert dump(made) == before
+
+
+def test_grows_with_the_history_and_uploads_at_the_end(made):
+    spec = made.runs()[0]
+    folder = write_run(made, spec, status="running", record_values=HERE)
+    tracking.project(made.directory)
+    [run] = runs(made)
+    assert run["info"]["status"] == "RUNNING" and run["info"]["end_time"] is None
+    assert [step for step, _, _ in run["metrics"]["valid_nll"]] == [1, 2]
+    assert set(run["files"]) == {"spec.json", "config.json"}
+
+    lines = [json.dumps({**RunFolder(folder).history()[-1], "epoch": epoch}) for epoch in (3, 4)]
+    with (folder / HISTORY).open("a") as stream:
+        stream.write(lines[0] + "\n" + lines[1])  # the last one is still being written
+    tracking.project(made.directory)
+    [run] = runs(made)
+    assert [step for step, _, _ in run["metrics"]["valid_nll"]] == [1, 2, 3]
+
+    write_run(made, spec, evaluated=False, sampled=False)
+    tracking.project(made.directory)
+    [run] = runs(made)
+    assert run["info"]["status"] == "FINISHED"
+    assert [step for step, _, _ in run["metrics"]["valid_nll"]] == [1, 2, 3, 4]
+    assert "history.png" in run["files"] and "test_nll" not in run["metrics"]
+
+
+def test_a_finished_run_gets_its_metrics_later(made):
+    spec = made.runs()[0]
+    folder = write_run(made, spec, evaluated=False)
+    tracking.project(made.directory)
+    files = runs(made)[0]["files"]
+
+    metrics(spec, 23.5).write(folder)
+    assert tracking.project(made.directory).updated == [spec.name]
+
+    [run] = runs(made)
+    assert values(run, "test_nll") == [23.5]
+    assert set(run["files"]) == {*files, "metrics.json"}
+    assert files.items() <= run["files"].items(), "files that did not change were uploaded again"
+
+
+def test_failed_and_vanished_runs_are_failed_and_may_recover(made):
+    first, second = made.runs()
+    error = {"error": "loss is NaN", "ended": "2026-01-05T10:01:00+00:00"}
+    write_run(made, first, status="failed", record_values=error)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    folder = write_run(made, second, status="running", record_values={**HERE, "pid": process.pid})
+
+    summary = tracking.project(made.directory)
+
+    assert set(summary.statuses.values()) == {"FAILED"}
+    failed, vanished = runs(made)
+    assert failed["info"]["status"] == vanished["info"]["status"] == "FAILED"
+    assert failed["tags"]["error"] == "loss is NaN"
+    assert f"process {process.pid}" in vanished["tags"]["error"]
+    assert vanished["info"]["end_time"] == (folder / "record.json").stat().st_mtime_ns // 1_000_000
+
+    rewrite_record(folder, **HERE)
+    tracking.project(made.directory)
+    resumed = runs(made)[1]
+    assert resumed["info"]["status"] == "RUNNING" and "error" not in resumed["tags"]
+
+
+def test_a_retrained_run_replaces_the_superseded_one(made):
+    for spec in made.runs():
+        write_run(made, spec)
+    tracking.project(made.directory)
+    rewrite_record(made.run_directory(made.runs()[0]), run_id="again")
+
+    summary = tracking.project(made.directory)
+
+    assert summary.superseded == summary.created == [made.runs()[0].name]
+    assert [run["tags"]["pixelcnn.run_id"] for run in runs(made)][0] == "again"
+    assert len(runs(made)) == 2 and len(dump(made)) == 1 + 3
+    assert len(tracking.project(made.directory).unchanged) == 2
+
+
+def test_another_folder_of_the_same_name_keeps_its_runs(made, tmp_path):
+    uri = default_store(tmp_path).uri
+    write_run(made, made.runs()[0])
+    other = benchmark(tmp_path / "elsewhere", variants={"gated": {"model": "other"}}, seeds=[0, 1])
+    write_run(other, other.runs()[0])
+    for directory in (made.directory, other.directory, made.directory):
+        assert tracking.project(directory, uri=uri).superseded == []
+    assert len(runs(made)) == 2
+
+
+def test_one_damaged_run_does_not_hide_the_others(made):
+    first, second = made.runs()
+    (write_run(made, first) / "record.json").write_text("{")
+    write_run(made, second)
+
+    summary = tracking.project(made.directory)
+
+    assert summary.created == [second.name] and not summary.ok
+    assert "record.json" in summary.problems[0]
+
+
+def test_environment_overrides_the_config_and_an_argument_both(made, tmp_path, monkeypatch, empty_database):
+    paths = [tmp_path / name / "runs.db" for name in ("environment", "argument")]
+    for path in paths:
+        path.parent.mkdir()
+        shutil.copy(empty_database, path)
+    write_run(made, made.runs()[0])
+    monkeypatch.setenv(URI_VARIABLE, f"sqlite:///{paths[0]}")
+
+    assert tracking.project(made.directory).uri == f"sqlite:///{paths[0]}"
+    assert tracking.project(made.directory, uri=f"sqlite:///{paths[1]}").uri == f"sqlite:///{paths[1]}"
+
+    assert [len(runs(made, uri=f"sqlite:///{path}")) for path in paths] == [1, 1]
+    assert (tmp_path / "environment" / "artifacts").is_dir()
+
+
+def test_watch_follows_a_training_until_its_parent_is_gone(made, capsys):
+    spec = made.runs()[0]
+    config = made.directory / "config.json"
+    hidden = config.rename(config.with_suffix(".hidden"))
+    parent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2.5)"])
+
+    def train() -> None:
+        time.sleep(0.3)  # the watcher must wait for the config
+        hidden.rename(config)
+        write_run(made, spec, status="running", record_values=HERE)
+        time.sleep(1.2)
+        write_run(made, spec)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        assert tracking.watch(made.directory, interval=0.1, parent_pid=parent.pid)
+    finally:
+        thread.join()
+        parent.wait()
+    [run] = runs(made)
+    assert run["info"]["status"] == "FINISHED" and len(run["metrics"]["valid_nll"]) == 4
+    said = capsys.readouterr().err
+    assert said.index(f"{spec.name}: RUNNING") < said.index(f"{spec.name}: FINISHED")
+
+
+def test_watch_ends_on_sigterm_with_a_last_pass(made):
+    write_run(made, made.runs()[0])
+    before = signal.getsignal(signal.SIGTERM)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    assert tracking.watch(made.directory, interval=60)
+    assert len(runs(made)) == 1
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_server_that_is_down_fails_the_last_pass_only(made, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(tracking, "RETRY_SECONDS", 0.0)
+    write_run(made, made.runs()[0])
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    assert not tracking.watch(made.directory, interval=0.1, uri="http://127.0.0.1:9")
+
+    said = capsys.readouterr().err
+    assert said.count("trying again") == 1 and said.count("the last pass failed") == 1
+    assert "Traceback" not in said
+    with pytest.raises(tracking.TrackingError, match=r"127\.0\.0\.1:9"):
+        tracking.project(made.directory, uri="http://127.0.0.1:9")
+
+
+def test_the_ui_has_a_command_and_an_address(made, tmp_path):
+    tracking.project(made.directory)
+    for folder in (tmp_path, made.directory):
+        command = tracking.ui_command(folder, port=5123)
+        assert command[command.index("--backend-store-uri") + 1] == default_store(tmp_path).uri
+        assert command[command.index("--host") + 1] == "127.0.0.1"
+    assert tracking.runs_address(made.directory, port=5123).startswith("http://127.0.0.1:5123/#/experiments/")
+    with pytest.raises(UserError, match=r"mlflow\.db: no MLflow database"):
+        tracking.ui_command(tmp_path / "nowhere")
+
+
+def test_missing_config_and_missing_mlflow_are_told_plainly(made, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"config\.json"):
+        tracking.project(tmp_path / "nowhere")
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(UserError, match="pip install"):
+        tracking.project(made.directory)

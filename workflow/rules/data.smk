@@ -1,0 +1,40 @@
+rule plan:
+    # Checks hyper-parameters and datasets before anything is trained, and writes the config
+    # resolved. Later rules read it as `ancient`: what they depend on are their own digests.
+    output:
+        ROOT + "/config.json",
+    log:
+        ROOT + "/logs/plan.log",
+    params:
+        config=json.dumps(BENCHMARK.to_json()),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    shell:
+        "exec {PIXELCNN} plan --json {params.config:q} > {log} 2>&1"
+
+
+def source_file(wildcards):
+    """A dataset module of the user's own is an input; one of the package is not a file to watch."""
+    source = BENCHMARK.datasets[wildcards.dataset].source
+    return [source] if source.endswith(".py") else []
+
+
+rule prepare:
+    input:
+        config=ancient(ROOT + "/config.json"),
+        source=source_file,
+    output:
+        ROOT + "/{dataset}/data.npz",
+        ROOT + "/{dataset}/real.png",
+    log:
+        ROOT + "/logs/prepare-{dataset}.log",
+    params:
+        digest=lambda wildcards: dataset_digest(BENCHMARK.datasets[wildcards.dataset]),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "exec {PIXELCNN} prepare {input.config} --dataset {wildcards.dataset} > {log} 2>&1"

@@ -1,0 +1,17 @@
+rule evaluate:
+    input:
+        config=ancient(ROOT + "/config.json"),
+        data=ROOT + "/{dataset}/data.npz",
+        checkpoint=RUN + "/checkpoint.pt",
+    output:
+        RUN + "/metrics.json",
+        RUN + "/nats.npz",
+    log:
+        ROOT + "/logs/evaluate-{dataset}-{variant}-seed{seed}.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "exec {PIXELCNN} evaluate {input.config} --dataset {wildcards.dataset}"
+        " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads} > {log} 2>&1"

@@ -1,0 +1,24 @@
+def of_every_run(name):
+    return [f"{BENCHMARK.run_directory(spec)}/{name}" for spec in RUNS.values()]
+
+
+rule report:
+    input:
+        config=ROOT + "/config.json",
+        data=[str(BENCHMARK.data_file(dataset)) for dataset in BENCHMARK.datasets],
+        checkpoints=of_every_run("checkpoint.pt"),
+        metrics=of_every_run("metrics.json"),
+        samples=of_every_run("samples.npz"),
+    output:
+        ROOT + "/report/index.html",
+        ROOT + "/report/report.md",
+        ROOT + "/report/metrics.csv",
+        ROOT + "/report/comparison.csv",
+    log:
+        ROOT + "/logs/report.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    shell:
+        "exec {PIXELCNN} report {ROOT} > {log} 2>&1"

@@ -1,0 +1,19 @@
+rule sample:
+    input:
+        config=ancient(ROOT + "/config.json"),
+        checkpoint=RUN + "/checkpoint.pt",
+    output:
+        RUN + "/samples.npz",
+        RUN + "/samples.png",
+    log:
+        ROOT + "/logs/sample-{dataset}-{variant}-seed{seed}.log",
+    params:
+        images=BENCHMARK.sampling.images,
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "exec {PIXELCNN} sample {input.config} --dataset {wildcards.dataset}"
+        " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads}"
+        " -n {params.images} > {log} 2>&1"

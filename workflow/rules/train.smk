@@ -1,0 +1,37 @@
+def run_of(wildcards):
+    return RUNS[f"{wildcards.dataset}/{wildcards.variant}/seed{wildcards.seed}"]
+
+
+def model_file(wildcards):
+    """An architecture in the user's own file is an input: an edit trains its runs anew."""
+    model = run_of(wildcards).variant.model
+    return [model] if model.endswith(".py") else []
+
+
+def training_threads():
+    """One GPU takes one run at a time, so there a run claims every core."""
+    has_gpu = any(Path("/dev").glob("nvidia[0-9]*")) and BENCHMARK.device != "cpu"
+    return max(workflow.cores or 1, 1) if has_gpu else BENCHMARK.threads
+
+
+rule train:
+    input:
+        config=ancient(ROOT + "/config.json"),
+        data=ROOT + "/{dataset}/data.npz",
+        model=model_file,
+    output:
+        RUN + "/checkpoint.pt",
+    log:
+        ROOT + "/logs/train-{dataset}-{variant}-seed{seed}.log",
+    params:
+        # All that decides the result, and nothing else: the reason to train anew.
+        digest=lambda wildcards: run_of(wildcards).digest,
+    threads: training_threads()
+    # Longest first: evaluations fill the gaps between trainings.
+    priority: 10
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    shell:
+        "exec {PIXELCNN} train {input.config} --dataset {wildcards.dataset}"
+        " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads} > {log} 2>&1"
