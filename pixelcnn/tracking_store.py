@@ -145,6 +145,8 @@ def mlflow_errors(store: Store, doing: str) -> Iterator[None]:
         yield
     except (MlflowException, RequestException, SQLAlchemyError, ImportError) as error:
         reason = str(error).strip().split("\n")[0][:300]
+        if "NewConnectionError" in str(error):  # a page of urllib3's innards otherwise
+            reason = "the server cannot be reached"
         raise TrackingError(f"MLflow at {hide_password(store.uri)}, {doing}: {reason}") from error
 
 

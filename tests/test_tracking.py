@@ -200,7 +200,7 @@ def test_a_retrained_run_replaces_the_superseded_one(made):
     summary = tracking.project(made.directory)
 
     assert summary.superseded == summary.created == [made.runs()[0].name]
-    assert [run["tags"]["pixelcnn.run_id"] for run in runs(made)][0] == "again"
+    assert runs(made)[0]["tags"]["pixelcnn.run_id"] == "again"
     assert len(runs(made)) == 2 and len(dump(made)) == 1 + 3
     assert len(tracking.project(made.directory).unchanged) == 2
 
