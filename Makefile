@@ -13,7 +13,7 @@ TORCH_INDEX ?=
 .PHONY: report preview test check format ui clean-env
 
 report: $(BIN)/.installed
-	@$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) report
+	@$(BIN)/snakemake report --cores $(CORES) --configfile $(CONFIG)
 	@$(BIN)/python -c "from pixelcnn.config import load_benchmark as b; print('The report is', b('$(CONFIG)').directory.resolve() / 'report/index.html')"
 
 preview:

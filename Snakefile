@@ -1,6 +1,6 @@
 # Front door of the workflow: reads and checks the config, then includes the rules.
 # `snakemake --cores 8 report` runs everything for config.yaml;
-# `snakemake --cores 8 --configfile configs/mnist.yaml report` another benchmark.
+# `snakemake report --cores 8 --configfile configs/mnist.yaml` another benchmark.
 import json
 import os
 import subprocess

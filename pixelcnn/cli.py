@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -172,14 +173,18 @@ def _track(options: argparse.Namespace) -> int:
     if options.watch:
         delivered = tracking.watch(options.directory, parent_pid=options.parent_pid, uri=options.uri)
         return 0 if delivered else RUN_FAILED
-    print(tracking.project(options.directory, uri=options.uri))
-    return 0
+    summary = tracking.project(options.directory, uri=options.uri)
+    print(summary)
+    return 0 if summary.ok else RUN_FAILED
 
 
 def _ui(options: argparse.Namespace) -> int:
     from pixelcnn import tracking
 
-    return tracking.serve(options.directory, port=options.port)
+    command = tracking.ui_command(options.directory, port=options.port)
+    print(f"The runs: {tracking.runs_address(options.directory, port=options.port)}")
+    print("MLflow takes some seconds to start; Ctrl-C ends it.", flush=True)
+    return subprocess.run(command, check=False).returncode
 
 
 def _check(options: argparse.Namespace) -> int:
