@@ -41,7 +41,9 @@ class Checkpoint:
         try:
             model.load_state_dict(self.ema_weights)
         except RuntimeError as error:
-            raise UserError(f"checkpoint of {self.spec.name}: does not fit the architecture: {error}") from error
+            raise UserError(
+                f"checkpoint of {self.spec.name}: does not fit the architecture: {error}"
+            ) from error
         return model.eval(), likelihood
 
 

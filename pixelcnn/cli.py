@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from pixelcnn import __version__, config
 from pixelcnn.config import Benchmark, RunSpec
@@ -54,7 +55,7 @@ def _plan(options: argparse.Namespace) -> None:
     from pixelcnn.planning import check_benchmark
 
     if options.json is not None:
-        benchmark = config.benchmark_from(json.loads(options.json))
+        benchmark = config.benchmark_from(_json(options.json, "--json"))
     else:
         benchmark = config.load_benchmark(options.config)
     counts = check_benchmark(benchmark)
@@ -121,8 +122,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     metrics = evaluation.evaluate_run(
         _checkpoint(spec, run_dir), _data(benchmark, spec), _device(benchmark, options), run_dir
     )
-    marginal = "" if metrics.marginal_nll is None else (
-        f" given the label, {metrics.marginal_nll:.2f} marginal, {metrics.accuracy:.1%} classified right"
+    marginal = (
+        ""
+        if metrics.marginal_nll is None
+        else (
+            f" given the label, {metrics.marginal_nll:.2f} marginal, {metrics.accuracy:.1%} classified right"
+        )
     )
     print(
         f"{spec.name}: test NLL {metrics.nll:.2f} nats/image{marginal}, {metrics.bits_per_dim:.4f} bits/dim, "
@@ -190,12 +195,21 @@ def _ui(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from pixelcnn.invariants import check_architecture
 
-    values = json.loads(options.hyperparameters)
+    values = _json(options.hyperparameters, "--hyperparameters")
+    if not isinstance(values, dict):
+        raise UserError(f"--hyperparameters: expected keys and values, got {values!r}")
     passed = True
     for result in check_architecture(options.model, values):
         print(result)
         passed = passed and result.passed
     return 0 if passed else RUN_FAILED
+
+
+def _json(text: str, flag: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{flag}: not valid JSON: {error}") from error
 
 
 def _only(given: str | None, known: dict[str, object], flag: str) -> str:
@@ -261,7 +275,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pixelcnn {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, function: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, function: Callable[[argparse.Namespace], int | None], text: str
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(command=function, name=name)
         return added

@@ -124,9 +124,7 @@ def class_prior(train: Split, classes: int) -> NDArray[np.float64]:
     return np.bincount(train.labels, minlength=classes) / len(train.labels)
 
 
-def evaluate_run(
-    trained: Checkpoint, data: PreparedData, device: torch.device, run_dir: Path
-) -> Metrics:
+def evaluate_run(trained: Checkpoint, data: PreparedData, device: torch.device, run_dir: Path) -> Metrics:
     """Test results of a checkpoint's EMA weights; writes metrics.json and nats.npz.
 
     Raises:

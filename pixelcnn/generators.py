@@ -20,5 +20,7 @@ def pixel_noise(seed: int, first: int, count: int, shape: tuple[int, int, int]) 
     Keyed by (seed, image, pixel): an image gets the same noise in whatever batch it is drawn.
     """
     key = derived_seed(seed, "sampling")
-    rows = [np.random.Generator(np.random.Philox(key=[key, i])).random(shape) for i in range(first, first + count)]
+    rows = [
+        np.random.Generator(np.random.Philox(key=[key, i])).random(shape) for i in range(first, first + count)
+    ]
     return torch.from_numpy(np.stack(rows))

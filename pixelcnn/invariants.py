@@ -6,6 +6,7 @@ fault, and they look at the model through its public door only: integers in, par
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +24,9 @@ from pixelcnn.models.registry import build_model
 
 #: Changes below this share of the largest parameter are rounding, not influence.
 ROUNDING = 1e-13
-#: Random images to look at: a ReLU may hide an influence on one of them.
-IMAGES = 4
+#: Random weights and images to look at: a ReLU may hide an influence in one draw of them. Looking
+#: ends when this many draws have shown nothing new.
+QUIET_DRAWS = 6
 
 
 @dataclass(frozen=True)
@@ -52,26 +54,35 @@ def randomise(model: AutoregressiveModel, seed: int = 0) -> AutoregressiveModel:
 
 
 @torch.no_grad()
-def influence(model: AutoregressiveModel, seed: int = 0) -> Tensor:
+def influence(model: AutoregressiveModel) -> Tensor:
     """Which pixels change the parameters of which, measured: bool [H·W, H·W].
 
-    Entry [i, j] says that changing pixel j changed a parameter at pixel i, on any of some images.
+    Entry [i, j] says that changing pixel j changed a parameter at pixel i, for any of some draws
+    of weights and images.
     """
+    model = copy.deepcopy(model)
+    pixels = model.image.height * model.image.width
+    result = torch.zeros(pixels, pixels, dtype=torch.bool)
+    draw = quiet = 0
+    while quiet < QUIET_DRAWS:
+        seen = result | _influence_once(randomise(model, seed=draw), draw)
+        quiet = quiet + 1 if torch.equal(seen, result) else 0
+        result, draw = seen, draw + 1
+    return result
+
+
+def _influence_once(model: AutoregressiveModel, seed: int) -> Tensor:
     image = model.image
     generator = torch.Generator().manual_seed(seed)
     pixels = image.height * image.width
-    result = torch.zeros(pixels, pixels, dtype=torch.bool)
-    for _ in range(IMAGES):
-        x = _random_images(image, 1, generator)
-        y = _labels(image, 1, generator)
-        changed = x.repeat(pixels + 1, 1, 1, 1).flatten(2)
-        index = torch.arange(pixels)
-        step = torch.randint(1, image.levels, (pixels, 1), generator=generator)
-        changed[index + 1, :, index] = (changed[index + 1, :, index] + step) % image.levels
-        params = model(changed.reshape(-1, *x.shape[1:]), None if y is None else y.repeat(pixels + 1))
-        difference = (params[1:] - params[:1]).abs().amax(dim=1).flatten(1)  # [changed j, pixel i]
-        result |= (difference > ROUNDING * params.abs().max()).T
-    return result
+    x, y = _random_images(image, 1, generator), _labels(image, 1, generator)
+    changed = x.repeat(pixels + 1, 1, 1, 1).flatten(2)
+    index = torch.arange(pixels)
+    step = torch.randint(1, image.levels, (pixels, 1), generator=generator)
+    changed[index + 1, :, index] = (changed[index + 1, :, index] + step) % image.levels
+    params = model(changed.reshape(-1, *x.shape[1:]), None if y is None else y.repeat(pixels + 1))
+    difference = (params[1:] - params[:1]).abs().amax(dim=1).flatten(1)  # [changed j, pixel i]
+    return (difference > ROUNDING * params.abs().max()).T
 
 
 def check_no_leak(model: AutoregressiveModel) -> Result:
@@ -139,7 +150,9 @@ def check_rebuilt(model: AutoregressiveModel, rebuild: Callable[[], Autoregressi
     other.load_state_dict(model.state_dict())
     x, y = _random_images(model.image, 3, generator), _labels(model.image, 3, generator)
     same = torch.equal(model(x, y), other(x, y))
-    return Result("rebuilt", same, "the same weights give the same parameters" if same else "parameters differ")
+    return Result(
+        "rebuilt", same, "the same weights give the same parameters" if same else "parameters differ"
+    )
 
 
 @torch.no_grad()
@@ -150,7 +163,9 @@ def check_first_loss(model: AutoregressiveModel, likelihood: Likelihood) -> Resu
     x, y = _random_images(image, 16, generator), _labels(image, 16, generator)
     nll = float(-likelihood.log_prob(model(x, y), x).sum(dim=(1, 2)).mean())
     uniform = image.channels * image.height * image.width * math.log(image.levels)
-    return Result("first loss", abs(nll / uniform - 1) < 0.05, f"{nll:.1f} nats, a uniform guess {uniform:.1f}")
+    return Result(
+        "first loss", abs(nll / uniform - 1) < 0.05, f"{nll:.1f} nats, a uniform guess {uniform:.1f}"
+    )
 
 
 def check_architecture(

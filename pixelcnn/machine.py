@@ -46,7 +46,9 @@ def choose_precision(wanted: str, device: torch.device) -> str:
     """`auto` takes bfloat16 where the device multiplies it in hardware, else float32."""
     if wanted != "auto":
         return wanted
-    fast = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _cpu_has_bf16()
+    fast = (
+        torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _cpu_has_bf16()
+    )
     return "bfloat16" if fast else "float32"
 
 

@@ -73,7 +73,12 @@ class TrainingStep:
     """One optimizer step on one batch: what `benchmarks/training.py` measures and `fit` runs."""
 
     def __init__(
-        self, model: AutoregressiveModel, likelihood: Likelihood, spec: TrainingSpec, total: int, precision: str
+        self,
+        model: AutoregressiveModel,
+        likelihood: Likelihood,
+        spec: TrainingSpec,
+        total: int,
+        precision: str,
     ) -> None:
         self.model, self.likelihood, self.spec = model, likelihood, spec
         self.precision = precision
@@ -169,9 +174,7 @@ def fit(
         model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         best = _train(model, likelihood, data, spec, record, run_dir, on_epoch, on_step)
         assert best.weights is not None and best.ema_weights is not None  # the first epoch is finite
-        result = Checkpoint(
-            spec, image_spec(data), data.sha256, best.epoch, best.weights, best.ema_weights
-        )
+        result = Checkpoint(spec, image_spec(data), data.sha256, best.epoch, best.weights, best.ema_weights)
         checkpoint.save(result, run_dir / CHECKPOINT)
     return result
 

@@ -39,9 +39,10 @@ def stripes(n: int, size: int, levels: int, seed: int) -> Split:
 
 
 def prepared(n: int = 100, size: int = 6, levels: int = 2, labelled: bool = True) -> PreparedData:
-    splits = {name: stripes(count, size, levels, i) for i, (name, count) in enumerate(
-        {"train": n, "valid": 30, "test": 37}.items()
-    )}
+    splits = {
+        name: stripes(count, size, levels, i)
+        for i, (name, count) in enumerate({"train": n, "valid": 30, "test": 37}.items())
+    }
     if not labelled:
         splits = {name: Split(split.images) for name, split in splits.items()}
     return PreparedData(

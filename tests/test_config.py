@@ -59,7 +59,10 @@ BAD = [
     (changed("datasets", "small", "source", "mnist6k"), ["datasets.small.source", "'mnist6k'", "mnist5k"]),
     (changed("datasets", "small", "source", "no/such.py"), ["datasets.small.source", "no/such.py"]),
     (changed("datasets", "small", "image_size", 13), ["datasets.small.image_size", "13", "28"]),
-    (changed("datasets", "small", {"source": "mnist5k", "levels": 2}), ["datasets.small.binarize", "threshold"]),
+    (
+        changed("datasets", "small", {"source": "mnist5k", "levels": 2}),
+        ["datasets.small.binarize", "threshold"],
+    ),
     (
         changed("datasets", "small", {"source": "binarized_mnist", "levels": 16}),
         ["datasets.small.levels", "binary", "levels: 2"],
@@ -95,7 +98,13 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "said"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) and value and isinstance(value[0], str) else "")
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    BAD,
+    ids=lambda value: (
+        " ".join(value) if isinstance(value, list) and value and isinstance(value[0], str) else ""
+    ),
+)
 def test_a_bad_config_is_refused_by_name(bad, said):
     with pytest.raises(ConfigError) as error:
         check_benchmark(benchmark_from(bad, "my.yaml"))

@@ -6,7 +6,6 @@ import pytest
 from pixelcnn.config import DatasetSpec
 from pixelcnn.data import binarized_mnist, mnist, mnist5k, preparation
 from pixelcnn.data.preparation import load_prepared, prepare, save
-from pixelcnn.data.source import Split
 from pixelcnn.errors import DataError
 
 SMALL = DatasetSpec("mnist5k", image_size=14, levels=16)
@@ -211,5 +210,3 @@ def test_the_environment_goes_before_the_config(monkeypatch):
     assert str(preparation.data_root("here")) == "here"
     monkeypatch.setenv("PIXELCNN_DATA_ROOT", "/elsewhere")
     assert str(preparation.data_root("here")) == "/elsewhere"
-
-

@@ -163,7 +163,9 @@ def test_evaluation_is_float32_whatever_the_training_was(tmp_path):
     model, _ = registry.build_model(spec.variant, image_spec(data))
     weights = model.state_dict()
     numbers = [
-        evaluate_run(Checkpoint(s, image_spec(data), data.sha256, 1, weights, weights), data, CPU, tmp_path).nll
+        evaluate_run(
+            Checkpoint(s, image_spec(data), data.sha256, 1, weights, weights), data, CPU, tmp_path
+        ).nll
         for s in (spec, run_spec(precision="float32"))
     ]
     assert numbers[0] == numbers[1]

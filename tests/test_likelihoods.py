@@ -11,8 +11,12 @@ from pixelcnn.likelihoods import Bernoulli, Categorical, make_likelihood
 def test_bernoulli_by_hand():
     params = torch.tensor([0.0, math.log(3)]).reshape(1, 1, 1, 2)
     one, zero = torch.ones(1, 1, 1, 2).long(), torch.zeros(1, 1, 1, 2).long()
-    assert Bernoulli().log_prob(params, one).flatten().tolist() == pytest.approx([math.log(0.5), math.log(0.75)])
-    assert Bernoulli().log_prob(params, zero).flatten().tolist() == pytest.approx([math.log(0.5), math.log(0.25)])
+    assert Bernoulli().log_prob(params, one).flatten().tolist() == pytest.approx(
+        [math.log(0.5), math.log(0.75)]
+    )
+    assert Bernoulli().log_prob(params, zero).flatten().tolist() == pytest.approx(
+        [math.log(0.5), math.log(0.25)]
+    )
 
 
 def test_categorical_by_hand():

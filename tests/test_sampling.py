@@ -52,7 +52,9 @@ def test_samples_have_the_probabilities_of_the_model():
     for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
         x = torch.tensor([a, b]).reshape(1, 1, 1, 2)
         p = likelihood.log_prob(model(x), x).sum().exp().item()
-        assert (drawn == torch.tensor([a, b])).all(dim=1).double().mean().item() == pytest.approx(p, abs=0.015)
+        assert (drawn == torch.tensor([a, b])).all(dim=1).double().mean().item() == pytest.approx(
+            p, abs=0.015
+        )
 
 
 def test_noise_is_keyed_by_image_and_uniform():
@@ -79,7 +81,9 @@ def test_bad_requests_are_refused(conditional, n, y, said):
         sample(model, likelihood, n, seed=0, y=None if y is None else torch.tensor(y))
 
 
-@pytest.mark.parametrize(("x", "said"), [(torch.zeros(1, 1, 4, 5), "integer"), (torch.zeros(1, 1, 5, 4).long(), "4, 5")])
+@pytest.mark.parametrize(
+    ("x", "said"), [(torch.zeros(1, 1, 4, 5), "integer"), (torch.zeros(1, 1, 5, 4).long(), "4, 5")]
+)
 def test_the_door_of_a_model_refuses_other_images(x, said):
     with pytest.raises(UserError, match=said):
         network()[0](x)

@@ -59,9 +59,7 @@ def test_the_checkpoint_rebuilds_the_selected_model(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
-    weights = [
-        train(tmp_path / str(i), run_spec(seed=seed)).ema_weights for i, seed in enumerate((0, 0, 1))
-    ]
+    weights = [train(tmp_path / str(i), run_spec(seed=seed)).ema_weights for i, seed in enumerate((0, 0, 1))]
     assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
     assert not all(torch.equal(weights[0][k], weights[2][k]) for k in weights[0])
 
@@ -110,7 +108,9 @@ def test_an_interruption_is_recorded(tmp_path):
 
 def test_training_stops_early_when_validation_does_not_improve(tmp_path):
     noise = Split(np.random.default_rng(0).integers(0, 2, (40, 1, 6, 6), dtype=np.uint8))
-    data = replace(prepared(16, labelled=False), splits={**prepared(16, labelled=False).splits, "valid": noise})
+    data = replace(
+        prepared(16, labelled=False), splits={**prepared(16, labelled=False).splits, "valid": noise}
+    )
     result = train(tmp_path, run_spec(epochs=200, learning_rate=0.03, patience=2, ema_decay=0.5), data)
     record = RunFolder(tmp_path).record()
     assert record.stopped_early and record.epochs == result.epoch + 2 < 200
@@ -160,8 +160,8 @@ def test_stochastic_training_images_are_drawn_anew_for_every_epoch():
 
 def test_bfloat16_trains_to_about_the_same_place(tmp_path):
     nlls = [
-        train(tmp_path / p, run_spec(epochs=3, learning_rate=0.01, precision=p)) and
-        RunFolder(tmp_path / p).record().best_valid_nll
+        train(tmp_path / p, run_spec(epochs=3, learning_rate=0.01, precision=p))
+        and RunFolder(tmp_path / p).record().best_valid_nll
         for p in ("float32", "bfloat16")
     ]
     assert nlls[1] == pytest.approx(nlls[0], rel=0.1) and nlls[0] != nlls[1]

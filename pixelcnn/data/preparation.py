@@ -130,7 +130,7 @@ def _pool(split: Split, factor: int) -> Split:
 
 
 def _quantise(split: Split, name: str, spec: DatasetSpec, source: Source) -> Split:
-    if source.LEVELS == spec.levels:
+    if spec.levels == source.LEVELS:
         return split
     if spec.binarize == "stochastic":
         if name == "train":
@@ -185,9 +185,7 @@ def load_prepared(path: Path) -> PreparedData:
     try:
         with np.load(path, allow_pickle=False) as file:
             description = json.loads(str(file["description"]))
-            splits = {
-                name: Split(file[f"{name}_images"], file.get(f"{name}_labels")) for name in SPLITS
-            }
+            splits = {name: Split(file[f"{name}_images"], file.get(f"{name}_labels")) for name in SPLITS}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: damaged prepared data ({error}); delete it and prepare it again") from error
     data = PreparedData(
@@ -199,5 +197,7 @@ def load_prepared(path: Path) -> PreparedData:
         sha256=description["sha256"],
     )
     if _content_digest(data) != data.sha256:
-        raise DataError(f"{path}: altered (its content does not match its SHA-256); delete it and prepare again")
+        raise DataError(
+            f"{path}: altered (its content does not match its SHA-256); delete it and prepare again"
+        )
     return data

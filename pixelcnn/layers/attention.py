@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelcnn.layers.base import CausalLayer, Seen
+from pixelcnn.layers.base import CausalLayer, Seen, coordinates
 
 
 class CausalSelfAttention(CausalLayer):
@@ -28,7 +28,7 @@ class CausalSelfAttention(CausalLayer):
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         n, c, h, w = x.shape
-        placed = torch.cat([x, _coordinates(x).expand(n, -1, -1, -1)], dim=1)
+        placed = torch.cat([x, coordinates(x).expand(n, -1, -1, -1)], dim=1)
         # [N, 3C, H, W] -> three times [N, heads, H·W, C/heads]; channels last makes this a view.
         qkv = self.to_qkv(placed).permute(0, 2, 3, 1).reshape(n, h * w, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
@@ -39,11 +39,3 @@ class CausalSelfAttention(CausalLayer):
         h, w, pixels = seen.shape
         # The union over all positions up to one's own is a running maximum in raster order.
         return seen.reshape(-1, pixels).int().cummax(dim=0).values.bool().reshape(h, w, pixels)
-
-
-def _coordinates(x: Tensor) -> Tensor:
-    """Row and column of each pixel, scaled to -1..1: [1, 2, H, W]."""
-    _, _, h, w = x.shape
-    rows = torch.linspace(-1, 1, h, dtype=x.dtype, device=x.device)
-    columns = torch.linspace(-1, 1, w, dtype=x.dtype, device=x.device)
-    return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]

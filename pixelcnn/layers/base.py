@@ -51,6 +51,14 @@ def shifted(seen: Seen, dr: int, dc: int) -> Seen:
     return result
 
 
+def coordinates(x: Tensor) -> Tensor:
+    """Row and column of each pixel of x [N, C, H, W], scaled to -1..1: [1, 2, H, W]."""
+    _, _, h, w = x.shape
+    rows = torch.linspace(-1, 1, h, dtype=x.dtype, device=x.device)
+    columns = torch.linspace(-1, 1, w, dtype=x.dtype, device=x.device)
+    return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]
+
+
 class Chain(CausalLayer):
     """One layer after the other."""
 

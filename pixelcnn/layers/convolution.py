@@ -49,8 +49,7 @@ class CausalConv2d(CausalLayer):
         self.register_buffer("mask", mask, persistent=False)
         self.is_dense = bool(mask.all())
         self.taps = tuple(
-            (dilation * (rows[0] + i), dilation * (columns[0] + j))
-            for i, j in torch.nonzero(mask).tolist()
+            (dilation * (rows[0] + i), dilation * (columns[0] + j)) for i, j in torch.nonzero(mask).tolist()
         )
         bound = 1 / math.sqrt(inputs * len(self.taps))
         self.weight = nn.Parameter(torch.empty(outputs, inputs, height, width).uniform_(-bound, bound))

@@ -38,12 +38,8 @@ class GatedBlock(CausalLayer):
         half = kernel_size // 2
         last_row, last_column = (-1, -1) if first else (0, 0)
         self.first = first
-        self.vertical = CausalConv2d(
-            inputs, 2 * channels, (-half, last_row), (-half, half), last=half
-        )
-        self.horizontal = CausalConv2d(
-            inputs, 2 * channels, (0, 0), (-half, last_column), last=last_column
-        )
+        self.vertical = CausalConv2d(inputs, 2 * channels, (-half, last_row), (-half, half), last=half)
+        self.horizontal = CausalConv2d(inputs, 2 * channels, (0, 0), (-half, last_column), last=last_column)
         self.link = Pointwise(2 * channels, 2 * channels)
         self.vertical_bias = ClassBias(classes, 2 * channels)
         self.horizontal_bias = ClassBias(classes, 2 * channels)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelcnn.errors import ConfigError, UserError
-from pixelcnn.layers.base import CausalLayer, Seen, identity_reach
+from pixelcnn.layers.base import CausalLayer, Seen, coordinates, identity_reach
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class AutoregressiveModel(nn.Module):
         super().__init__()
         self.image = image
         self.parameters_per_pixel = parameters
-        #: Channels at the door: the scaled pixels and a constant, which tells an image from its padding.
-        self.inputs = image.channels + 1
+        #: Channels at the door: the scaled pixels, a constant, and the row and column.
+        self.inputs = image.channels + 3
         self.network = self.build(hyperparameters)
 
     def build(self, hyperparameters: Any) -> CausalLayer:
@@ -83,10 +83,16 @@ class AutoregressiveModel(nn.Module):
         return self.network.reach(identity_reach(self.image.height, self.image.width))
 
     def _enter(self, x: Tensor) -> Tensor:
-        """Integers 0..levels-1 to reals -1..1, with the constant channel."""
+        """Integers 0..levels-1 to reals -1..1, with what a pixel may know of its place.
+
+        The constant tells an image from its zero padding (Salimans et al. 2017, their code). Row and
+        column let a shallow network know how much of the image is still to come; PixelSNAIL (Chen
+        et al. 2018) gives both to its network, too. They depend on no pixel, so they leak nothing.
+        """
         dtype = next(self.parameters()).dtype
         scaled = x.to(dtype) * (2 / (self.image.levels - 1)) - 1
-        entered = torch.cat([scaled, torch.ones_like(scaled[:, :1])], dim=1)
+        place = coordinates(scaled).expand(len(x), -1, -1, -1)
+        entered = torch.cat([scaled, torch.ones_like(scaled[:, :1]), place], dim=1)
         return entered.contiguous(memory_format=torch.channels_last)
 
     def _check(self, x: Tensor, y: Tensor | None) -> None:

@@ -1,0 +1,98 @@
+"""A toy benchmark through the real Snakemake to a real report."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+from test_cli import SMALL, toy
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    command += ["--directory", str(folder), "--cores", "2", "--configfile", str(folder / "toy.yaml")]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT)
+
+
+def mlflow_statuses(folder: Path) -> dict[str, str]:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder}/results/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("toy")
+    runs = client.search_runs([experiment.experiment_id])
+    return {f"{run.data.tags['variant']}/{run.data.tags['seed']}": run.info.status for run in runs}
+
+
+def test_a_toy_benchmark_to_its_report_twice(tmp_path):
+    toy(tmp_path)
+    first = snakemake(tmp_path, "report")
+    assert first.returncode == 0, first.stderr
+    results = tmp_path / "results" / "toy"
+    page = (results / "report" / "index.html").read_text()
+    assert "base" in page and "cond" in page
+    metrics = pd.read_csv(results / "report" / "metrics.csv")
+    assert len(metrics) == 4 and set(metrics.status) == {"finished"} and metrics.nll.notna().all()
+    assert mlflow_statuses(tmp_path) == dict.fromkeys(["base/0", "base/1", "cond/0", "cond/1"], "FINISHED")
+    for name in ("train-toy-base-seed0.log", "report.log", "plan.log", "prepare-toy.log", "track.log"):
+        assert (results / "logs" / name).exists()
+
+    second = snakemake(tmp_path, "report")
+    assert second.returncode == 0 and "Nothing to be done" in second.stdout + second.stderr
+
+    # An edit runs what it affects and nothing else.
+    toy(tmp_path, seeds=[0, 1, 2], title="A new title")
+    planned = snakemake(tmp_path, "report", "-n")
+    assert planned.returncode == 0, planned.stderr
+    jobs = {line.split()[0]: int(line.split()[1]) for line in planned.stdout.splitlines() if is_count(line)}
+    assert jobs == {"plan": 1, "train": 2, "evaluate": 2, "sample": 2, "report": 1, "total": 8}
+
+
+def is_count(line: str) -> bool:
+    words = line.split()
+    return len(words) == 2 and words[1].isdigit() and words[0].isalpha()
+
+
+def test_a_failing_run_leaves_a_partial_report_and_a_status_that_is_not_zero(tmp_path):
+    bad = {"epochs": 1, "learning_rate": 1e25, "gradient_clip": 1e30, "warmup_steps": 0}
+    variants = {
+        "good": {"model": "independent"},
+        "bad": {"model": "pixelcnn", "hyperparameters": SMALL, "training": bad},
+    }
+    toy(tmp_path, variants=variants, seeds=[0])
+    done = snakemake(tmp_path, "report")
+    assert done.returncode != 0
+    results = tmp_path / "results" / "toy"
+    metrics = pd.read_csv(results / "report" / "metrics.csv").set_index("variant")
+    assert metrics.status.to_dict() == {"good": "finished", "bad": "failed"}
+    assert "NaN or infinite" in (results / "report" / "index.html").read_text()
+    assert "NaN or infinite" in (results / "logs" / "train-toy-bad-seed0.log").read_text()
+    assert mlflow_statuses(tmp_path) == {"good/0": "FINISHED", "bad/0": "FAILED"}
+
+
+def test_a_bad_config_stops_before_anything_runs(tmp_path):
+    toy(tmp_path, trainig={})
+    done = snakemake(tmp_path, "report")
+    assert done.returncode != 0
+    assert "trainig: unknown key; did you mean 'training'" in done.stderr + done.stdout
+    toy(tmp_path, variants={"base": {"model": "pixelcnn", "hyperparameters": {"chanels": 1}}})
+    done = snakemake(tmp_path, "report")
+    assert done.returncode != 0
+    assert "did you mean 'channels'" in (tmp_path / "results/toy/logs/plan.log").read_text()
+    assert not (tmp_path / "results/toy/toy").exists(), "nothing was prepared or trained"
+
+
+def test_the_ready_benchmarks_can_be_planned(tmp_path):
+    from pixelcnn.config import load_benchmark
+    from pixelcnn.planning import check_benchmark
+
+    for path in [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]:
+        counts = check_benchmark(benchmark := load_benchmark(path))
+        networks = [n for (_, v), n in counts.items() if benchmark.variants[v].model != "independent"]
+        if path.stem != "preview":
+            assert max(networks) / min(networks) <= 1.05, f"{path}: the networks are not matched: {counts}"
