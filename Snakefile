@@ -3,6 +3,7 @@
 # `snakemake report --cores 8 --configfile configs/mnist.yaml` another benchmark.
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,8 @@ RUNS = {spec.name: spec for spec in BENCHMARK.runs()}
 ROOT = str(BENCHMARK.directory)
 RUN = ROOT + "/{dataset}/{variant}/seed{seed}"
 # The interpreter that runs Snakemake has the package, whether or not it is on the PATH.
-PIXELCNN = f"{sys.executable} -m pixelcnn"
+COMMAND = [sys.executable, "-m", "pixelcnn"]
+PIXELCNN = shlex.join(COMMAND)
 
 
 wildcard_constraints:

@@ -46,7 +46,7 @@ class FullMaskedConv(CausalLayer):
 
     def __init__(self, cropped: CausalConv2d) -> None:
         super().__init__()
-        outputs, inputs, height, width = cropped.weight.shape
+        height, width = cropped.weight.shape[2:]
         below = width - height
         self.padding, self.dilation = cropped.dilation * (width // 2), cropped.dilation
         self.weight = nn.Parameter(F.pad(cropped.weight.detach(), (0, 0, 0, below)))
@@ -81,7 +81,7 @@ def textbook_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callabl
 
 def our_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callable[[Tensor], None]:
     precision = machine.choose_precision("auto", torch.device("cpu"))
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(memory_format=torch.channels_last)
     step = TrainingStep(model, likelihood, TrainingSpec(), 10_000, precision)
     return lambda x: step(x, None) and None
 
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, metavar=("CASE", "KIND"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(measure(*options.child, options.threads)))
+        print(json.dumps(measure(options.child[0], options.child[1], options.threads)))
         return
     cpu = torch.device("cpu")
     precision = machine.choose_precision("auto", cpu)

@@ -8,15 +8,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixelcnn import __version__, config
 from pixelcnn.config import Benchmark, RunSpec
 from pixelcnn.errors import RunFailed, UserError
 from pixelcnn.files import write_json
+
+if TYPE_CHECKING:  # torch takes seconds to import; commands that need it do so themselves
+    import torch
+
+    from pixelcnn.checkpoint import Checkpoint
+    from pixelcnn.data.preparation import PreparedData
 
 #: Exit statuses: a mistake in the input, a run that failed, a signal (128 + its number).
 BAD_INPUT, RUN_FAILED = 2, 1
@@ -212,7 +218,7 @@ def _json(text: str, flag: str) -> Any:
         raise UserError(f"{flag}: not valid JSON: {error}") from error
 
 
-def _only(given: str | None, known: dict[str, object], flag: str) -> str:
+def _only(given: str | None, known: Mapping[str, object], flag: str) -> str:
     """What was given, or the only one there is."""
     if given is not None:
         return given
@@ -226,13 +232,13 @@ def _run(options: argparse.Namespace) -> tuple[Benchmark, RunSpec, Path]:
     from pixelcnn.planning import check_run
 
     benchmark = config.load_benchmark(options.config)
-    dataset = _only(options.dataset, dict(benchmark.datasets), "--dataset")
+    dataset = _only(options.dataset, benchmark.datasets, "--dataset")
     spec = benchmark.run(dataset, options.variant, options.seed)
     check_run(spec)
     return benchmark, spec, benchmark.run_directory(spec)
 
 
-def _data(benchmark: Benchmark, spec: RunSpec):  # type: ignore[no-untyped-def]  # numpy stays lazy
+def _data(benchmark: Benchmark, spec: RunSpec) -> PreparedData:
     from pixelcnn.data.preparation import load_prepared
 
     path = benchmark.data_file(spec.dataset_name)
@@ -242,7 +248,7 @@ def _data(benchmark: Benchmark, spec: RunSpec):  # type: ignore[no-untyped-def] 
     return data
 
 
-def _checkpoint(spec: RunSpec, run_dir: Path):  # type: ignore[no-untyped-def]  # torch stays lazy
+def _checkpoint(spec: RunSpec, run_dir: Path) -> Checkpoint:
     from pixelcnn import checkpoint
     from pixelcnn.records import CHECKPOINT
 
@@ -256,7 +262,7 @@ def _checkpoint(spec: RunSpec, run_dir: Path):  # type: ignore[no-untyped-def]  
     return loaded
 
 
-def _device(benchmark: Benchmark, options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _device(benchmark: Benchmark, options: argparse.Namespace) -> torch.device:
     """The device of this process, set up for it: threads and allocator."""
     import torch
 

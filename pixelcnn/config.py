@@ -326,7 +326,7 @@ def _convert(expected: Any, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{where}: expected a list, got {value!r}")
         return tuple(_convert(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value))
-    if dataclasses.is_dataclass(expected):
+    if isinstance(expected, type) and dataclasses.is_dataclass(expected):
         return value if isinstance(value, expected) else build(expected, value, where)
     return _convert_scalar(expected, value, where)
 
@@ -335,9 +335,8 @@ def _convert_scalar(expected: Any, value: Any, where: str) -> Any:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     if expected is bool and isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    if isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
-        if expected is not float or math.isfinite(value):
-            return value
+    if expected in (bool, str) and isinstance(value, expected):
+        return value
     if expected in (int, float) and isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:
             number = float(value)

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -155,7 +156,7 @@ def evaluate_run(trained: Checkpoint, data: PreparedData, device: torch.device, 
         perplexity=perplexity(test.nll, data.dims),
         seconds=time.perf_counter() - started,
     )
-    arrays = {"per_image": test.per_image, "per_pixel": test.per_pixel}
+    arrays: dict[str, Any] = {"per_image": test.per_image, "per_pixel": test.per_pixel}
     if model.image.classes is not None:
         marginal = test.marginal(class_prior(data.splits["train"], model.image.classes))
         nll = float(marginal.mean())

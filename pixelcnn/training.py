@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -87,6 +87,7 @@ class TrainingStep:
             self.optimizer, lambda step: learning_rate_factor(step, total, spec.warmup_steps)
         )
         self.ema = averaged(model, spec.ema_decay)
+        self.ema_model = cast(AutoregressiveModel, self.ema.module)
 
     def __call__(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Train on x int64 [N, C, H, W]; returns (NLL in nats per image, gradient norm)."""
@@ -143,7 +144,7 @@ class Best:
         if valid_nll < self.valid_nll:
             self.epoch, self.valid_nll = epoch, valid_nll
             self.weights = _copied(step.model)
-            self.ema_weights = _copied(step.ema.module)
+            self.ema_weights = _copied(step.ema_model)
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:
@@ -196,7 +197,7 @@ def _train(
     best, started = Best(), time.perf_counter()
     for epoch in range(1, spec.training.epochs + 1):
         train_nll, norm, seconds = _run_epoch(step, batches, epoch, on_step)
-        valid_nll = evaluate(step.ema.module, likelihood, data.splits["valid"]).nll
+        valid_nll = evaluate(step.ema_model, likelihood, data.splits["valid"]).nll
         best.offer(epoch, valid_nll, step)
         record.epochs, record.best_epoch, record.best_valid_nll = epoch, best.epoch, best.valid_nll
         record.images_seen += len(batches.images)

@@ -26,8 +26,8 @@ def load(data_root, split_seed):
         random = np.random.default_rng([split_seed, i])
         labels = random.integers(0, 2, n)
         base = np.where(labels[:, None, None, None] == 0, 0, 3) * np.ones((1, 1, 6, 6), int)
-        noise = random.random(base.shape) < 0.2
-        splits[name] = Split(np.where(noise, random.integers(0, 4, base.shape), base).astype(np.uint8), labels)
+        noisy = np.where(random.random(base.shape) < 0.2, random.integers(0, 4, base.shape), base)
+        splits[name] = Split(noisy.astype(np.uint8), labels)
     return splits
 """
 SMALL = {"channels": 4, "blocks": 1, "head_channels": 4}
@@ -183,7 +183,6 @@ class Hyperparameters:
     channels: int = at_least(1, 6)
 
 class Mine(AutoregressiveModel):
-    Hyperparameters = Hyperparameters
     def build(self, hyper):
         return Chain(
             masked_conv(self.inputs, hyper.channels, 5, "A"),
@@ -217,7 +216,7 @@ def test_a_faulty_architecture_of_ones_own_fails_its_check(folder, capsys):
     [
         ("import dataclass", "import dataclas", "cannot be imported"),
         ("(AutoregressiveModel)", "", "one subclass of AutoregressiveModel, found none"),
-        ("    Hyperparameters = Hyperparameters\n", "", "Hyperparameters"),
+        ("class Hyperparameters", "class Settings", "a dataclass called Hyperparameters"),
         ("build(self, hyper)", "build(self)", "cannot be built"),
     ],
 )
@@ -230,11 +229,12 @@ def test_an_architecture_that_cannot_be_used_is_refused(folder, capsys, old, new
 
 def test_the_library_imports_neither_snakemake_nor_mlflow_to_train(folder):
     """As on a bare GPU machine, which has torch and little else."""
-    blocked = "import sys; sys.modules.update(dict.fromkeys(['snakemake', 'mlflow', 'pydantic', 'mlxtend', 'yaml', 'pandas', 'seaborn', 'scipy']))"
+    absent = ["snakemake", "mlflow", "pydantic", "mlxtend", "yaml", "pandas", "seaborn", "scipy"]
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({absent}))"
     main(["plan", "toy.yaml"])
-    run = "['results/toy/config.json', '--variant', 'base', '--seed', '0']"
-    code = f"{blocked}; from pixelcnn.cli import main; run = {run}\n"
-    code += "print([main(c) for c in (['prepare', run[0]], ['train', *run], ['evaluate', *run], ['sample', *run])])"
+    run = ["results/toy/config.json", "--variant", "base", "--seed", "0"]
+    commands = [["prepare", run[0]], ["train", *run], ["evaluate", *run], ["sample", *run]]
+    code = f"{blocked}; from pixelcnn.cli import main; print([main(c) for c in {commands}])"
     env = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.stdout.splitlines()[-1] == "[0, 0, 0, 0]", done.stderr

@@ -151,7 +151,7 @@ def test_bad_checkpoints_are_refused_and_execute_nothing(tmp_path, monkeypatch):
 
 
 def test_weights_that_do_not_fit_are_refused():
-    result, data = trained()
+    result, _ = trained()
     other = run_spec("gated", conditional=True)
     with pytest.raises(UserError, match="does not fit the architecture"):
         replace(result, spec=other).model()

@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -125,8 +126,8 @@ def test_progress_is_told_step_by_step(tmp_path):
 def test_the_schedule_counts_steps():
     factors = [learning_rate_factor(step, 100, 10) for step in range(101)]
     assert factors[0] == pytest.approx(1 / 11) and factors[10] == 1.0
-    assert all(a < b for a, b in zip(factors[:10], factors[1:11], strict=True))
-    assert all(a > b for a, b in zip(factors[10:100], factors[11:], strict=True))
+    assert all(a < b for a, b in itertools.pairwise(factors[:11]))
+    assert all(a > b for a, b in itertools.pairwise(factors[10:]))
     assert factors[55] == pytest.approx(0.5) and factors[100] == pytest.approx(0)
 
 

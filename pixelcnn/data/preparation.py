@@ -8,6 +8,7 @@ import os
 import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,7 +169,7 @@ def save(data: PreparedData, path: Path) -> None:
         "sha256": data.sha256,
         "spec": asdict(data.spec),
     }
-    arrays = {f"{name}_images": split.images for name, split in data.splits.items()}
+    arrays: dict[str, Any] = {f"{name}_images": split.images for name, split in data.splits.items()}
     arrays |= {f"{n}_labels": s.labels for n, s in data.splits.items() if s.labels is not None}
     with atomic(path) as temporary:
         np.savez_compressed(temporary, description=np.array(json.dumps(description)), **arrays)

@@ -40,8 +40,6 @@ class Hyperparameters:
 class AttentionPixelCNN(AutoregressiveModel):
     """Convolutions for what is near, attention for what is far."""
 
-    Hyperparameters = Hyperparameters
-
     def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
         hyper, stream, classes = hyperparameters, 2 * hyperparameters.channels, self.image.classes
         layers: list[CausalLayer] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,12 +37,10 @@ def require_odd(hyperparameters: Any, *keys: str) -> None:
 class AutoregressiveModel(nn.Module):
     """p(x) = prod_i p(x_i | earlier pixels), the parameters of every factor in one pass.
 
-    An architecture is a subclass with a frozen dataclass `Hyperparameters` that gives its
-    `network`: a layer called as network(features, y), whose input are `inputs` channels, and whose
-    output are the `parameters` that the likelihood needs at each pixel.
+    An architecture is a module with a frozen dataclass `Hyperparameters` and one subclass of this
+    class. Its `build` makes the network: a layer called as network(features, y), with `inputs` channels
+    in and the `parameters_per_pixel` that the likelihood needs out.
     """
-
-    Hyperparameters: ClassVar[type[Any]]
 
     def __init__(self, hyperparameters: Any, image: ImageSpec, parameters: int) -> None:
         super().__init__()

@@ -32,8 +32,6 @@ class Hyperparameters:
 class GatedPixelCNN(AutoregressiveModel):
     """Vertical and horizontal stack, linked in every block."""
 
-    Hyperparameters = Hyperparameters
-
     def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
         hyper, width, classes = hyperparameters, hyperparameters.channels, self.image.classes
         return Chain(

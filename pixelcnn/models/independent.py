@@ -23,8 +23,6 @@ class Hyperparameters:
 class Independent(AutoregressiveModel):
     """A histogram at each pixel, or at each pixel and class."""
 
-    Hyperparameters = Hyperparameters
-
     def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
         image = self.image
         return PixelTable(

@@ -39,8 +39,6 @@ class Hyperparameters:
 class PixelCNN(AutoregressiveModel):
     """The plain masked stack; with `dilations` the dilated variant."""
 
-    Hyperparameters = Hyperparameters
-
     def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
         hyper, stream, classes = hyperparameters, 2 * hyperparameters.channels, self.image.classes
         return Chain(

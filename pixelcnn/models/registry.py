@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
 from types import ModuleType
 from typing import Any
 
@@ -21,8 +21,8 @@ def names() -> list[str]:
     return plugins.names(pixelcnn.models)
 
 
-def find_architecture(name: str) -> type[AutoregressiveModel]:
-    """The architecture called `name`, or the one in the user's file `name`.
+def find_architecture(name: str) -> tuple[type[AutoregressiveModel], type[Any]]:
+    """The architecture called `name`, or in the user's file `name`, and its hyper-parameters' dataclass.
 
     Raises:
         ConfigError: if it is unknown, or the file does not define exactly one architecture.
@@ -35,23 +35,15 @@ def find_architecture(name: str) -> type[AutoregressiveModel]:
     if len(classes) != 1:
         found = ", ".join(c.__name__ for c in classes) or "none"
         raise ConfigError(f"model: {name} must define one subclass of AutoregressiveModel, found {found}")
-    if not hasattr(classes[0], "Hyperparameters"):
-        raise ConfigError(f"model: {name}: {classes[0].__name__} names no dataclass as its Hyperparameters")
-    return classes[0]
+    hyperparameters = getattr(module, "Hyperparameters", None)
+    if not (isinstance(hyperparameters, type) and dataclasses.is_dataclass(hyperparameters)):
+        raise ConfigError(f"model: {name} must define a dataclass called Hyperparameters")
+    return classes[0], hyperparameters
 
 
 def _architectures_of(module: ModuleType) -> list[type[AutoregressiveModel]]:
     own = (v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__)
     return [c for c in own if issubclass(c, AutoregressiveModel)]
-
-
-def hyperparameters_of(name: str, values: Mapping[str, Any]) -> Any:
-    """The typed hyper-parameters of an architecture, defaults filled in.
-
-    Raises:
-        ConfigError: naming the key that is unknown or has a bad value.
-    """
-    return build(find_architecture(name).Hyperparameters, values, "hyperparameters")
 
 
 def build_model(
@@ -68,8 +60,8 @@ def build_model(
         raise ConfigError("conditional: true needs a dataset with labels; this one has none")
     classes = image.classes if variant.conditional else None
     likelihood = make_likelihood(variant.likelihood, image.levels, image.channels)
-    architecture = find_architecture(variant.model)
-    hyperparameters = hyperparameters_of(variant.model, variant.hyperparameters)
+    architecture, described_by = find_architecture(variant.model)
+    hyperparameters = build(described_by, variant.hyperparameters, "hyperparameters")
     described = ImageSpec(image.channels, image.height, image.width, image.levels, classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

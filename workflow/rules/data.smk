@@ -5,12 +5,12 @@ rule plan:
         ROOT + "/config.json",
     log:
         ROOT + "/logs/plan.log",
-    params:
-        config=json.dumps(BENCHMARK.to_json()),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=5,
+    params:
+        config=json.dumps(BENCHMARK.to_json()),
     shell:
         "exec {PIXELCNN} plan --json {params.config:q} > {log} 2>&1"
 
@@ -30,11 +30,11 @@ rule prepare:
         ROOT + "/{dataset}/real.png",
     log:
         ROOT + "/logs/prepare-{dataset}.log",
-    params:
-        digest=lambda wildcards: dataset_digest(BENCHMARK.datasets[wildcards.dataset]),
     threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        digest=lambda wildcards: dataset_digest(BENCHMARK.datasets[wildcards.dataset]),
     shell:
         "exec {PIXELCNN} prepare {input.config} --dataset {wildcards.dataset} > {log} 2>&1"

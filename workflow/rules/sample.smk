@@ -7,12 +7,12 @@ rule sample:
         RUN + "/samples.png",
     log:
         ROOT + "/logs/sample-{dataset}-{variant}-seed{seed}.log",
-    params:
-        images=BENCHMARK.sampling.images,
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        images=BENCHMARK.sampling.images,
     shell:
         "exec {PIXELCNN} sample {input.config} --dataset {wildcards.dataset}"
         " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads}"

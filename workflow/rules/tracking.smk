@@ -8,7 +8,14 @@ def start_tracker():
         return
     log = Path(ROOT) / "logs" / "track.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [*PIXELCNN.split(), "track", ROOT, "--watch", "--parent-pid", str(os.getpid())]
+    command = [
+        *COMMAND,
+        "track",
+        ROOT,
+        "--watch",
+        "--parent-pid",
+        str(os.getpid()),
+    ]
     with log.open("a") as stream:
         TRACKER.append(subprocess.Popen(command, stdout=stream, stderr=stream))
 
@@ -37,6 +44,9 @@ onsuccess:
 onerror:
     # Some runs failed: what there is makes a partial report that names them.
     if (Path(ROOT) / "config.json").exists():
-        subprocess.run([*PIXELCNN.split(), "report", ROOT], check=False)
-        print(f"Partial report: {Path(ROOT).resolve()}/report/index.html", file=sys.stderr)
+        subprocess.run([*COMMAND, "report", ROOT], check=False)
+        print(
+            f"Partial report: {Path(ROOT).resolve()}/report/index.html",
+            file=sys.stderr,
+        )
     finish_tracker()

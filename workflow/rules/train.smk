@@ -23,15 +23,15 @@ rule train:
         RUN + "/checkpoint.pt",
     log:
         ROOT + "/logs/train-{dataset}-{variant}-seed{seed}.log",
-    params:
-        # All that decides the result, and nothing else: the reason to train anew.
-        digest=lambda wildcards: run_of(wildcards).digest,
-    threads: training_threads()
-    # Longest first: evaluations fill the gaps between trainings.
+    # Long jobs first: short ones then fill the cores to the end.
     priority: 10
+    threads: training_threads()
     resources:
         mem_mb=4000,
         runtime=720,
+    params:
+        # All that decides the result, and nothing else: the reason to train anew.
+        digest=lambda wildcards: run_of(wildcards).digest,
     shell:
         "exec {PIXELCNN} train {input.config} --dataset {wildcards.dataset}"
         " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads} > {log} 2>&1"
