@@ -29,8 +29,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.json"
         config.write_text(json.dumps(benchmark))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-        command += ["-n", "--quiet", "all", "report", "--cores", "2", "--directory", folder]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "report"]
+        command += ["-n", "--quiet=all", "--cores", "2", "--directory", folder]
         start = time.perf_counter()
         subprocess.run([*command, "--configfile", str(config)], check=True)
         print(f"{options.runs} runs planned in {time.perf_counter() - start:.1f} s")

@@ -74,7 +74,6 @@ def _plan(options: argparse.Namespace) -> None:
 
 def _prepare(options: argparse.Namespace) -> None:
     from pixelcnn.data import preparation
-    from pixelcnn.grids import class_examples, save_grid
 
     benchmark = config.load_benchmark(options.config)
     name = _only(options.dataset, benchmark.datasets, "--dataset")
@@ -83,9 +82,6 @@ def _prepare(options: argparse.Namespace) -> None:
     data = preparation.prepare(benchmark.datasets[name], preparation.data_root(benchmark.data_root))
     path = benchmark.data_file(name)
     preparation.save(data, path)
-    test = data.splits["test"]
-    shown = class_examples(test.labels, len(test.images), benchmark.sampling.images)
-    save_grid(path.with_name("real.png"), test.images[shown], data.levels)
     counts = ", ".join(f"{split} {len(part.images):,}" for split, part in data.splits.items())
     print(f"{path}: {counts} images of {data.shape}, {data.levels} levels, SHA-256 {data.sha256}")
 
@@ -98,6 +94,11 @@ def _train(options: argparse.Namespace) -> None:
     from pixelcnn.records import CHECKPOINT
 
     benchmark, spec, run_dir = _run(options)
+    if options.digest not in (None, spec.digest):
+        raise UserError(
+            f"--digest: {options.config} now describes {spec.digest}, wanted is {options.digest}; "
+            "the config or a file of your own was changed meanwhile"
+        )
     finished = run_dir / CHECKPOINT
     if finished.exists() and not options.force and checkpoint.load(finished).spec.digest == spec.digest:
         print(f"{run_dir}: already trained; --force trains it anew")
@@ -123,11 +124,18 @@ def _train(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from pixelcnn import evaluation
+    from pixelcnn.records import RunFolder
 
     benchmark, spec, run_dir = _run(options)
-    metrics = evaluation.evaluate_run(
-        _checkpoint(spec, run_dir), _data(benchmark, spec), _device(benchmark, options), run_dir
-    )
+    trained, data, device = _checkpoint(spec, run_dir), _data(benchmark, spec), _device(benchmark, options)
+    try:
+        metrics = evaluation.evaluate_run(trained, data, device, run_dir)
+    except RunFailed as error:
+        record = RunFolder(run_dir).record()
+        if record is not None:  # a run without a finite likelihood has failed, however well it trained
+            record.end("failed", f"evaluation: {error}")
+            record.write(run_dir)
+        raise
     marginal = (
         ""
         if metrics.marginal_nll is None
@@ -155,6 +163,8 @@ def _sample(options: argparse.Namespace) -> None:
     model, likelihood = _checkpoint(spec, run_dir).model()
     model.to(_device(benchmark, options))
     n = benchmark.sampling.images if options.n is None else options.n
+    if options.out is not None and options.out.suffix != ".npz":
+        raise UserError(f"--out: expected a file that ends in .npz, got {options.out}")
     if n < 1:
         raise UserError(f"-n: must be at least 1, got {n}")
     classes = model.image.classes
@@ -297,9 +307,9 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("config", help="benchmark description, YAML or JSON")
     prepare.add_argument("--dataset", help="name in the config; needed if it has several")
 
-    _run_command(command("train", _train, "Train one run.")).add_argument(
-        "--force", action="store_true", help="train anew what is already trained"
-    )
+    train = _run_command(command("train", _train, "Train one run."))
+    train.add_argument("--force", action="store_true", help="train anew what is already trained")
+    train.add_argument("--digest", help="refuse to train if the config means another run than this one")
     _run_command(command("evaluate", _evaluate, "Test NLL, bits/dim and perplexity of a trained run."))
     samples = _run_command(command("sample", _sample, "Draw images from a trained run."))
     samples.add_argument("-n", type=int, help="how many (default: the config's sampling.images)")

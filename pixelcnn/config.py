@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pixelcnn.errors import ConfigError
+from pixelcnn.files import sha256
 
 T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-RESERVED_NAMES = ("report", "logs", "mlflow")
+RESERVED_NAMES = ("report", "logs", "mlflow", "config.json", "data.npz")
 
 
 def at_least(minimum: float, default: Any = dataclasses.MISSING, maximum: float = math.inf) -> Any:
@@ -100,6 +101,7 @@ class RunSpec:
     dataset: DatasetSpec
     variant: VariantSpec
     training: TrainingSpec
+    own_files: dict[str, str] = field(default_factory=dict)  # path of a user's .py file -> SHA-256
 
     @property
     def name(self) -> str:
@@ -118,6 +120,7 @@ class RunSpec:
                 "hyperparameters": self.variant.hyperparameters,
                 "training": dataclasses.asdict(self.training),
                 "seed": self.seed,
+                "own_files": self.own_files,
             }
         )
 
@@ -201,6 +204,7 @@ class Benchmark:
             dataset=self.datasets[dataset],
             variant=self.variants[variant],
             training=self._training_of(variant),
+            own_files=_own_files(self.variants[variant].model, self.datasets[dataset].source),
         )
 
     def runs(self) -> list[RunSpec]:
@@ -236,6 +240,8 @@ def load_benchmark(path: str | Path) -> Benchmark:
         text = path.read_text()
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from error
     if path.suffix == ".json":
         try:
             value = json.loads(text)
@@ -353,5 +359,11 @@ def _digest(value: Any) -> str:
 
 
 def dataset_digest(spec: DatasetSpec) -> str:
-    """16 hex digits of SHA-256 over a dataset's description."""
-    return _digest(dataclasses.asdict(spec))
+    """16 hex digits of SHA-256 over a dataset's description and, if it is the user's own, its file."""
+    return _digest([dataclasses.asdict(spec), _own_files(spec.source)])
+
+
+def _own_files(*names: str) -> dict[str, str]:
+    """SHA-256 of each name that is a user's own .py file; one that is missing is left to the checks."""
+    paths = [Path(name) for name in names if name.endswith(".py")]
+    return {str(path): sha256(path) for path in paths if path.is_file()}

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelcnn import machine
 from pixelcnn.checkpoint import Checkpoint
 from pixelcnn.data.preparation import PreparedData
 from pixelcnn.data.source import Split
@@ -79,6 +80,7 @@ def evaluate(
     Raises:
         RunFailed: if a likelihood is NaN or infinite.
     """
+    machine.exact_float32()
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -138,8 +140,6 @@ def evaluate_run(trained: Checkpoint, data: PreparedData, device: torch.device, 
             f"the prepared data has {data.sha256}; train it again"
         )
     started = time.perf_counter()
-    # Exact float32 on GPUs, too: convolutions would otherwise round their inputs to 10 bits.
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     model, likelihood = trained.model()
     model.to(device)
     conditional = model.image.classes is not None

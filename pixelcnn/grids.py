@@ -1,7 +1,8 @@
-"""Images side by side in one PNG."""
+"""Images side by side in one picture, enlarged pixel by pixel."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,36 +12,38 @@ from PIL import Image
 from pixelcnn.files import atomic
 
 COLUMNS = 10
-#: A grid is enlarged by a whole factor to about this many pixels a row.
-WIDTH = 640
+FRAME = 236  # grey value of the lines between images: light on either page colour
+WIDTH = 1000  # pixels that an enlarged grid is about as wide as
 
 
-def grid(images: NDArray[np.uint8], levels: int, columns: int = COLUMNS) -> NDArray[np.uint8]:
-    """8-bit grey picture [rows·(H+1)+1, columns·(W+1)+1] of images [N, 1, H, W] with `levels` levels."""
-    n, _, height, width = images.shape
-    columns = min(columns, n)
+def grid(images: NDArray[np.uint8], levels: int) -> Image.Image:
+    """Images uint8 [n, C, H, W] with values 0..levels-1, row by row in a frame."""
+    n, channels, height, width = images.shape
+    columns = min(COLUMNS, n)
     rows = -(-n // columns)
-    picture = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1), 128, dtype=np.uint8)
-    for i, image in enumerate(images[:, 0]):
-        top, left = i // columns * (height + 1) + 1, i % columns * (width + 1) + 1
-        picture[top : top + height, left : left + width] = image.astype(np.uint16) * 255 // (levels - 1)
-    return picture
+    scale = max(1, round(WIDTH / columns / width))
+    gap = max(1, round(0.06 * width * scale))
+    step_y, step_x = height * scale + gap, width * scale + gap
+    canvas = np.full((rows * step_y + gap, columns * step_x + gap, channels), FRAME, np.uint8)
+    grey = (images.astype(np.float64) * (255 / (levels - 1))).round().clip(0, 255).astype(np.uint8)
+    for index, picture in enumerate(grey.transpose(0, 2, 3, 1)):
+        y, x = index // columns * step_y + gap, index % columns * step_x + gap
+        canvas[y : y + height * scale, x : x + width * scale] = picture.repeat(scale, 0).repeat(scale, 1)
+    return Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
 
 
 def save_grid(path: Path, images: NDArray[np.uint8], levels: int) -> None:
-    """Write a grid as PNG, enlarged without smoothing, atomically."""
-    picture = Image.fromarray(grid(images, levels))
-    factor = max(1, WIDTH // picture.width)
-    enlarged = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    """Write a grid as PNG, atomically."""
     with atomic(path) as temporary:
-        enlarged.save(temporary)
+        grid(images, levels).save(temporary)
 
 
-def class_examples(labels: NDArray[np.int64] | None, available: int, count: int) -> NDArray[np.int64]:
-    """Indices of `count` images, class after class in turn where there are labels."""
-    if labels is None:
-        return np.arange(min(count, available))
-    by_class = [np.flatnonzero(labels == c) for c in np.unique(labels)]
-    longest = max(len(members) for members in by_class)
-    turns = [members[turn] for turn in range(longest) for members in by_class if turn < len(members)]
-    return np.array(turns[:count])
+def by_class(labels: Sequence[int] | NDArray[np.int64]) -> list[int]:
+    """An order of the images that goes through the classes again and again: 0 1 2 ... 0 1 2 ..."""
+    seen: dict[int, int] = {}
+    keys = []
+    for index, label in enumerate(labels):
+        occurrence = seen.get(int(label), 0)
+        seen[int(label)] = occurrence + 1
+        keys.append((occurrence, int(label), index))
+    return [index for _, _, index in sorted(keys)]

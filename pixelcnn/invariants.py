@@ -130,6 +130,18 @@ def check_images_apart(model: AutoregressiveModel) -> Result:
 
 
 @torch.no_grad()
+def check_labels_matter(model: AutoregressiveModel) -> Result:
+    """The label of a conditional model changes the parameters of every pixel."""
+    classes = model.image.classes
+    assert classes is not None, "an unconditional model has no labels"
+    x = _random_images(model.image, 1, torch.Generator().manual_seed(5)).repeat(classes, 1, 1, 1)
+    params = model(x, torch.arange(classes))
+    told_apart = bool(((params[1:] - params[:1]).abs().amax(dim=1) > 0).all())
+    verb = "change" if told_apart else "do not change"
+    return Result("labels matter", told_apart, f"{classes} labels {verb} the parameters of every pixel")
+
+
+@torch.no_grad()
 def check_normalised(model: AutoregressiveModel, likelihood: Likelihood) -> Result:
     """The probabilities of all possible images sum to 1; `model` must be for tiny images."""
     image = model.image
@@ -194,6 +206,8 @@ def check_architecture(
         yield _named(kind, check_no_leak(network))
         yield _named(kind, check_coverage(network))
         yield _named(kind, check_images_apart(network))
+        if conditional:
+            yield _named(kind, check_labels_matter(network))
         yield _named(kind, check_rebuilt(network, lambda: randomise(fresh(height, width)[0], seed=9)))
         for h, w in ((2, 2), (1, 3), (3, 1)):
             tiny, _ = fresh(h, w)

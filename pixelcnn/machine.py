@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import platform
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +59,11 @@ def _cpu_has_bf16() -> bool:
     return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags.split())
 
 
+def exact_float32() -> None:
+    """Make float32 mean float32 on GPUs, too: no TF32, which rounds the factors to 10 bits."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def device_name(device: torch.device) -> str:
     """The product name of the GPU or CPU."""
     if device.type == "cuda":
@@ -74,6 +78,8 @@ def peak_memory_bytes(device: torch.device) -> int:
     """Peak memory of this process: on the GPU what torch allocated, else the resident set."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    import resource  # Unix only
+
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -91,15 +97,15 @@ def versions() -> dict[str, str]:
 
 def commit() -> str | None:
     """The commit of the source tree, with -dirty if tracked files differ; None outside a checkout."""
-    folder = Path(__file__).parent
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        # A package installed inside somebody else's checkout must not name their commit.
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+        return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return None  # installed from a package, or git is not there: the version must do
-    return described.stdout.strip()
+
+
+def _git(*arguments: str) -> str:
+    folder = Path(__file__).parent
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -84,8 +84,8 @@ class Metrics:
 class Record:
     """How a training went. Written at its start, after every epoch and at its end.
 
-    `training_seconds` is the time spent in training steps, `wall_seconds` everything from the
-    start of the fit to its end (validation and checkpoints too).
+    `training_seconds` is the time spent in training steps, `wall_seconds` that from the first step
+    to the end of the last epoch (validation too).
     """
 
     run_id: str
@@ -135,6 +135,26 @@ class Record:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def process_alive(pid: int) -> bool:
+    """Whether a process of this machine runs; one that ended but was not waited for does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True  # no /proc, or gone this moment: the next look will tell
+    return state not in ("Z", "X")
+
+
+def is_lost(record: Record) -> bool:
+    """Whether a record says "running" but its process, on this host, is gone."""
+    return record.status == "running" and record.host == platform.node() and not process_alive(record.pid)
 
 
 @dataclass(frozen=True)

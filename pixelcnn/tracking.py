@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pixelcnn import records
 from pixelcnn.config import Benchmark, RunSpec, load_benchmark
 from pixelcnn.errors import UserError
-from pixelcnn.records import RunFolder
+from pixelcnn.records import RunFolder, is_lost, process_alive
 from pixelcnn.tracking_store import (
     CONFIG,
     Store,
@@ -44,8 +44,6 @@ from pixelcnn.tracking_view import (
     RUN_ID_TAG,
     Artifact,
     RunView,
-    is_lost,
-    process_alive,
     read_view,
 )
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,7 +12,7 @@ from typing import Any, Literal
 from pixelcnn import files, records
 from pixelcnn.config import RunSpec
 from pixelcnn.errors import UserError
-from pixelcnn.records import Metrics, Record, RunFolder
+from pixelcnn.records import Metrics, Record, RunFolder, is_lost
 
 #: Keys of a history line that become metrics by epoch, in the units of `records.HISTORY_KEYS`.
 EPOCH_METRICS = ("valid_nll", "train_nll", "learning_rate", "gradient_norm", "images_per_second")
@@ -85,26 +83,6 @@ def read_view(folder: RunFolder, expected: RunSpec, config: Path) -> RunView | N
         raise UserError(f"{folder.path}: cannot make sense of its records: {error}") from error
     except OSError as error:
         raise UserError(f"{error.filename or folder.path}: cannot read it: {error.strerror}") from error
-
-
-def process_alive(pid: int) -> bool:
-    """Whether a process of this machine runs; one that ended but was not waited for does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return True  # no /proc, or gone this moment: the next look will tell
-    return state not in ("Z", "X")
-
-
-def is_lost(record: Record) -> bool:
-    """Whether a record says "running" but its process, on this host, is gone."""
-    return record.status == "running" and record.host == platform.node() and not process_alive(record.pid)
 
 
 def _read_record(folder: RunFolder) -> tuple[Record | None, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -9,12 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from pixelcnn import checkpoint, machine
 from pixelcnn.checkpoint import Checkpoint
@@ -54,13 +54,24 @@ def ema_decay(updates: int, limit: float) -> float:
     return min(limit, (1 + updates) / (10 + updates))
 
 
-def averaged(model: nn.Module, limit: float) -> AveragedModel:
-    """A copy of the model whose weights follow it by an exponential moving average."""
+class Averaged:
+    """A copy of a model whose weights follow it by an exponential moving average.
 
-    def update(mean: Any, current: Any, updates: Any) -> None:
-        torch._foreach_lerp_(mean, current, 1 - ema_decay(int(updates), limit))
+    Not torch's AveragedModel: that counts its updates on the device, and a decay that depends on
+    the count would make a GPU wait at every step.
+    """
 
-    return AveragedModel(model, multi_avg_fn=torch.no_grad()(update))
+    def __init__(self, model: AutoregressiveModel, limit: float) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.limit = limit
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, model: AutoregressiveModel) -> None:
+        """Move towards the weights of `model`."""
+        weight = 1 - ema_decay(self.updates, self.limit)
+        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), weight)
+        self.updates += 1
 
 
 def make_optimizer(model: nn.Module, spec: TrainingSpec) -> torch.optim.Optimizer:
@@ -86,8 +97,7 @@ class TrainingStep:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: learning_rate_factor(step, total, spec.warmup_steps)
         )
-        self.ema = averaged(model, spec.ema_decay)
-        self.ema_model = cast(AutoregressiveModel, self.ema.module)
+        self.ema = Averaged(model, spec.ema_decay)
 
     def __call__(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Train on x int64 [N, C, H, W]; returns (NLL in nats per image, gradient norm)."""
@@ -100,7 +110,7 @@ class TrainingStep:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.schedule.step()
-        self.ema.update_parameters(self.model)
+        self.ema.update(self.model)
         return nats.detach(), norm.detach()
 
 
@@ -144,7 +154,7 @@ class Best:
         if valid_nll < self.valid_nll:
             self.epoch, self.valid_nll = epoch, valid_nll
             self.weights = _copied(step.model)
-            self.ema_weights = _copied(step.ema_model)
+            self.ema_weights = _copied(step.ema.model)
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:
@@ -197,7 +207,7 @@ def _train(
     best, started = Best(), time.perf_counter()
     for epoch in range(1, spec.training.epochs + 1):
         train_nll, norm, seconds = _run_epoch(step, batches, epoch, on_step)
-        valid_nll = evaluate(step.ema_model, likelihood, data.splits["valid"]).nll
+        valid_nll = evaluate(step.ema.model, likelihood, data.splits["valid"]).nll
         best.offer(epoch, valid_nll, step)
         record.epochs, record.best_epoch, record.best_valid_nll = epoch, best.epoch, best.valid_nll
         record.images_seen += len(batches.images)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pixelcnn.config import Benchmark, RunSpec, benchmark_from, dataset_digest
+from pixelcnn.config import Benchmark, DatasetSpec, RunSpec, benchmark_from, dataset_digest
 from pixelcnn.files import write_json
-from pixelcnn.records import HISTORY, SAMPLES, SPEC, Metrics, Record
+from pixelcnn.records import CHECKPOINT, HISTORY, SAMPLES, SPEC, Metrics, Record
 
 #: Six variants like those of a real benchmark: name -> (entry of the config, plausible NLL in nats).
 VARIANTS: dict[str, tuple[dict[str, Any], float]] = {
@@ -67,11 +67,16 @@ def benchmark(root: Path, **overrides: Any) -> Benchmark:
     for name, spec in made.datasets.items():
         path = made.data_file(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {}
+        arrays = {"description": np.array(json.dumps({"sha256": data_sha256(spec)}))}
         for split, n in (("train", 200), ("valid", 40), ("test", 60)):
             arrays[f"{split}_images"], arrays[f"{split}_labels"] = digits(n, levels=spec.levels, seed=n)
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
     return made
+
+
+def data_sha256(spec: DatasetSpec) -> str:
+    """64 hex digits that stand for the content of a dataset."""
+    return dataset_digest(spec) * 4
 
 
 def plausible_nll(spec: RunSpec) -> float:
@@ -107,7 +112,7 @@ def metrics(spec: RunSpec, nll: float, **overrides: Any) -> Metrics:
     dims = 196
     values: dict[str, Any] = {
         "digest": spec.digest,
-        "data_sha256": dataset_digest(spec.dataset) * 4,
+        "data_sha256": data_sha256(spec.dataset),
         "split": "test",
         "images": 60,
         "dims": dims,
@@ -181,6 +186,8 @@ def write_run(
     went.write(folder)
     lines = history(spec, nll, epochs, went.parameters)
     (folder / HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if complete:
+        (folder / CHECKPOINT).write_bytes(b"weights")
     if complete and evaluated:
         metrics(spec, nll, **(metrics_values or {})).write(folder)
     if complete and sampled:

@@ -75,7 +75,7 @@ def test_a_run_from_config_to_samples(folder, capsys):
     assert metrics.images == 21 and metrics.marginal_nll is not None
     with np.load(run_dir / "samples.npz") as samples:
         assert samples["images"].shape == (4, 1, 6, 6) and samples["labels"].tolist() == [0, 1, 0, 1]
-    assert (run_dir / "samples.png").exists() and (folder / "results/toy/toy/real.png").exists()
+    assert (run_dir / "samples.png").exists()
 
 
 def test_samples_go_where_one_says(folder):
@@ -98,6 +98,33 @@ def test_a_trained_run_is_trained_anew_only_by_force(folder, capsys):
     assert folder_of_run.record().run_id == first
     assert main(["train", *run, "--force"]) == 0
     assert folder_of_run.record().run_id != first
+
+
+def test_an_edit_of_ones_own_file_makes_other_runs(folder, capsys):
+    run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    main(["prepare", "toy.yaml"])
+    main(["train", *run])
+    Path("toy_data.py").write_text(DATASET.replace("0.2", "0.3"))
+    assert main(["evaluate", *run]) == 2 and "train it again" in capsys.readouterr().err
+    main(["prepare", "toy.yaml"])
+    assert main(["train", *run]) == 0 and "already trained" not in capsys.readouterr().out
+    assert main(["evaluate", *run]) == 0
+    assert main(["train", *run, "--digest", "0" * 16]) == 2 and "--digest" in capsys.readouterr().err
+
+
+def test_a_test_likelihood_that_is_not_finite_fails_the_run(folder, capsys):
+    import torch
+
+    run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    main(["prepare", "toy.yaml"])
+    main(["train", *run])
+    path = folder / "results/toy/toy/base/seed0/checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    next(iter(content["ema_weights"].values())).fill_(float("nan"))
+    torch.save(content, path)
+    assert main(["evaluate", *run]) == 1 and "21 of 21 images" in capsys.readouterr().err
+    record = RunFolder(path.parent).record()
+    assert record.status == "failed" and "NaN or infinite" in record.error
 
 
 MISTAKES = [
@@ -134,6 +161,7 @@ def test_an_empty_wish_for_samples_is_refused(folder, capsys):
     main(["prepare", "toy.yaml"])
     main(["train", *run])
     assert main(["sample", *run, "-n", "0"]) == 2 and "-n" in capsys.readouterr().err
+    assert main(["sample", *run, "--out", "digits.png"]) == 2 and ".npz" in capsys.readouterr().err
 
 
 def test_results_of_another_config_are_refused(folder, capsys):

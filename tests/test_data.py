@@ -1,4 +1,6 @@
 import gzip
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,9 +8,11 @@ import pytest
 from pixelcnn.config import DatasetSpec
 from pixelcnn.data import binarized_mnist, mnist, mnist5k, preparation
 from pixelcnn.data.preparation import load_prepared, prepare, save
-from pixelcnn.errors import DataError
+from pixelcnn.errors import ConfigError, DataError
 
 SMALL = DatasetSpec("mnist5k", image_size=14, levels=16)
+
+REAL_DATA = os.environ.get("PIXELCNN_DATA_ROOT")  # before a fixture hides it
 
 USER_DATASET = """
 import numpy as np
@@ -130,6 +134,8 @@ def test_a_dataset_of_ones_own(tmp_path):
         ("np.arange(6) % 3", "None", "one label for each of 6"),
         ("(6, 1, 4, 4)", "(6, 4, 4)", r"\[N, C, 4, 4\]"),
         ("LEVELS, SIZE = 3, 256", "LEVELS, SIZE = 3, 100", "out of range 0..99"),
+        ("np.arange(6) % 3", "(np.arange(6) % 3) * 1.0", "integer labels, got float64"),
+        ("(6, 1, 4, 4)", "(6, 3, 4, 4)", "1 channel, got 3"),
         ('"test")', '"tset")', "split test: has no images"),
     ],
 )
@@ -139,6 +145,41 @@ def test_a_faulty_dataset_is_refused(tmp_path, old, new, said):
     file.write_text(USER_DATASET.replace(old, new))
     with pytest.raises(DataError, match=said):
         prepare(DatasetSpec(str(file), levels=4), tmp_path)
+
+
+def test_a_source_with_fewer_levels_is_quantised_on_its_own_scale(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        USER_DATASET.replace("LEVELS, SIZE = 3, 256", "LEVELS, SIZE = 3, 16").replace("256, (6", "16, (6")
+    )
+    raw = prepare(DatasetSpec(str(file), levels=16), tmp_path).splits["train"].images
+    coarse = prepare(DatasetSpec(str(file), levels=4), tmp_path).splits["train"].images
+    assert raw.max() > 7 and (coarse == raw // 4).all()
+    binary = prepare(DatasetSpec(str(file), None, 2, "threshold"), tmp_path).splits["train"].images
+    assert (binary == (raw >= 8)).all()
+    for spec, said in (
+        (DatasetSpec(str(file), levels=17), "levels: 17"),
+        (DatasetSpec(str(file), None, 2, "stochastic"), "256 levels"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            prepare(spec, tmp_path)
+
+
+def test_labels_of_any_integer_type_become_int64(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(USER_DATASET.replace("np.arange(6) % 3", "(np.arange(6) % 3).astype(np.uint8)"))
+    assert prepare(DatasetSpec(str(file), levels=4), tmp_path).splits["test"].labels.dtype == np.int64
+
+
+def test_the_published_files_where_they_are():
+    """Success on the real downloads, on machines that have them (PIXELCNN_DATA_ROOT)."""
+    if REAL_DATA is None:
+        pytest.skip("PIXELCNN_DATA_ROOT is not set")
+    counts = {"train": 50_000, "valid": 10_000, "test": 10_000}
+    for source, levels in (("mnist", 256), ("binarized_mnist", 2)):
+        data = prepare(DatasetSpec(source, levels=levels), Path(REAL_DATA))
+        assert {name: len(split.images) for name, split in data.splits.items()} == counts
+        assert data.shape == (1, 28, 28) and data.levels == levels
 
 
 def write_amat(folder, split, lines, zipped=False):

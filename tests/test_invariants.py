@@ -16,7 +16,7 @@ from pixelcnn.layers.attention import CausalSelfAttention
 from pixelcnn.layers.base import Chain
 from pixelcnn.layers.convolution import CausalConv2d
 from pixelcnn.layers.gated import GatedBlock
-from pixelcnn.layers.pointwise import Pointwise
+from pixelcnn.layers.pointwise import ClassBias, Pointwise
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
 
@@ -34,7 +34,7 @@ def model(name, hyperparameters=None, *, size=(7, 6), conditional=False, levels=
 @pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
 def test_every_architecture_keeps_the_invariants(name, hyperparameters):
     results = list(invariants.check_architecture(name, hyperparameters, height=6, width=5))
-    assert len(results) == 4 * 8, "four kinds, eight checks each"
+    assert len(results) == 4 * 8 + 2, "four kinds, eight checks each, and labels for two of them"
     assert [str(result) for result in results if not result.passed] == []
 
 
@@ -176,6 +176,15 @@ def test_a_dependence_on_the_rest_of_the_batch_is_caught(monkeypatch):
     assert invariants.check_images_apart(network).passed
     plant_batch_statistics(monkeypatch, network)
     assert not invariants.check_images_apart(network).passed
+
+
+def test_a_label_that_is_ignored_is_caught():
+    network, _ = model("pixelcnn", conditional=True)
+    assert invariants.check_labels_matter(network).passed
+    for layer in network.modules():
+        if isinstance(layer, ClassBias):
+            layer.bias = None
+    assert not invariants.check_labels_matter(network).passed
 
 
 def test_a_likelihood_that_does_not_sum_to_one_is_caught():

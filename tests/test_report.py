@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -20,9 +21,10 @@ from PIL import Image
 
 from pixelcnn.config import Benchmark
 from pixelcnn.errors import UserError
+from pixelcnn.grids import by_class
 from pixelcnn.report import build_report
 from pixelcnn.report.figures import learning_curve, mean_curve
-from pixelcnn.report.grids import by_class, tile
+from pixelcnn.report.grids import tile
 
 T_2 = 4.302652729911275  # 97.5 % quantile of Student's t with 2 degrees of freedom
 
@@ -252,10 +254,31 @@ def test_a_folder_of_no_benchmark_is_refused(tmp_path: Path) -> None:
         build_report(tmp_path)
 
 
+def test_results_on_other_data_than_the_prepared_ones_are_outdated(tmp_path: Path) -> None:
+    made = run_folders.benchmark(tmp_path, seeds=[0, 1], variants={"a": {"model": "a"}})
+    run_folders.write_run(made, made.run("digits", "a", 0), nll=21.0)
+    run_folders.write_run(made, made.run("digits", "a", 1), metrics_values={"data_sha256": "f" * 64})
+    report = report_of(made)
+    assert report.runs.status.tolist() == ["finished", "outdated"]
+    assert report.variants.loc["a", "nll_mean"] == 21.0
+
+
+def test_a_run_whose_checkpoint_is_gone_or_whose_process_is_has_failed(tmp_path: Path) -> None:
+    made = run_folders.benchmark(tmp_path, seeds=[0, 1], variants={"a": {"model": "a"}})
+    folder = run_folders.write_run(made, made.run("digits", "a", 0))
+    (folder / "checkpoint.pt").unlink()
+    gone = {"host": platform.node(), "pid": 2**22 + 1}  # beyond the largest process number
+    run_folders.write_run(made, made.run("digits", "a", 1), status="running", record_values=gone)
+    report = report_of(made)
+    assert report.runs.status.tolist() == ["failed", "failed"]
+    assert "checkpoint is gone" in report.page and "ended without a word" in report.page
+
+
 def test_results_on_different_data_are_refused(tmp_path: Path) -> None:
     made = run_folders.benchmark(tmp_path, seeds=[0], variants={"a": {"model": "a"}, "b": {"model": "b"}})
     run_folders.write_run(made, made.run("digits", "a", 0))
     run_folders.write_run(made, made.run("digits", "b", 0), metrics_values={"data_sha256": "f" * 64})
+    made.data_file("digits").unlink()  # as in a copy of the results without the data
     with pytest.raises(UserError, match=r"digits/a/seed0 and digits/b/seed0 .*data_sha256"):
         build_report(made.directory)
     assert not (made.directory / "report" / "index.html").exists()

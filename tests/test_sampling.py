@@ -6,7 +6,7 @@ from conftest import SMALL
 from pixelcnn.config import VariantSpec
 from pixelcnn.errors import UserError
 from pixelcnn.generators import pixel_noise
-from pixelcnn.grids import class_examples, grid, save_grid
+from pixelcnn.grids import grid, save_grid
 from pixelcnn.invariants import randomise
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
@@ -90,15 +90,12 @@ def test_the_door_of_a_model_refuses_other_images(x, said):
 
 
 def test_a_grid_places_images_row_by_row(tmp_path):
-    images = np.stack([np.full((1, 2, 3), i, np.uint8) for i in range(4)])
-    picture = grid(images, levels=4, columns=3)
-    assert picture.shape == (2 * 3 + 1, 3 * 4 + 1)
-    assert [int(picture[1, 1 + 4 * i]) for i in range(3)] == [0, 85, 170] and picture[4, 1] == 255
+    images = np.stack([np.full((1, 2, 3), i % 4, np.uint8) for i in range(12)])
+    picture = grid(images, levels=4)
+    tile_width, tile_height = picture.width / 10, picture.height / 2
+    centres = [picture.getpixel((int((i + 0.5) * tile_width), int(0.5 * tile_height))) for i in range(4)]
+    assert centres == [0, 85, 170, 255]
+    assert picture.getpixel((int(1.5 * tile_width), int(1.5 * tile_height))) == 255, "image 11, second row"
+    assert picture.getpixel((0, 0)) == 236, "the frame"
     save_grid(tmp_path / "grid.png", images, 4)
     assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_examples_come_class_after_class():
-    labels = np.array([1, 1, 0, 2, 0, 2])
-    assert labels[class_examples(labels, 6, 5)].tolist() == [0, 1, 2, 0, 1]
-    assert class_examples(None, 3, 5).tolist() == [0, 1, 2]

@@ -18,6 +18,8 @@ from pixelcnn.data.source import SPLITS, Source, Split, find_source
 from pixelcnn.errors import ConfigError, DataError
 from pixelcnn.files import atomic
 
+#: What reading a damaged .npz file raises.
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 DATA_ROOT_VARIABLE = "PIXELCNN_DATA_ROOT"
 
 
@@ -72,6 +74,10 @@ def check_dataset(spec: DatasetSpec) -> Source:
             raise ConfigError(
                 f"levels: {spec.source} is binary: it needs levels: 2, no binarize and no other image_size"
             )
+    elif spec.levels > source.LEVELS:
+        raise ConfigError(f"levels: {spec.levels} is more than the {source.LEVELS} of {spec.source}")
+    elif spec.binarize == "stochastic" and source.LEVELS != 256:
+        raise ConfigError(f"binarize: stochastic needs 256 levels; {spec.source} has {source.LEVELS}")
     elif spec.levels == 2 and spec.binarize is None:
         raise ConfigError("binarize: levels: 2 needs binarize: threshold or binarize: stochastic")
     return source
@@ -88,7 +94,8 @@ def prepare(spec: DatasetSpec, root: Path) -> PreparedData:
     raw = source.load(root, spec.split_seed)
     for name in SPLITS:
         _check_split(spec.source, name, raw.get(name), source)
-    pooled = {name: _pool(raw[name], source.SIZE // (spec.image_size or source.SIZE)) for name in SPLITS}
+    factor = source.SIZE // (spec.image_size or source.SIZE)
+    pooled = {name: _pool(_plain(raw[name], source), factor) for name in SPLITS}
     splits = {name: _quantise(pooled[name], name, spec, source) for name in SPLITS}
     data = PreparedData(
         splits=splits,
@@ -110,15 +117,26 @@ def _check_split(source_name: str, name: str, split: Split | None, source: Sourc
             f"{where}: expected uint8 images [N, C, {source.SIZE}, {source.SIZE}], "
             f"got {images.dtype} {list(images.shape)}"
         )
+    if images.shape[1] != 1:
+        raise DataError(f"{where}: expected grey images of 1 channel, got {images.shape[1]} channels")
     if images.max() >= source.LEVELS:
         raise DataError(f"{where}: pixel {images.max()} is out of range 0..{source.LEVELS - 1}")
     if source.CLASSES is None:
         return
     if labels is None or labels.shape != (len(images),):
         raise DataError(f"{where}: expected one label for each of {len(images)} images")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{where}: expected integer labels, got {labels.dtype}")
     if labels.min() < 0 or labels.max() >= source.CLASSES:
         wrong = labels.min() if labels.min() < 0 else labels.max()
         raise DataError(f"{where}: label {wrong} is out of range 0..{source.CLASSES - 1}")
+
+
+def _plain(split: Split, source: Source) -> Split:
+    """The labels as int64, and none at all for a source that says it has none."""
+    if source.CLASSES is None or split.labels is None:
+        return Split(split.images)
+    return Split(split.images, split.labels.astype(np.int64))
 
 
 def _pool(split: Split, factor: int) -> Split:
@@ -134,12 +152,13 @@ def _quantise(split: Split, name: str, spec: DatasetSpec, source: Source) -> Spl
     if spec.levels == source.LEVELS:
         return split
     if spec.binarize == "stochastic":
-        if name == "train":
+        if name == "train":  # drawn anew for every epoch, from intensities on the scale 0..255
             return split
         # Validation and test images are drawn once: a number on them stays comparable.
         random = np.random.default_rng([spec.split_seed, SPLITS.index(name)])
         return replace(split, images=draw_binary(split.images, random))
-    return replace(split, images=(split.images.astype(np.uint16) * spec.levels // 256).astype(np.uint8))
+    levels = split.images.astype(np.uint32) * spec.levels // source.LEVELS
+    return replace(split, images=levels.astype(np.uint8))
 
 
 def draw_binary(intensity: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
@@ -175,6 +194,19 @@ def save(data: PreparedData, path: Path) -> None:
         np.savez_compressed(temporary, description=np.array(json.dumps(description)), **arrays)
 
 
+def read_description(path: Path) -> dict[str, Any]:
+    """What `save` wrote about the data, without the arrays.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return json.loads(str(file["description"]))
+    except DAMAGED as error:
+        raise DataError(f"{path}: damaged prepared data ({error}); delete it and prepare it again") from error
+
+
 def load_prepared(path: Path) -> PreparedData:
     """Read a file that `save` wrote and check its SHA-256.
 
@@ -184,10 +216,10 @@ def load_prepared(path: Path) -> PreparedData:
     if not path.is_file():
         raise DataError(f"{path}: no prepared data there; run `pixelcnn prepare` first")
     try:
+        description = read_description(path)
         with np.load(path, allow_pickle=False) as file:
-            description = json.loads(str(file["description"]))
             splits = {name: Split(file[f"{name}_images"], file.get(f"{name}_labels")) for name in SPLITS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise DataError(f"{path}: damaged prepared data ({error}); delete it and prepare it again") from error
     data = PreparedData(
         splits=splits,

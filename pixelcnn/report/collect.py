@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pixelcnn.config import Benchmark, DatasetSpec, RunSpec, VariantSpec, load_benchmark
-from pixelcnn.errors import UserError
-from pixelcnn.records import RECORD, SAMPLES, Metrics, Record, RunFolder
+from pixelcnn.data.preparation import read_description
+from pixelcnn.errors import DataError, UserError
+from pixelcnn.records import CHECKPOINT, RECORD, SAMPLES, Metrics, Record, RunFolder, is_lost
 from pixelcnn.statistics import check_comparable
 
 CONFIG = "config.json"
@@ -113,7 +114,8 @@ def collect(directory: Path) -> Collected:
             f"which holds {CONFIG} and DATASET/VARIANT/seedN"
         )
     benchmark = load_benchmark(config)
-    runs = [read_run(spec, _folder(directory, spec)) for spec in benchmark.runs()]
+    data = {name: _data_sha256(directory / name / "data.npz") for name in benchmark.datasets}
+    runs = [read_run(s, _folder(directory, s), data[s.dataset_name]) for s in benchmark.runs()]
     datasets = [
         DatasetRuns(name, spec, directory / name / "data.npz", list(_variants(benchmark, name, runs)))
         for name, spec in benchmark.datasets.items()
@@ -136,7 +138,15 @@ def _variants(benchmark: Benchmark, dataset: str, runs: list[Run]) -> Iterator[V
         yield VariantRuns(name, spec, own)
 
 
-def read_run(spec: RunSpec, path: Path) -> Run:
+def _data_sha256(path: Path) -> str | None:
+    """What the prepared data are now; None where they are not there to ask, as in a copy of the results."""
+    try:
+        return read_description(path)["sha256"] if path.is_file() else None
+    except DataError:
+        return None  # damaged: the sample grids' part of the page says so
+
+
+def read_run(spec: RunSpec, path: Path, data_sha256: str | None = None) -> Run:
     """The state of one expected run; damaged files are a state, not an end of the report."""
     folder = RunFolder(path)
     try:
@@ -144,12 +154,17 @@ def read_run(spec: RunSpec, path: Path) -> Run:
         trained = folder.spec()
     except (UserError, TypeError, ValueError) as error:
         return Run(spec, path, Status.DAMAGED, str(error).replace(f"{path}/", ""))
-    status, detail = _judge(spec, path, trained, record, metrics)
+    status, detail = _judge(spec, path, trained, record, metrics, data_sha256)
     return Run(spec, path, status, detail, record, metrics, history)
 
 
 def _judge(
-    spec: RunSpec, path: Path, trained: RunSpec | None, record: Record | None, metrics: Metrics | None
+    spec: RunSpec,
+    path: Path,
+    trained: RunSpec | None,
+    record: Record | None,
+    metrics: Metrics | None,
+    data_sha256: str | None,
 ) -> tuple[Status, str]:
     if record is None:
         return Status.MISSING, "no record of a training" if path.exists() else "no folder"
@@ -158,12 +173,18 @@ def _judge(
             return Status.OUTDATED, f"trained as {found}; the config now asks for {spec.digest}"
     if record.status == "failed":
         return Status.FAILED, record.error or "no error message was recorded"
+    if is_lost(record):
+        return Status.FAILED, f"its process ended without a word after {record.epochs} epochs: killed?"
     if record.status == "running":
         return Status.RUNNING, _progress(spec, path, record)
+    if not (path / CHECKPOINT).exists():
+        return Status.FAILED, "its checkpoint is gone: training it anew did not start"
     if metrics is None:
         return Status.NOT_EVALUATED, "trained, but there are no test results"
     if metrics.digest != spec.digest:
         return Status.NOT_EVALUATED, f"trained, but the test results are those of {metrics.digest}"
+    if data_sha256 not in (None, metrics.data_sha256):
+        return Status.OUTDATED, f"evaluated on data {metrics.data_sha256[:12]}; it is now {data_sha256[:12]}"
     return Status.FINISHED, ""
 
 

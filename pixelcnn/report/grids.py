@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from pixelcnn.errors import DataError
-
-COLUMNS = 10
-FRAME = 236  # grey value of the lines between images: light on either page colour
-WIDTH = 1000  # pixels that an enlarged grid is about as wide as
+from pixelcnn.grids import grid
 
 _HEADERS: dict[tuple[int, int], Callable[..., tuple[Any, ...]]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -71,31 +67,9 @@ def counts(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def by_class(labels: Sequence[int] | np.ndarray) -> list[int]:
-    """An order of the images that goes through the classes again and again: 0 1 2 ... 0 1 2 ..."""
-    seen: dict[int, int] = {}
-    keys = []
-    for index, label in enumerate(labels):
-        occurrence = seen.get(int(label), 0)
-        seen[int(label)] = occurrence + 1
-        keys.append((occurrence, int(label), index))
-    return [index for _, _, index in sorted(keys)]
-
-
 def tile(name: str, caption: str, images: np.ndarray, levels: int) -> Tile:
-    """Images uint8 [n, C, H, W] with values 0..levels-1 as a framed grid, enlarged pixel by pixel."""
-    n, channels, height, width = images.shape
-    columns = min(COLUMNS, n)
-    rows = -(-n // columns)
-    scale = max(1, round(WIDTH / columns / width))
-    gap = max(1, round(0.06 * width * scale))
-    step_y, step_x = height * scale + gap, width * scale + gap
-    canvas = np.full((rows * step_y + gap, columns * step_x + gap, channels), FRAME, np.uint8)
-    grey = (images.astype(np.float64) * (255 / (levels - 1))).round().clip(0, 255).astype(np.uint8)
-    for index, picture in enumerate(grey.transpose(0, 2, 3, 1)):
-        large = picture.repeat(scale, 0).repeat(scale, 1)
-        y, x = index // columns * step_y + gap, index % columns * step_x + gap
-        canvas[y : y + height * scale, x : x + width * scale] = large
+    """Images uint8 [n, C, H, W] with values 0..levels-1 as a framed grid."""
+    picture = grid(images, levels)
     stream = io.BytesIO()
-    Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas).save(stream, "PNG", optimize=True)
-    return Tile(name, caption, stream.getvalue(), canvas.shape[1], canvas.shape[0])
+    picture.save(stream, "PNG", optimize=True)
+    return Tile(name, caption, stream.getvalue(), picture.width, picture.height)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pixelcnn.errors import DataError
 from pixelcnn.files import atomic
+from pixelcnn.grids import by_class
 from pixelcnn.report import figures, grids, provenance, text
 from pixelcnn.report.collect import Collected, DatasetRuns, Run, Status, collect
 from pixelcnn.report.compare import Headline, VariantResult, headline, rank
@@ -133,7 +134,7 @@ def _real(
         trouble.append(str(error))
         return None, {}
     number = collected.benchmark.sampling.images
-    order = (grids.by_class(labels) if labels is not None else list(range(len(images))))[:number]
+    order = (by_class(labels) if labels is not None else list(range(len(images))))[:number]
     tile = grids.tile("real", "Real test images", images[order], dataset.spec.levels)
     return _plate(dataset.name, tile, target), counts
 
@@ -158,7 +159,7 @@ def _samples(
             continue
         words = f"Samples of {result.name}, seed {run.spec.seed}"
         if result.conditional and labels is not None:
-            images = images[grids.by_class(labels)]
+            images = images[by_class(labels)]
             words += ", class after class"
         tile = grids.tile(f"samples.{result.name}", words, images, dataset.spec.levels)
         plates.append(_plate(dataset.name, tile, target))

@@ -70,6 +70,7 @@ _PLURALS = {
     "device": "on different devices",
     "threads": "with different numbers of threads",
     "host": "on different hosts",
+    "commit": "by different code",
 }
 
 
@@ -91,8 +92,9 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
         values = sorted({str(getattr(record, key)) for record in records(dataset.runs)})
         if len(values) > 1:
             listed = ", ".join(values)
+            what = "numbers" if key == "commit" else "times"
             sentences.append(
-                f"{dataset.name}: its runs were trained {plural} ({listed}); compare their times with care."
+                f"{dataset.name}: its runs were trained {plural} ({listed}); compare their {what} with care."
             )
     return sentences
 

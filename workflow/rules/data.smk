@@ -1,6 +1,8 @@
 rule plan:
     # Checks hyper-parameters and datasets before anything is trained, and writes the config
     # resolved. Later rules read it as `ancient`: what they depend on are their own digests.
+    input:
+        own_files=sorted({path for spec in RUNS.values() for path in spec.own_files}),
     output:
         ROOT + "/config.json",
     log:
@@ -27,7 +29,6 @@ rule prepare:
         source=source_file,
     output:
         ROOT + "/{dataset}/data.npz",
-        ROOT + "/{dataset}/real.png",
     log:
         ROOT + "/logs/prepare-{dataset}.log",
     threads: 1

@@ -8,7 +8,7 @@ rule evaluate:
         RUN + "/nats.npz",
     log:
         ROOT + "/logs/evaluate-{dataset}-{variant}-seed{seed}.log",
-    threads: 1
+    threads: threads_of_a_run()
     resources:
         mem_mb=4000,
         runtime=60,

@@ -7,7 +7,7 @@ rule sample:
         RUN + "/samples.png",
     log:
         ROOT + "/logs/sample-{dataset}-{variant}-seed{seed}.log",
-    threads: 1
+    threads: threads_of_a_run()
     resources:
         mem_mb=4000,
         runtime=60,

@@ -17,14 +17,25 @@ def start_tracker():
         str(os.getpid()),
     ]
     with log.open("a") as stream:
-        TRACKER.append(subprocess.Popen(command, stdout=stream, stderr=stream))
+        # A session of its own: Ctrl-C is for the workflow, and the tracker then
+        # still delivers how the runs ended.
+        TRACKER.append(
+            subprocess.Popen(
+                command, stdout=stream, stderr=stream, start_new_session=True
+            )
+        )
 
 
 def finish_tracker():
     """The tracker delivers what is left and ends; what it could not deliver it says in its log."""
     for process in TRACKER:
         process.terminate()
-        if process.wait() != 0:
+        try:
+            delivered = process.wait(timeout=300) == 0
+        except subprocess.TimeoutExpired:  # a server that accepts and never answers
+            process.kill()
+            delivered = False
+        if not delivered:
             print(
                 f"MLflow has not got everything: see {ROOT}/logs/track.log; the runs are whole, and "
                 f"`pixelcnn track {ROOT}` delivers them later",
@@ -41,12 +52,19 @@ onsuccess:
     print(f"Report: {Path(ROOT).resolve()}/report/index.html")
 
 
-onerror:
-    # Some runs failed: what there is makes a partial report that names them.
-    if (Path(ROOT) / "config.json").exists():
-        subprocess.run([*COMMAND, "report", ROOT], check=False)
+def build_partial_report():
+    """A report of what there is, unless even the config was not accepted."""
+    resolved = Path(ROOT) / "config.json"
+    wanted = json.loads(json.dumps(BENCHMARK.to_json()))
+    if not resolved.exists() or json.loads(resolved.read_text()) != wanted:
+        return
+    if subprocess.run([*COMMAND, "report", ROOT], check=False).returncode == 0:
         print(
             f"Partial report: {Path(ROOT).resolve()}/report/index.html",
             file=sys.stderr,
         )
+
+
+onerror:
+    build_partial_report()
     finish_tracker()

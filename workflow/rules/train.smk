@@ -8,8 +8,8 @@ def model_file(wildcards):
     return [model] if model.endswith(".py") else []
 
 
-def training_threads():
-    """One GPU takes one run at a time, so there a run claims every core."""
+def threads_of_a_run():
+    """One GPU takes one job at a time, so there a job that uses it claims every core."""
     has_gpu = any(Path("/dev").glob("nvidia[0-9]*")) and BENCHMARK.device != "cpu"
     return max(workflow.cores or 1, 1) if has_gpu else BENCHMARK.threads
 
@@ -25,7 +25,7 @@ rule train:
         ROOT + "/logs/train-{dataset}-{variant}-seed{seed}.log",
     # Long jobs first: short ones then fill the cores to the end.
     priority: 10
-    threads: training_threads()
+    threads: threads_of_a_run()
     resources:
         mem_mb=4000,
         runtime=720,
@@ -34,4 +34,5 @@ rule train:
         digest=lambda wildcards: run_of(wildcards).digest,
     shell:
         "exec {PIXELCNN} train {input.config} --dataset {wildcards.dataset}"
-        " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads} > {log} 2>&1"
+        " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads}"
+        " --digest {params.digest} > {log} 2>&1"

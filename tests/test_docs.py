@@ -1,0 +1,49 @@
+"""What docs/adding.md shows is what works."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pixelcnn.cli import main
+
+ADDING = (Path(__file__).resolve().parent.parent / "docs" / "adding.md").read_text()
+
+
+@pytest.fixture
+def shown(tmp_path, monkeypatch):
+    """The two files of the page, written as a reader would."""
+    monkeypatch.chdir(tmp_path)
+    model, dataset = re.findall(r"```python\n(.*?)```", ADDING, flags=re.DOTALL)
+    Path("my_model.py").write_text(model)
+    Path("my_dataset.py").write_text(dataset)
+
+
+def test_the_model_shown_passes_its_check_and_its_leaky_twin_does_not(shown, capsys):
+    small = ["--hyperparameters", '{"channels": 6, "blocks": 1}']
+    assert main(["check", "my_model.py", *small]) == 0
+    leaky = Path("my_model.py").read_text().replace('7, "A"', '7, "B"')
+    Path("leaky.py").write_text(leaky)
+    assert main(["check", "leaky.py", *small]) == 1
+    assert re.search(r"FAILED  no leak .*pixel \(\d, \d\) changes", capsys.readouterr().out)
+
+
+def test_the_model_and_the_dataset_shown_run(shown):
+    small = {"channels": 6, "blocks": 1}
+    benchmark = {
+        "benchmark": "shown",
+        "datasets": {"stripes-8x8": {"source": "my_dataset.py", "image_size": 8, "levels": 4}},
+        "variants": {
+            "mine": {"model": "my_model.py", "hyperparameters": small},
+            "mine-conditional": {"model": "my_model.py", "conditional": True, "hyperparameters": small},
+        },
+        "seeds": [0],
+        "training": {"epochs": 1},
+    }
+    Path("config.yaml").write_text(json.dumps(benchmark))
+    run = ["config.yaml", "--variant", "mine-conditional", "--seed", "0"]
+    assert [main(c) for c in (["plan", "config.yaml"], ["prepare", "config.yaml"])] == [0, 0]
+    assert [main(c) for c in (["train", *run], ["evaluate", *run])] == [0, 0]
