@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pixelcnn.config import RunSpec
-from pixelcnn.errors import UserError
+from pixelcnn.errors import ConfigError, UserError
 from pixelcnn.files import atomic
 from pixelcnn.likelihoods import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
@@ -78,8 +78,14 @@ def load(path: Path) -> Checkpoint:
         raise UserError(f"{path}: damaged checkpoint: {str(error).splitlines()[0]}") from error
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise UserError(f"{path}: not a checkpoint of format {FORMAT}")
+    try:
+        spec = RunSpec.from_json(json.loads(value["spec"]))
+    except ConfigError as error:
+        raise UserError(
+            f"{path}: {error}; was it made by another version? `pixelcnn train --force` replaces it"
+        ) from error
     return Checkpoint(
-        spec=RunSpec.from_json(json.loads(value["spec"])),
+        spec=spec,
         image=ImageSpec(**value["image"]),
         data_sha256=value["data_sha256"],
         epoch=value["epoch"],

@@ -118,7 +118,8 @@ def test_a_good_config_gives_its_runs_and_their_sizes():
         "small/base/seed0", "small/base/seed1", "small/cond/seed0", "small/cond/seed1",
     ]  # fmt: skip
     counts = check_benchmark(benchmark)
-    # 7x7 cropped to 4x7, from 4 channels (pixel, constant, row, column) to 8, with bias; block 8->4, 2x3 crop 4->4, 4->8; head 8->64->16.
+    # 7x7 cropped to 4x7, from 4 channels (pixel, constant, row, column) to 8, with bias;
+    # block 8->4, 2x3 crop 4->4, 4->8; head 8->64->16.
     stem = 4 * 8 * 28 + 8
     block = (8 * 4 + 4) + (4 * 4 * 6 + 4) + (4 * 8 + 8)
     head = (8 * 64 + 64) + (64 * 16 + 16)
