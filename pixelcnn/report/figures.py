@@ -108,7 +108,7 @@ def _draw_variant_row(axes: Axes, row: int, result: VariantResult, off_axis: boo
         axes.text(0.01, row, label, transform=beside, va="center", color=MUTED, style="italic")
         return
     if off_axis:
-        label = f"off the axis, at {nll.mean:.2f}  ▸"
+        label = f"off the axis, at {nll.mean:.2f} →"
         axes.text(0.99, row, label, transform=beside, va="center", ha="right", color=MUTED)
         return
     if nll.low is not None and nll.high is not None:
@@ -230,7 +230,7 @@ def _draw_panel(
         axes.text(
             0.5,
             0.94,
-            f"at {ended:.1f}, above ▴",
+            f"at {ended:.1f}, above ↑",
             transform=axes.transAxes,
             ha="center",
             va="top",
