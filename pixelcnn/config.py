@@ -209,7 +209,8 @@ class Benchmark:
 
     def runs(self) -> list[RunSpec]:
         """Every run, dataset by dataset, variant by variant, seed by seed."""
-        return [self.run(d, v, s) for d in self.datasets for v in self.variants for s in self.seeds]
+        first = [self.run(d, v, self.seeds[0]) for d in self.datasets for v in self.variants]
+        return [dataclasses.replace(run, seed=seed) for run in first for seed in self.seeds]
 
     @property
     def directory(self) -> Path:

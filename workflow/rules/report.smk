@@ -6,7 +6,6 @@ rule report:
     input:
         config=ROOT + "/config.json",
         data=[str(BENCHMARK.data_file(dataset)) for dataset in BENCHMARK.datasets],
-        checkpoints=of_every_run("checkpoint.pt"),
         metrics=of_every_run("metrics.json"),
         samples=of_every_run("samples.npz"),
     output:
