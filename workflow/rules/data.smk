@@ -13,8 +13,8 @@ rule plan:
         runtime=5,
     params:
         config=json.dumps(BENCHMARK.to_json()),
-    shell:
-        "exec {PIXELCNN} plan --json {params.config:q} > {log} 2>&1"
+    script:
+        "../scripts/plan.py"
 
 
 def source_file(wildcards):
