@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
@@ -116,7 +117,8 @@ def _draw_variant_row(axes: Axes, row: int, result: VariantResult, off_axis: boo
     if nll.n > 1:
         axes.plot([nll.mean], [row], marker="|", ms=15, mew=2.6, color=colour)
     values = result.values("comparable_nll")
-    axes.plot(values, [row] * len(values), "o", ms=6, color=colour, alpha=0.7, mec="white", mew=0.7)
+    dots = {"s": 38, "color": colour, "alpha": 0.7, "edgecolor": "white", "linewidth": 0.7, "zorder": 3}
+    sns.scatterplot(x=values, y=[row] * len(values), ax=axes, legend=False, **dots)
 
 
 # --------------------------------------------------------------------------- learning curves
@@ -247,18 +249,20 @@ def learning_curve(history: History, title: str) -> Figure:
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         axes = figure.subplots()
         marker = "o" if len(history) == 1 else ""
-        x, y = _series(history, "train_nll")
-        axes.plot(x, y, color=MUTED, lw=1.2, ls=(0, (3, 2)), marker=marker, label="training, current weights")
-        x, y = _series(history, "valid_nll")
-        axes.plot(x, y, color=UNCONDITIONAL, lw=2.0, marker=marker, label="validation, averaged weights")
+        for key, label, look in (
+            ("train_nll", "training, current weights", {"color": MUTED, "lw": 1.2, "ls": "--"}),
+            ("valid_nll", "validation, averaged weights", {"color": UNCONDITIONAL, "lw": 2.0}),
+        ):
+            x, y = _series(history, key)
+            sns.lineplot(x=x, y=y, ax=axes, label=label, marker=marker, legend=False, **look)
         if history:
             axes.set_ylim(*_curve_limits([history]))
+            axes.legend(frameon=False)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         axes.set_ylabel("NLL, nats per image")
         axes.set_title(title)
         axes.grid(axis="y")
-        axes.legend(frameon=False)
     return figure
 
 
