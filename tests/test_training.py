@@ -48,10 +48,13 @@ def test_every_architecture_learns_and_leaves_its_records(tmp_path, name, condit
     assert record.peak_memory_bytes > 1e6
 
 
-def test_the_checkpoint_rebuilds_the_selected_model(tmp_path):
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("name", registry.names())
+def test_the_checkpoint_rebuilds_the_selected_model(tmp_path, name, conditional):
     data = prepared()
-    train(tmp_path, run_spec("gated", conditional=True), data)
+    kept = train(tmp_path, run_spec(name, conditional=conditional), data)
     loaded = checkpoint.load(tmp_path / "checkpoint.pt")
+    assert all(torch.equal(loaded.ema_weights[k], v) for k, v in kept.ema_weights.items())
     model, likelihood = loaded.model()
     nll = evaluate(model, likelihood, data.splits["valid"]).nll
     assert nll == pytest.approx(RunFolder(tmp_path).record().best_valid_nll, rel=1e-5)

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from pixelcnn.report.collect import DatasetRuns, Run, VariantRuns
 from pixelcnn.statistics import Summary, summarize
 
-#: Measures of a run. NLL in nats per image, times in seconds, memory in bytes.
-#: The `comparable_` ones are of -log p(x), label-marginalised where the variant is conditional.
-MEASURES = (
-    "comparable_nll",
-    "comparable_bits_per_dim",
-    "comparable_perplexity",
+#: What `records.Metrics` measures of a run on the test images, as it was trained and label-marginalised.
+TEST_MEASURES = (
     "nll",
     "bits_per_dim",
     "perplexity",
@@ -21,6 +17,15 @@ MEASURES = (
     "marginal_bits_per_dim",
     "marginal_perplexity",
     "accuracy",
+)
+
+#: Measures of a run. NLL in nats per image, times in seconds, memory in bytes.
+#: The `comparable_` ones are of -log p(x), label-marginalised where the variant is conditional.
+MEASURES = (
+    "comparable_nll",
+    "comparable_bits_per_dim",
+    "comparable_perplexity",
+    *TEST_MEASURES,
     "training_seconds",
     "wall_seconds",
     "images_per_second",

@@ -8,17 +8,11 @@ from typing import Any
 import pandas as pd
 
 from pixelcnn.report.collect import DatasetRuns, Run
-from pixelcnn.report.compare import MEASURES, VariantResult
+from pixelcnn.report.compare import MEASURES, TEST_MEASURES, VariantResult
 
 #: Test results in the table of runs, left empty unless the run counts.
 TEST_COLUMNS = (
-    "nll",
-    "bits_per_dim",
-    "perplexity",
-    "marginal_nll",
-    "marginal_bits_per_dim",
-    "marginal_perplexity",
-    "accuracy",
+    *TEST_MEASURES,
     "images",
     "dims",
     "levels",
