@@ -128,14 +128,18 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     benchmark, spec, run_dir = _run(options)
     trained, data, device = _checkpoint(spec, run_dir), _data(benchmark, spec), _device(benchmark, options)
+    record = RunFolder(run_dir).record()
     try:
         metrics = evaluation.evaluate_run(trained, data, device, run_dir)
     except RunFailed as error:
-        record = RunFolder(run_dir).record()
         if record is not None:  # a run without a finite likelihood has failed, however well it trained
             record.end("failed", f"evaluation: {error}")
             record.write(run_dir)
         raise
+    if record is not None and record.status == "failed":
+        # There is a checkpoint, so the training had ended well: what failed was an earlier evaluation.
+        record.end("finished")
+        record.write(run_dir)
     marginal = (
         ""
         if metrics.marginal_nll is None

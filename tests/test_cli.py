@@ -119,12 +119,17 @@ def test_a_test_likelihood_that_is_not_finite_fails_the_run(folder, capsys):
     main(["prepare", "toy.yaml"])
     main(["train", *run])
     path = folder / "results/toy/toy/base/seed0/checkpoint.pt"
+    good = path.read_bytes()
     content = torch.load(path, weights_only=True)
     next(iter(content["ema_weights"].values())).fill_(float("nan"))
     torch.save(content, path)
     assert main(["evaluate", *run]) == 1 and "21 of 21 images" in capsys.readouterr().err
     record = RunFolder(path.parent).record()
     assert record.status == "failed" and "NaN or infinite" in record.error
+    path.write_bytes(good)
+    assert main(["evaluate", *run]) == 0
+    record = RunFolder(path.parent).record()
+    assert record.status == "finished" and record.error is None
 
 
 MISTAKES = [
