@@ -282,10 +282,11 @@ def _device(benchmark: Benchmark, options: argparse.Namespace) -> torch.device:
 
     from pixelcnn import machine
 
-    if options.threads is not None:
-        if options.threads < 1:
-            raise UserError(f"--threads: must be at least 1, got {options.threads}")
-        torch.set_num_threads(options.threads)
+    # By hand as in the workflow: another number of threads rounds otherwise and ends in other weights.
+    threads = benchmark.threads if options.threads is None else options.threads
+    if threads < 1:
+        raise UserError(f"--threads: must be at least 1, got {threads}")
+    torch.set_num_threads(threads)
     machine.tune_allocator()
     return machine.choose_device(benchmark.device)
 
@@ -345,5 +346,5 @@ def _run_command(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--dataset", help="name in the config; needed if it has several")
     parser.add_argument("--variant", required=True, help="name in the config")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: the config's)")
     return parser

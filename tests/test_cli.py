@@ -61,7 +61,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_run_from_config_to_samples(folder, capsys):
-    run = ["toy.yaml", "--variant", "cond", "--seed", "1", "--threads", "1"]
+    run = ["toy.yaml", "--variant", "cond", "--seed", "1"]
     assert main(["plan", "toy.yaml"]) == 0
     assert main(["prepare", "results/toy/config.json"]) == 0
     assert main(["train", *run]) == 0
@@ -71,6 +71,7 @@ def test_a_run_from_config_to_samples(folder, capsys):
     assert "4 runs" in captured.out and "nats/image" in captured.out and "classified right" in captured.out
     assert "epoch 2/2" in captured.err, "a log gets a line an epoch"
     run_dir = folder / "results/toy/toy/cond/seed1"
+    assert RunFolder(run_dir).record().threads == 1
     metrics = RunFolder(run_dir).metrics()
     assert metrics.images == 21 and metrics.marginal_nll is not None
     with np.load(run_dir / "samples.npz") as samples:
