@@ -1,6 +1,7 @@
 # Front door of the workflow: reads and checks the config, then includes the rules.
 # `snakemake --cores 8 report` runs everything for config.yaml;
 # `snakemake report --cores 8 --configfile configs/mnist.yaml` another benchmark.
+import dataclasses
 import json
 import os
 import shlex

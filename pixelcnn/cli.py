@@ -154,36 +154,56 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    import numpy as np
-    import torch
-
-    from pixelcnn.files import atomic
-    from pixelcnn.grids import save_grid
+    from pixelcnn.drawing import draw_completions, draw_samples, labels_for
     from pixelcnn.progress import sampling_progress
-    from pixelcnn.records import SAMPLE_GRID, SAMPLES
-    from pixelcnn.sampling import sample
+    from pixelcnn.records import COMPLETION_GRID, COMPLETIONS, SAMPLE_GRID, SAMPLES
 
     benchmark, spec, run_dir = _run(options)
+    if options.out is not None and (options.out.suffix != ".npz" or options.also_complete):
+        raise UserError(
+            f"--out: expected one file that ends in .npz, without --also-complete; got {options.out}"
+        )
+    for flag, value in (("-n", options.n), ("--batch-size", options.batch_size)):
+        if value is not None and value < 1:
+            raise UserError(f"{flag}: must be at least 1, got {value}")
+    wanted = None if options.labels is None else _labels(options.labels)
     model, likelihood = _checkpoint(spec, run_dir).model()
     model.to(_device(benchmark, options))
-    n = benchmark.sampling.images if options.n is None else options.n
-    if options.out is not None and options.out.suffix != ".npz":
-        raise UserError(f"--out: expected a file that ends in .npz, got {options.out}")
-    if n < 1:
-        raise UserError(f"-n: must be at least 1, got {n}")
-    classes = model.image.classes
-    y = None if classes is None else torch.arange(n) % classes
-    seed = spec.seed if options.sampling_seed is None else options.sampling_seed
-    on_row = sampling_progress(f"sampling {spec.name}", sys.stderr)
-    images = sample(model, likelihood, n, seed=seed, y=y, on_row=on_row).numpy()
-    out = run_dir / SAMPLES if options.out is None else options.out
-    with atomic(out) as temporary:
-        np.savez_compressed(
-            temporary, images=images, labels=np.full(n, -1) if y is None else y.numpy(), seed=seed
-        )
-    grid = out.with_suffix(".png") if options.out is not None else run_dir / SAMPLE_GRID
-    save_grid(grid, images, spec.dataset.levels)
-    print(f"{grid}: {n} images")
+    drawing = benchmark.sampling
+    how: dict[str, Any] = {
+        "seed": spec.seed if options.sampling_seed is None else options.sampling_seed,
+        "temperature": drawing.temperature if options.temperature is None else options.temperature,
+    }
+    if options.batch_size is not None:
+        how["batch_size"] = options.batch_size
+
+    def files(arrays: str, grid: str) -> tuple[Path, Path]:
+        out = options.out
+        return (run_dir / arrays, run_dir / grid) if out is None else (out, out.with_suffix(".png"))
+
+    if not options.complete:
+        n = drawing.images if options.n is None else options.n
+        y = labels_for(n, model.image.classes, wanted)
+        arrays, grid = files(SAMPLES, SAMPLE_GRID)
+        progress = sampling_progress(f"sampling {spec.name}", sys.stderr)
+        draw_samples(model, likelihood, n, y, arrays, grid, on_progress=progress, **how)
+        print(f"{grid}: {n} images")
+    if options.complete or options.also_complete:
+        test = _data(benchmark, spec).splits["test"]
+        n = min(drawing.completions, len(test.images))
+        if options.complete and options.n is not None:
+            n = options.n
+        arrays, grid = files(COMPLETIONS, COMPLETION_GRID)
+        progress = sampling_progress(f"completing for {spec.name}", sys.stderr)
+        draw_completions(model, likelihood, test, n, wanted, arrays, grid, on_progress=progress, **how)
+        print(f"{grid}: completions of {n} test images")
+
+
+def _labels(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"--labels: expected whole numbers with commas between them, got {text!r}") from None
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -318,6 +338,13 @@ def _parser() -> argparse.ArgumentParser:
     _run_command(command("evaluate", _evaluate, "Test NLL, bits/dim and perplexity of a trained run."))
     samples = _run_command(command("sample", _sample, "Draw images from a trained run."))
     samples.add_argument("-n", type=int, help="how many (default: the config's sampling.images)")
+    samples.add_argument("--labels", help="classes to draw, such as 3 or 0,1,2 (default: all in turn)")
+    samples.add_argument("--temperature", type=float, help="divides the logits (default: the config's)")
+    samples.add_argument("--batch-size", type=int, help="images drawn together; bounds the memory")
+    samples.add_argument(
+        "--complete", action="store_true", help="complete -n test images from their upper half instead"
+    )
+    samples.add_argument("--also-complete", action="store_true", help="do both, with one start")
     samples.add_argument("--sampling-seed", type=int, help="seed of the noise (default: the run's seed)")
     samples.add_argument("--out", type=Path, help="an .npz file (default: in the run's folder)")
 

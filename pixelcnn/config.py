@@ -77,9 +77,11 @@ class VariantSpec:
 
 @dataclass(frozen=True)
 class SamplingSpec:
-    """How many images the grid of a run shows."""
+    """What is drawn from each run: samples, and test images whose lower half is completed."""
 
     images: int = at_least(1, 20)
+    completions: int = at_least(1, 8)
+    temperature: float = at_least(1e-6, 1.0)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,13 @@ from torch import Tensor
 
 from pixelcnn.config import VariantSpec
 from pixelcnn.errors import ConfigError, UserError
+from pixelcnn.generators import pixel_noise
+from pixelcnn.layers.symbols import NoForm
 from pixelcnn.likelihoods import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model
+from pixelcnn.sampling import FastSampler, ReferenceSampler, Request
+from pixelcnn.sampling.fast import ORDERS
 
 #: Changes below this share of the largest parameter are rounding, not influence.
 ROUNDING = 1e-13
@@ -158,6 +162,28 @@ def check_normalised(model: AutoregressiveModel, likelihood: Likelihood) -> Resu
 
 
 @torch.no_grad()
+def check_fast_sampler(model: AutoregressiveModel, likelihood: Likelihood) -> Iterator[Result]:
+    """In every order the fast sampler draws what the reference sampler draws, from the same parameters."""
+    image, n = model.image, 6
+    labels = _labels(image, n, torch.Generator().manual_seed(6))
+    nothing_given = torch.zeros(n, image.channels, 0, image.width, dtype=torch.long)
+    request = Request(pixel_noise(0, 0, n, model.image_shape), labels, nothing_given)
+    try:
+        orders = [(order, FastSampler(model, likelihood, order)) for order in ORDERS]
+    except NoForm as reason:
+        yield Result("fast sampler", True, f"none, sampling takes a full pass for every pixel: {reason}")
+        return
+    expected = ReferenceSampler(model, likelihood).draw(request)
+    for order, sampler in orders:
+        drawn = sampler.draw(request)
+        params = model(drawn.images, labels)
+        worst = float((drawn.parameters - params).abs().max() / params.abs().max())
+        same = int((drawn.images == expected.images).flatten(1).all(dim=1).sum())
+        detail = f"parameters differ by {worst:.1e}, {same} of {n} images are those of the reference sampler"
+        yield Result(f"fast sampler, {order}", worst < 1e-9 and same == n, detail)
+
+
+@torch.no_grad()
 def check_rebuilt(model: AutoregressiveModel, rebuild: Callable[[], AutoregressiveModel]) -> Result:
     """Another model with the same weights gives the same parameters: nothing hides outside them."""
     generator = torch.Generator().manual_seed(3)
@@ -211,6 +237,8 @@ def check_architecture(
         yield _named(kind, check_images_apart(network))
         if conditional:
             yield _named(kind, check_labels_matter(network))
+        for result in check_fast_sampler(network, likelihood):
+            yield _named(kind, result)
         yield _named(kind, check_rebuilt(network, lambda: randomise(fresh(height, width)[0], seed=9)))
         for h, w in ((2, 2), (1, 3), (3, 1)):
             tiny, _ = fresh(h, w)

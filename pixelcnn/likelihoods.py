@@ -23,10 +23,11 @@ class Likelihood(Protocol):
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """log p(x), in nats, of integer images x [N, C, H, W], summed over channels: [N, H, W]."""
 
-    def sample(self, params: Tensor, noise: Tensor) -> Tensor:
+    def sample(self, params: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """Integer images [N, C, H, W] from uniform noise in [0, 1) of the same shape.
 
-        One number a pixel and a monotone map, so that equal noise gives equal images.
+        One number a pixel and a monotone map, so that equal noise gives equal images. The logits are
+        divided by the temperature: at 1 the model's own distribution, towards 0 its most likely level.
         """
 
 
@@ -40,8 +41,8 @@ class Bernoulli:
         logits = _full_precision(params)
         return -F.binary_cross_entropy_with_logits(logits, x.to(logits.dtype), reduction="none").sum(1)
 
-    def sample(self, params: Tensor, noise: Tensor) -> Tensor:
-        return (noise < torch.sigmoid(params.to(noise.dtype))).long()
+    def sample(self, params: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
+        return (noise < torch.sigmoid(params.to(noise.dtype) / temperature)).long()
 
 
 class Categorical:
@@ -58,8 +59,8 @@ class Categorical:
         nats = F.cross_entropy(logits.reshape(-1, levels), x[:, 0].reshape(-1).long(), reduction="none")
         return -nats.reshape(n, h, w)
 
-    def sample(self, params: Tensor, noise: Tensor) -> Tensor:
-        cumulative = torch.softmax(params.to(noise.dtype), dim=1).cumsum(dim=1)
+    def sample(self, params: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
+        cumulative = torch.softmax(params.to(noise.dtype) / temperature, dim=1).cumsum(dim=1)
         # Inverse of the distribution function: the number of levels whose cumulative is passed.
         # Rounding can leave the last cumulative below the noise, hence without it.
         return (noise >= cumulative[:, :-1]).sum(dim=1, keepdim=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -43,15 +44,21 @@ def bar(stream: TextIO, name: str, done: int, total: int) -> None:
     print(text, end="", file=stream, flush=True)
 
 
-def sampling_progress(name: str, stream: TextIO) -> Any:
-    """A callback (finished rows, all rows): a bar in a terminal, a line at each quarter in a log."""
+def sampling_progress(name: str, stream: TextIO) -> Callable[[int, int], None]:
+    """A callback (finished images, all images): a bar in a terminal, a line at each tenth in a log."""
+    shown = -1
 
-    def on_row(done: int, total: int) -> None:
+    def on_progress(done: int, total: int) -> None:
+        nonlocal shown
+        part = done if stream.isatty() else done * 10 // total
+        if part == shown:
+            return
+        shown = part
         if stream.isatty():
             bar(stream, name, done, total)
             if done == total:
                 print(file=stream)
-        elif done * 4 // total > (done - 1) * 4 // total:
-            print(f"{name} {done}/{total} rows", file=stream, flush=True)
+        elif part:
+            print(f"{name} {done}/{total} images", file=stream, flush=True)
 
-    return on_row
+    return on_progress

@@ -34,9 +34,11 @@ METRICS = "metrics.json"
 NATS = "nats.npz"
 SAMPLES = "samples.npz"
 SAMPLE_GRID = "samples.png"
+COMPLETIONS = "completions.npz"
+COMPLETION_GRID = "completions.png"
 
 #: What is made from a training; void as soon as the run is trained anew.
-RESULTS = (CHECKPOINT, METRICS, NATS, SAMPLES, SAMPLE_GRID)
+RESULTS = (CHECKPOINT, METRICS, NATS, SAMPLES, SAMPLE_GRID, COMPLETIONS, COMPLETION_GRID)
 
 #: Keys of a history line. NLL in nats per image; seconds: training steps so far, without validation.
 HISTORY_KEYS = (

@@ -227,7 +227,13 @@ def _artifacts(folder: RunFolder, config: Path, status: Status) -> list[Artifact
     """The files to show; those that a training still changes only once it ended."""
     sources = {records.SPEC: folder.file(records.SPEC), config.name: config}
     if status != "RUNNING":
-        ended = (records.RECORD, records.CHECKPOINT, records.METRICS, records.SAMPLE_GRID)
+        ended = (
+            records.RECORD,
+            records.CHECKPOINT,
+            records.METRICS,
+            records.SAMPLE_GRID,
+            records.COMPLETION_GRID,
+        )
         sources |= {name: folder.file(name) for name in ended}
         sources[HISTORY_PLOT] = folder.file(records.HISTORY)
     return [Artifact(name, path, files.sha256(path)[:16]) for name, path in sources.items() if path]

@@ -1,60 +1,235 @@
+"""Samplers: exactness over every architecture, reproducibility, completion, temperature, bad requests."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import SMALL
+from torch import nn
 
+from pixelcnn import invariants
 from pixelcnn.config import VariantSpec
 from pixelcnn.errors import UserError
 from pixelcnn.generators import pixel_noise
-from pixelcnn.grids import grid, save_grid
-from pixelcnn.invariants import randomise
+from pixelcnn.grids import completion_grid, grid, save_grid
+from pixelcnn.invariants import check_fast_sampler, randomise
+from pixelcnn.layers.base import Chain, Residual
+from pixelcnn.layers.convolution import CausalConv2d, masked_conv
+from pixelcnn.layers.memory import Ring
+from pixelcnn.layers.pointwise import Activation, Pointwise
+from pixelcnn.layers.schedules import Wavefront
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
-from pixelcnn.sampling import sample
+from pixelcnn.sampling import FastSampler, ReferenceSampler, Request, sample
+from pixelcnn.sampling.fast import ORDERS
+
+DILATED = {**SMALL["pixelcnn"], "blocks": 3, "dilations": [1, 2, 4]}
+VARIANTS = [(name, SMALL.get(name, {})) for name in registry.names()] + [("pixelcnn", DILATED)]
+#: Square, wide, tall, one row, one column, one pixel.
+SIZES = [(6, 6), (4, 11), (9, 4), (1, 7), (6, 1), (1, 1)]
 
 
-def network(name="pixelcnn", conditional=False, levels=3, size=(4, 5)):
-    variant = VariantSpec(name, conditional=conditional, hyperparameters=SMALL.get(name, {}))
+def network(name="pixelcnn", conditional=False, levels=3, size=(4, 5), hyperparameters=None):
+    hyperparameters = SMALL.get(name, {}) if hyperparameters is None else hyperparameters
+    variant = VariantSpec(name, conditional=conditional, hyperparameters=hyperparameters)
     model, likelihood = registry.build_model(variant, ImageSpec(1, *size, levels, 2))
     model = randomise(model)
     *_, weight, bias = [None, *model.parameters()]
     with torch.no_grad():  # parameters of size 1: no pixel is certain, so every draw matters
         x = torch.randint(0, levels, (20, 1, *size))
-        scale = model(x, torch.zeros(20).long() if conditional else None).std()
+        spread = model(x, torch.zeros(20).long() if conditional else None).std()
+        scale = spread if spread > 1e-6 else 1  # the only pixel of an image always has the same
         for last in (weight, bias):
             if last is not None:
                 last /= scale
     return model, likelihood
 
 
-@pytest.mark.parametrize("conditional", [False, True])
-@pytest.mark.parametrize("levels", [2, 3])
+def request(model, n, *, seed=0, given=None, temperature=1.0):
+    image = model.image
+    nothing = torch.zeros(n, image.channels, 0, image.width, dtype=torch.long)
+    return Request(
+        noise=pixel_noise(seed, 0, n, model.image_shape),
+        labels=None if image.classes is None else torch.arange(n) % image.classes,
+        given=nothing if given is None else given,
+        temperature=temperature,
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
+def test_every_sampler_draws_the_same_from_the_parameters_of_the_full_pass(name, hyperparameters, size):
+    for conditional, levels, n in itertools.product((False, True), (2, 3), (1, 5)):
+        model, likelihood = network(name, conditional, levels, size, hyperparameters)
+        asked = request(model, n, seed=levels)
+        reference = ReferenceSampler(model, likelihood).draw(asked)
+        params = model(reference.images, asked.labels)
+        torch.testing.assert_close(reference.parameters, params, rtol=1e-9, atol=0)
+        assert torch.equal(likelihood.sample(params, asked.noise), reference.images)
+        for order in ORDERS:
+            fast = FastSampler(model, likelihood, order).draw(asked)
+            assert torch.equal(fast.images, reference.images), order
+            worst = (fast.parameters - params).abs().max()
+            assert worst <= 1e-9 * params.abs().max(), order
+
+
+@pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
+def test_single_precision_is_close_and_draws_nearly_the_same(name, hyperparameters):
+    model, likelihood = network(name, size=(7, 8), hyperparameters=hyperparameters)
+    model = model.float()
+    asked = request(model, 100)
+    reference = ReferenceSampler(model, likelihood).draw(asked)
+    for order in ORDERS:
+        fast = FastSampler(model, likelihood, order).draw(asked)
+        params = model(fast.images, asked.labels)
+        torch.testing.assert_close(fast.parameters, params, rtol=0, atol=1e-4)
+        same = (fast.images == reference.images).flatten(1).all(dim=1)
+        assert same.double().mean() >= 0.95
+
+
 @pytest.mark.parametrize("name", registry.names())
-def test_every_pixel_is_drawn_from_the_parameters_of_the_finished_image(name, levels, conditional):
-    model, likelihood = network(name, conditional, levels)
-    y = torch.tensor([0, 1, 1]) if conditional else None
-    x = sample(model, likelihood, 3, seed=5, y=y)
-    assert x.dtype == torch.uint8 and x.shape == (3, 1, 4, 5) and int(x.max()) < levels
-    params = model(x.long(), y)
-    assert torch.equal(likelihood.sample(params, pixel_noise(5, 0, 3, (1, 4, 5))), x.long())
+def test_every_architecture_has_a_fast_sampler(name):
+    model, likelihood = network(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = sample(model, likelihood, 3, seed=0)
+    assert drawn.dtype == torch.uint8 and drawn.shape == (3, 1, 4, 5) and int(drawn.max()) < 3
 
 
-def test_an_image_does_not_depend_on_how_many_are_drawn():
-    model, likelihood = network()
+def test_an_image_depends_neither_on_the_batch_nor_on_how_many_are_drawn():
+    model, likelihood = network("attention")
     few, many = (sample(model, likelihood, n, seed=1) for n in (2, 7))
     assert torch.equal(few, many[:2])
+    assert torch.equal(many, sample(model, likelihood, 7, seed=1, batch_size=3))
     assert not torch.equal(few, sample(model, likelihood, 2, seed=2))
 
 
 def test_samples_have_the_probabilities_of_the_model():
     model, likelihood = network(levels=2, size=(1, 2))
-    drawn = sample(model, likelihood, 20_000, seed=0).flatten(1).long()
+    drawn = sample(model, likelihood, 20_000, seed=0, batch_size=20_000).flatten(1).long()
     for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
         x = torch.tensor([a, b]).reshape(1, 1, 1, 2)
         p = likelihood.log_prob(model(x), x).sum().exp().item()
-        assert (drawn == torch.tensor([a, b])).all(dim=1).double().mean().item() == pytest.approx(
-            p, abs=0.015
-        )
+        share = (drawn == torch.tensor([a, b])).all(dim=1).double().mean().item()
+        assert share == pytest.approx(p, abs=0.015)
+
+
+def test_progress_comes_to_all_images():
+    model, likelihood = network()
+    seen = []
+    sample(model, likelihood, 7, seed=0, batch_size=3, on_progress=lambda *at: seen.append(at))
+    assert seen == sorted(seen) and seen[-1] == (7, 7) and {total for _, total in seen} == {7}
+
+
+@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("rows", [0, 1, 3, 4])
+def test_a_completion_keeps_what_was_given_and_draws_the_rest_from_the_model(name, rows):
+    model, likelihood = network(name)
+    given = torch.randint(0, 3, (4, 1, rows, 5), generator=torch.Generator().manual_seed(0))
+    asked = request(model, 4, given=given)
+    reference = ReferenceSampler(model, likelihood).draw(asked).images
+    assert torch.equal(reference[:, :, :rows], given)
+    drawn = likelihood.sample(model(reference), asked.noise)
+    assert torch.equal(reference[:, :, rows:], drawn[:, :, rows:])
+    for order in ORDERS:
+        assert torch.equal(FastSampler(model, likelihood, order).draw(asked).images, reference)
+    whole = sample(model, likelihood, 4, seed=0, given=given)
+    assert torch.equal(whole.long(), reference)
+
+
+def test_temperature_divides_the_logits_of_every_pixel():
+    model, likelihood = network(levels=3)
+    for order in ORDERS:
+        drawn = FastSampler(model, likelihood, order).draw(request(model, 5, temperature=0.5))
+        params = model(drawn.images)
+        assert torch.equal(likelihood.sample(2 * params, request(model, 5).noise), drawn.images)
+    cold = sample(model, likelihood, 3, seed=0, temperature=1e-6).long()
+    assert torch.equal(model(cold).argmax(dim=1, keepdim=True), cold), "towards 0 the most likely level"
+    assert torch.equal(
+        sample(model, likelihood, 3, seed=0, temperature=1.0), sample(model, likelihood, 3, seed=0)
+    )
+
+
+def test_a_network_without_incremental_form_is_sampled_slowly_with_one_warning():
+    model, likelihood = network(size=(3, 4))
+    expected = sample(model, likelihood, 4, seed=0)
+    inner = model.network
+
+    class Doubled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x, y):
+            return self.inner(F.relu(x) - F.relu(-x), y)
+
+    model.network = Doubled()
+    with pytest.warns(UserWarning, match="slow: torch's relu is called outside of a causal layer") as caught:
+        drawn = sample(model, likelihood, 4, seed=0, batch_size=2)
+    assert len(caught) == 1
+    assert torch.equal(drawn, expected)
+
+
+def test_any_composition_of_causal_layers_gets_a_sampler():
+    model, likelihood = network(size=(6, 5))
+    parameters = model.parameters_per_pixel
+
+    class Branches(nn.Module):
+        """Features that come at different times: a look at the row above, and one to the left."""
+
+        def __init__(self):
+            super().__init__()
+            self.first = masked_conv(model.inputs, 4, 3, "A")
+            self.above = CausalConv2d(4, 4, (-2, -1), (-1, 3), last=3)
+            self.right = CausalConv2d(model.inputs, 4, (-2, -2), (0, 2), last=2)
+            self.out = Chain(Residual(Activation(torch.tanh)), Pointwise(4, parameters))
+
+        def forward(self, x, y):
+            first = self.first(x, y)
+            return self.out(first + self.above(first, y) + self.right(x, y), y)
+
+    model.network = Branches()
+    randomise(model)
+    assert [str(r) for r in check_fast_sampler(model, likelihood) if not r.passed] == []
+    assert invariants.check_coverage(model).passed
+
+
+# Planted faults in the incremental form: each is what a slip of the pen would make.
+
+
+def stale_lines(monkeypatch):
+    monkeypatch.setattr(Ring, "clear", lambda self, window: None)
+
+
+def taps_in_another_order(monkeypatch):
+    genuine = CausalConv2d.incremental
+
+    def swapped(self, x, y):
+        self.taps = self.taps[::-1]
+        try:
+            return genuine(self, x, y)
+        finally:
+            self.taps = self.taps[::-1]
+
+    monkeypatch.setattr(CausalConv2d, "incremental", swapped)
+
+
+def one_front_too_early(monkeypatch):
+    genuine = Wavefront.offset
+    monkeypatch.setattr(Wavefront, "offset", lambda self, dr, dc: (genuine(self, dr, dc)[0] - (dr < 0), dr))
+
+
+@pytest.mark.parametrize("plant", [stale_lines, taps_in_another_order, one_front_too_early])
+def test_a_planted_fault_of_the_sampler_is_caught(monkeypatch, plant):
+    model, likelihood = network(size=(6, 5))
+    assert all(result.passed for result in check_fast_sampler(model, likelihood))
+    plant(monkeypatch)
+    assert not all(result.passed for result in check_fast_sampler(model, likelihood))
 
 
 def test_noise_is_keyed_by_image_and_uniform():
@@ -69,7 +244,7 @@ def test_noise_is_keyed_by_image_and_uniform():
     [
         (False, 0, None, "at least 1, got 0"),
         (False, 2, [0, 1], "unconditional"),
-        (True, 2, None, "needs labels"),
+        (True, 2, None, r"needs labels, one of 0\.\.1"),
         (True, 2, [0], "2 labels"),
         (True, 2, [0, 2], r"0\.\.1, got 0\.\.2"),
         (True, 2, [-1, 0], r"0\.\.1, got -1"),
@@ -79,6 +254,24 @@ def test_bad_requests_are_refused(conditional, n, y, said):
     model, likelihood = network(conditional=conditional)
     with pytest.raises(UserError, match=said):
         sample(model, likelihood, n, seed=0, y=None if y is None else torch.tensor(y))
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"temperature": 0.0}, "temperature must be above 0, got 0.0"),
+        ({"batch_size": 0}, "batch size must be at least 1, got 0"),
+        ({"given": torch.zeros(2, 1, 5, 5).long()}, r"\[2, 1, rows up to 4, 5\], got \[2, 1, 5, 5\]"),
+        ({"given": torch.zeros(3, 1, 2, 5).long()}, r"got \[3, 1, 2, 5\]"),
+        ({"given": torch.zeros(2, 2, 5).long()}, r"got \[2, 2, 5\]"),
+        ({"given": torch.full((2, 1, 2, 5), 3)}, r"levels 0\.\.2, got 3\.\.3"),
+        ({"given": torch.zeros(2, 1, 2, 5)}, "integers"),
+    ],
+)
+def test_other_bad_requests_are_refused(how, said):
+    model, likelihood = network()
+    with pytest.raises(UserError, match=said):
+        sample(model, likelihood, 2, seed=0, **how)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +292,16 @@ def test_a_grid_places_images_row_by_row(tmp_path):
     assert picture.getpixel((0, 0)) == 236, "the frame"
     save_grid(tmp_path / "grid.png", images, 4)
     assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_grid_of_completions_shows_what_was_given_the_completions_and_the_original():
+    originals = np.full((3, 1, 4, 4), 3, np.uint8)
+    completions = np.stack([np.full((3, 1, 4, 4), i, np.uint8) for i in (1, 2)], axis=1)
+    picture = completion_grid(originals, completions, given_rows=2, levels=4)
+    width, height = picture.width / 8, picture.height / 2
+
+    def at(column, part):
+        return picture.getpixel((int((column + 0.5) * width), int(part * height)))
+
+    assert [at(i, 0.75) for i in range(4)] == [236, 85, 170, 255], "unknown, two completions, the original"
+    assert at(0, 0.25) == 255, "the upper half was given"

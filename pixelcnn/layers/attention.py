@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelcnn.layers.base import CausalLayer, Seen, coordinates
+from pixelcnn.layers.incremental import Stream
+from pixelcnn.layers.memory import Window
 
 
 class CausalSelfAttention(CausalLayer):
@@ -28,14 +32,63 @@ class CausalSelfAttention(CausalLayer):
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         n, c, h, w = x.shape
-        placed = torch.cat([x, coordinates(x).expand(n, -1, -1, -1)], dim=1)
+        placed = torch.cat([x, coordinates(h, w, x.dtype, x.device).expand(n, -1, -1, -1)], dim=1)
         # [N, 3C, H, W] -> three times [N, heads, H·W, C/heads]; channels last makes this a view.
-        qkv = self.to_qkv(placed).permute(0, 2, 3, 1).reshape(n, h * w, 3, self.heads, c // self.heads)
+        qkv = (
+            self.to_qkv(placed)
+            .permute(0, 2, 3, 1)
+            .contiguous()
+            .view(n, h * w, 3, self.heads, c // self.heads)
+        )
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.to_out(attended.transpose(1, 2).reshape(n, h, w, c).permute(0, 3, 1, 2))
 
     def reach(self, seen: Seen) -> Seen:
-        h, w, pixels = seen.shape
+        h, w, pixels = seen.sets.shape
         # The union over all positions up to one's own is a running maximum in raster order.
-        return seen.reshape(-1, pixels).int().cummax(dim=0).values.bool().reshape(h, w, pixels)
+        sets = seen.sets.reshape(-1, pixels).int().cummax(dim=0).values.bool()
+        return Seen(sets.reshape(h, w, pixels))
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        """Keys and values are kept for all pixels; the queries are those of the window."""
+        program = x.program
+        height, width = program.schedule.height, program.schedule.width
+        channels = self.to_out.in_channels
+        qkv = program.linear(x, lambda: self.to_qkv.weight[:, :channels, 0, 0], self.to_qkv.bias)
+        use, place = qkv.use(), program.prepared(lambda: self._place(height, width))
+        shape = (program.images, self.heads, height * width, channels // self.heads)
+        keys = program.prepared(lambda: self.to_out.weight.new_zeros(shape))
+        values = program.prepared(lambda: self.to_out.weight.new_zeros(shape))
+
+        def attend(window: Window) -> Tensor:
+            pixels, images = window.end - window.first, window.images
+            row, column = program.schedule.pixel(window.front, window.first)
+            start = row * width + column
+            end = start + pixels
+            placed = use.take().view(pixels, -1, 3 * channels) + place()[start:end, None]
+            # [pixels, N, 3C] -> three times [N, heads, pixels, C/heads]
+            q, k, v = placed.view(pixels, -1, 3, self.heads, shape[3]).permute(2, 1, 3, 0, 4)
+            past = []
+            for memory, new in ((keys(), k), (values(), v)):
+                if images is None:
+                    memory[:, :, start:end] = new
+                    past.append(memory[:, :, :end])
+                else:
+                    memory[:, :, start:end].index_copy_(0, images, new)
+                    past.append(memory[:, :, :end].index_select(0, images))
+            # Of the pixels of the window itself only those before one's own and oneself.
+            mask = q.new_zeros(pixels, end)
+            mask[:, start:] = q.new_full((pixels, pixels), -math.inf).triu_(1)
+            attended = F.scaled_dot_product_attention(q, *past, attn_mask=mask)
+            return attended.permute(2, 0, 1, 3).reshape(-1, channels)
+
+        everything = program.schedule.offset(-1, width - 1)[0] if height > 1 and width > 1 else 0
+        attended = program.operation(x.lateness + max(0, everything), attend)
+        return program.linear(attended, lambda: self.to_out.weight[:, :, 0, 0], self.to_out.bias)
+
+    def _place(self, height: int, width: int) -> Tensor:
+        """What row and column add to queries, keys and values: [H·W, 3C]."""
+        weight = self.to_qkv.weight
+        places = coordinates(height, width, weight.dtype, weight.device)
+        return places.flatten(2)[0].t() @ weight[:, -2:, 0, 0].t()

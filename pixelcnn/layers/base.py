@@ -1,9 +1,14 @@
 """The interface of a causal layer, and the ways to put layers together.
 
-A layer maps features to features: a tensor [N, C, H, W], or a pair of them for a layer with two
-streams. Beside `forward` it states its `reach`: which input pixels a feature can see. The reach
-is derived from the layer's taps and never from its weights, so that a test can hold the one
-against the other.
+A causal layer has three forms side by side, and the type of what it is called with chooses:
+
+- a tensor [N, C, H, W]: its full form, all pixels at once;
+- `Seen`: its reach, which image pixels each feature can see;
+- a `Stream`: its incremental form, one front of pixels at a time, for fast sampling.
+
+Whatever is composed of causal layers and of sums needs no more than its `forward`: called with the
+one or the other it gives that of the composition. Reach and incremental form are derived from a
+layer's taps and never from its weights, so that tests can hold the forms against each other.
 """
 
 from __future__ import annotations
@@ -13,56 +18,77 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-#: Per pixel of the features the set of image pixels seen: bool [H, W, H·W] (pairs for two streams).
-Seen = Tensor
+from pixelcnn.layers.incremental import Stream
+from pixelcnn.layers.symbols import NoForm, Symbol
+
+
+class Seen(Symbol):
+    """Per pixel of the features the set of image pixels seen: `sets` is bool [H, W, H·W]."""
+
+    def __init__(self, sets: Tensor) -> None:
+        self.sets = sets
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(self.sets | other.sets)
 
 
 class CausalLayer(nn.Module):
     """A map of features that respects the raster order of pixels."""
 
-    def forward(self, x: Any, y: Tensor | None) -> Any:
-        """Features for every pixel at once.
+    def __call__(self, x: Any, y: Tensor | None) -> Any:
+        """Features, reach or stream of the output, as `x` is one or the other.
 
         Args:
-            x: features [N, C, H, W], or a pair (vertical, horizontal) of them.
+            x: features [N, C, H, W], or what stands for them.
             y: class labels int64 [N], or None for an unconditional model.
         """
+        if isinstance(x, Stream):
+            return self.incremental(x, y)
+        if isinstance(x, Seen):
+            return self.reach(x)
+        return super().__call__(x, y)
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Features for every pixel at once."""
         raise NotImplementedError
 
-    def reach(self, seen: Any) -> Any:
-        """What the output sees if the input sees `seen`: here the same, as for a pointwise layer."""
-        return seen
+    def reach(self, seen: Seen) -> Seen:
+        """What the output sees if the input sees `seen`."""
+        raise NoForm(f"{type(self).__name__} states no reach")
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        """Add this layer to the program of `x`; a layer without such a form makes sampling slow."""
+        raise NoForm(f"{type(self).__name__} has no incremental form")
 
 
 def identity_reach(height: int, width: int) -> Seen:
     """What raw pixels see: each itself."""
-    return torch.eye(height * width, dtype=torch.bool).reshape(height, width, -1)
+    return Seen(torch.eye(height * width, dtype=torch.bool).reshape(height, width, -1))
 
 
-def shifted(seen: Seen, dr: int, dc: int) -> Seen:
-    """At (r, c) what `seen` has at (r + dr, c + dc); nothing outside the image."""
-    height, width, _ = seen.shape
-    result = torch.zeros_like(seen)
+def shifted(sets: Tensor, dr: int, dc: int) -> Tensor:
+    """At (r, c) what `sets` has at (r + dr, c + dc); nothing outside the image."""
+    height, width, _ = sets.shape
+    result = torch.zeros_like(sets)
     rows = slice(max(0, -dr), min(height, height - dr))
     columns = slice(max(0, -dc), min(width, width - dc))
     from_rows = slice(max(0, dr), min(height, height + dr))
     from_columns = slice(max(0, dc), min(width, width + dc))
-    result[rows, columns] = seen[from_rows, from_columns]
+    result[rows, columns] = sets[from_rows, from_columns]
     return result
 
 
-def coordinates(x: Tensor) -> Tensor:
-    """Row and column of each pixel of x [N, C, H, W], scaled to -1..1: [1, 2, H, W]."""
-    _, _, h, w = x.shape
-    rows = torch.linspace(-1, 1, h, dtype=x.dtype, device=x.device)
-    columns = torch.linspace(-1, 1, w, dtype=x.dtype, device=x.device)
+def coordinates(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Row and column of each pixel, scaled to -1..1: [1, 2, H, W]."""
+    rows = torch.linspace(-1, 1, height, dtype=dtype, device=device)
+    columns = torch.linspace(-1, 1, width, dtype=dtype, device=device)
     return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]
 
 
-class Chain(CausalLayer):
+class Chain(nn.Module):
     """One layer after the other."""
 
-    def __init__(self, *layers: CausalLayer) -> None:
+    def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
@@ -71,21 +97,13 @@ class Chain(CausalLayer):
             x = layer(x, y)
         return x
 
-    def reach(self, seen: Any) -> Any:
-        for layer in self.layers:
-            seen = layer.reach(seen)  # type: ignore[operator]  # every member is a CausalLayer
-        return seen
 
-
-class Residual(CausalLayer):
+class Residual(nn.Module):
     """x + layer(x): the sum is taken here and nowhere else."""
 
-    def __init__(self, layer: CausalLayer) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer = layer
 
-    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def forward(self, x: Any, y: Tensor | None) -> Any:
         return x + self.layer(x, y)
-
-    def reach(self, seen: Seen) -> Seen:
-        return seen | self.layer.reach(seen)

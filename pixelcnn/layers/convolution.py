@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelcnn.layers.base import CausalLayer, Seen, shifted
+from pixelcnn.layers.incremental import Stream
 
 
 class CausalConv2d(CausalLayer):
@@ -63,10 +64,17 @@ class CausalConv2d(CausalLayer):
         return F.conv2d(F.pad(x, pads), weight, self.bias, dilation=d)
 
     def reach(self, seen: Seen) -> Seen:
-        result = torch.zeros_like(seen)
+        sets = torch.zeros_like(seen.sets)
         for dr, dc in self.taps:
-            result |= shifted(seen, dr, dc)
-        return result
+            sets |= shifted(seen.sets, dr, dc)
+        return Seen(sets)
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        def weight() -> Tensor:
+            # [out, in, rows, columns] -> [taps, out, in], the taps in the order of `self.taps`.
+            return self.weight.permute(2, 3, 0, 1)[self.mask.bool()]
+
+        return x.program.correlate(x, self.taps, weight, self.bias)
 
 
 def masked_conv(

@@ -8,23 +8,22 @@ later layers may read row r of it in full. Shifting in every layer would bring t
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pixelcnn.layers.base import CausalLayer, Seen
 from pixelcnn.layers.convolution import CausalConv2d
-from pixelcnn.layers.pointwise import ClassBias, Pointwise
-
-Streams = tuple[Tensor, Tensor]
+from pixelcnn.layers.pointwise import Activation, ClassBias, Pointwise
 
 
 def gate(x: Tensor) -> Tensor:
-    """tanh(first half of the channels) · sigmoid(second half): [N, 2C, H, W] -> [N, C, H, W]."""
+    """tanh(first half of the channels) · sigmoid(second half): [N, 2C, ...] -> [N, C, ...]."""
     value, control = x.chunk(2, dim=1)
     return torch.tanh(value) * torch.sigmoid(control)
 
 
-class GatedBlock(CausalLayer):
+class GatedBlock(nn.Module):
     """(vertical, horizontal) -> (vertical, horizontal), each [N, C, H, W].
 
     The first block (`first=True`) takes the raw image for both streams, leaves the pixel itself
@@ -43,37 +42,26 @@ class GatedBlock(CausalLayer):
         self.link = Pointwise(2 * channels, 2 * channels)
         self.vertical_bias = ClassBias(classes, 2 * channels)
         self.horizontal_bias = ClassBias(classes, 2 * channels)
+        self.gate = Activation(gate)
         self.out = Pointwise(channels, channels)
 
-    def forward(self, x: Streams, y: Tensor | None) -> Streams:
+    def forward(self, x: tuple[Any, Any], y: Tensor | None) -> tuple[Any, Any]:
         v, h = x
         above = self.vertical(v, y)
         left = self.horizontal(h, y) + self.link(above, y)
-        out = self.out(gate(self.horizontal_bias(left, y)), y)
-        return gate(self.vertical_bias(above, y)), out if self.first else h + out
-
-    def reach(self, seen: tuple[Seen, Seen]) -> tuple[Seen, Seen]:
-        v, h = seen
-        above = self.vertical.reach(v)
-        out = self.horizontal.reach(h) | above
-        return above, out if self.first else h | out
+        out = self.out(self.gate(self.horizontal_bias(left, y), y), y)
+        return self.gate(self.vertical_bias(above, y), y), out if self.first else h + out
 
 
-class Fork(CausalLayer):
+class Fork(nn.Module):
     """One stream becomes both streams of a two-stack network."""
 
-    def forward(self, x: Tensor, y: Tensor | None) -> Streams:
+    def forward(self, x: Any, y: Tensor | None) -> tuple[Any, Any]:
         return x, x
 
-    def reach(self, seen: Seen) -> tuple[Seen, Seen]:
-        return seen, seen
 
-
-class HorizontalStream(CausalLayer):
+class HorizontalStream(nn.Module):
     """The end of a two-stack network: the horizontal stream, which has seen both."""
 
-    def forward(self, x: Streams, y: Tensor | None) -> Tensor:
+    def forward(self, x: tuple[Any, Any], y: Tensor | None) -> Any:
         return x[1]
-
-    def reach(self, seen: tuple[Seen, Seen]) -> Seen:
-        return seen[1]

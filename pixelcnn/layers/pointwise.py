@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from pixelcnn.layers.base import CausalLayer, Seen
+from pixelcnn.layers.incremental import Stream
 
 
-class Activation(CausalLayer):
-    """An elementwise non-linearity, ReLU unless told otherwise."""
+class PixelwiseLayer(CausalLayer):
+    """A layer that looks at one pixel at a time: a feature sees what its input sees."""
 
-    def __init__(self, function: nn.Module | None = None) -> None:
+    def reach(self, seen: Seen) -> Seen:
+        return seen
+
+
+class Activation(PixelwiseLayer):
+    """A non-linearity of the channels of each pixel, ReLU unless told otherwise.
+
+    `function` maps [N, C, ...] to [N, C', ...] and treats all positions alike, as an elementwise
+    function or a gate that splits the channels does.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Tensor] = torch.relu) -> None:
         super().__init__()
-        self.function = function or nn.ReLU()
+        self.function = function
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         return self.function(x)
 
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        return x.program.relu(x) if self.function is torch.relu else x.program.map(x, self.function)
 
-class Pointwise(CausalLayer):
+
+class Pointwise(PixelwiseLayer):
     """1x1 convolution: [N, in, H, W] -> [N, out, H, W].
 
     `gain` scales the initial weights; a small one at the last layer makes the first loss that of a
@@ -36,8 +53,11 @@ class Pointwise(CausalLayer):
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         return self.conv(x)
 
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        return x.program.linear(x, lambda: self.conv.weight[:, :, 0, 0], self.conv.bias)
 
-class ClassBias(CausalLayer):
+
+class ClassBias(PixelwiseLayer):
     """Adds a learned vector per class to every pixel (van den Oord et al. 2016b, eq. 4).
 
     With `classes=None` it does nothing and has no parameters, so that an architecture is written
@@ -50,6 +70,12 @@ class ClassBias(CausalLayer):
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         return x if self.bias is None else x + self.bias[y][:, :, None, None]
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        if self.bias is None:
+            return x
+        bias = self.bias
+        return x.program.add_per_image(x, lambda: bias[y])
 
 
 class PixelTable(CausalLayer):
@@ -65,8 +91,14 @@ class PixelTable(CausalLayer):
         self.weight = nn.Parameter(torch.zeros(classes or 1, parameters, height, width))
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
-        table = self.gain * self.weight
-        return table.expand(len(x), -1, -1, -1) if y is None else table[y]
+        return self._table(len(x), y)
 
     def reach(self, seen: Seen) -> Seen:
-        return torch.zeros_like(seen)
+        return Seen(torch.zeros_like(seen.sets))
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        return x.program.known(lambda: self._table(x.program.images, y))
+
+    def _table(self, images: int, y: Tensor | None) -> Tensor:
+        table = self.gain * self.weight
+        return table.expand(images, -1, -1, -1) if y is None else table[y]

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from pixelcnn.config import at_least
 from pixelcnn.errors import ConfigError
 from pixelcnn.layers.attention import CausalSelfAttention
-from pixelcnn.layers.base import CausalLayer, Chain, Residual
+from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.convolution import masked_conv
 from pixelcnn.layers.pointwise import ClassBias
 from pixelcnn.models.base import AutoregressiveModel, require_odd
@@ -40,9 +42,9 @@ class Hyperparameters:
 class AttentionPixelCNN(AutoregressiveModel):
     """Convolutions for what is near, attention for what is far."""
 
-    def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
+    def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         hyper, stream, classes = hyperparameters, 2 * hyperparameters.channels, self.image.classes
-        layers: list[CausalLayer] = [
+        layers: list[nn.Module] = [
             masked_conv(self.inputs, stream, hyper.first_kernel_size, "A"),
             ClassBias(classes, stream),
         ]

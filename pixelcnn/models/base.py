@@ -9,7 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from pixelcnn.errors import ConfigError, UserError
-from pixelcnn.layers.base import CausalLayer, Seen, coordinates, identity_reach
+from pixelcnn.layers.base import coordinates, identity_reach
+from pixelcnn.layers.incremental import Program, Stream
+from pixelcnn.layers.schedules import Schedule
+from pixelcnn.layers.symbols import NoForm
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class AutoregressiveModel(nn.Module):
         self.inputs = image.channels + 3
         self.network = self.build(hyperparameters)
 
-    def build(self, hyperparameters: Any) -> CausalLayer:
+    def build(self, hyperparameters: Any) -> nn.Module:
         """The network of this architecture."""
         raise NotImplementedError(f"{type(self).__name__} must define build()")
 
@@ -70,31 +73,58 @@ class AutoregressiveModel(nn.Module):
         self._check(x, y)
         return self.network(self._enter(x), y)
 
-    def reach(self) -> Seen:
+    def reach(self) -> Tensor:
         """Which pixels the parameters of each pixel can see, by the layers' taps: bool [H, W, H·W].
 
         Raises:
             UserError: if the network's layers do not state their reach.
         """
-        if not hasattr(self.network, "reach"):
-            raise UserError(f"{type(self).__name__}: its network states no reach")
-        return self.network.reach(identity_reach(self.image.height, self.image.width))
+        try:
+            seen = self.network(identity_reach(self.image.height, self.image.width), None)
+        except NoForm as reason:
+            raise UserError(f"{type(self).__name__}: the reach of its network is unknown: {reason}") from None
+        return seen.sets
+
+    def bind(self, schedule: Schedule, images: int, y: Tensor | None) -> tuple[Program, Stream]:
+        """The network's incremental form, for a schedule and a number of images with labels `y`.
+
+        Raises:
+            NoForm: if a part of the network has none.
+        """
+        program = Program(schedule, images)
+        blank = torch.zeros(images, *self.image_shape, dtype=torch.long, device=self._parameter.device)
+        features = self.network(program.source(lambda: self._enter(blank)), y)
+        if not isinstance(features, Stream):
+            raise NoForm(f"the network gives {type(features).__name__}, not features")
+        return program, features
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Integers 0..levels-1 as reals -1..1."""
+        return x.to(self._parameter.dtype) * (2 / (self.image.levels - 1)) - 1
 
     def _enter(self, x: Tensor) -> Tensor:
-        """Integers 0..levels-1 to reals -1..1, with what a pixel may know of its place.
+        """The scaled pixels, and what a pixel may know of its place.
 
         The constant tells an image from its zero padding (Salimans et al. 2017, their code). Row and
         column let a shallow network know how much of the image is still to come; PixelSNAIL (Chen
         et al. 2018) gives both to its network, too. They depend on no pixel, so they leak nothing.
         """
-        dtype = next(self.parameters()).dtype
-        scaled = x.to(dtype) * (2 / (self.image.levels - 1)) - 1
-        place = coordinates(scaled).expand(len(x), -1, -1, -1)
+        scaled = self.scaled(x)
+        place = coordinates(*x.shape[2:], scaled.dtype, scaled.device).expand(len(x), -1, -1, -1)
         entered = torch.cat([scaled, torch.ones_like(scaled[:, :1]), place], dim=1)
         return entered.contiguous(memory_format=torch.channels_last)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """C, H, W."""
+        return self.image.channels, self.image.height, self.image.width
+
+    @property
+    def _parameter(self) -> Tensor:
+        return next(self.parameters())
+
     def _check(self, x: Tensor, y: Tensor | None) -> None:
-        expected = (self.image.channels, self.image.height, self.image.width)
+        expected = self.image_shape
         if x.ndim != 4 or x.shape[1:] != expected or x.is_floating_point():
             raise UserError(f"expected integer images [N, {expected}], got {x.dtype} {list(x.shape)}")
         if self.image.classes is None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from pixelcnn.config import at_least
-from pixelcnn.layers.base import CausalLayer, Chain
+from pixelcnn.layers.base import Chain
 from pixelcnn.layers.gated import Fork, GatedBlock, HorizontalStream
 from pixelcnn.models.base import AutoregressiveModel, require_odd
 from pixelcnn.models.pixelcnn import head
@@ -32,7 +34,7 @@ class Hyperparameters:
 class GatedPixelCNN(AutoregressiveModel):
     """Vertical and horizontal stack, linked in every block."""
 
-    def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
+    def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         hyper, width, classes = hyperparameters, hyperparameters.channels, self.image.classes
         return Chain(
             Fork(),

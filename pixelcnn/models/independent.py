@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from pixelcnn.config import at_least
-from pixelcnn.layers.base import CausalLayer
 from pixelcnn.layers.pointwise import PixelTable
 from pixelcnn.models.base import AutoregressiveModel
 
@@ -23,7 +24,7 @@ class Hyperparameters:
 class Independent(AutoregressiveModel):
     """A histogram at each pixel, or at each pixel and class."""
 
-    def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
+    def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         image = self.image
         return PixelTable(
             image.classes, self.parameters_per_pixel, image.height, image.width, hyperparameters.gain

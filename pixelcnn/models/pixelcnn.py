@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from pixelcnn.config import at_least
 from pixelcnn.errors import ConfigError
-from pixelcnn.layers.base import CausalLayer, Chain, Residual
+from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.convolution import masked_conv
 from pixelcnn.layers.pointwise import Activation, ClassBias, Pointwise
 from pixelcnn.models.base import AutoregressiveModel, require_odd
@@ -39,7 +41,7 @@ class Hyperparameters:
 class PixelCNN(AutoregressiveModel):
     """The plain masked stack; with `dilations` the dilated variant."""
 
-    def build(self, hyperparameters: Hyperparameters) -> CausalLayer:
+    def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         hyper, stream, classes = hyperparameters, 2 * hyperparameters.channels, self.image.classes
         return Chain(
             masked_conv(self.inputs, stream, hyper.first_kernel_size, "A"),
@@ -52,7 +54,7 @@ class PixelCNN(AutoregressiveModel):
         )
 
 
-def residual_block(channels: int, kernel_size: int, dilation: int, classes: int | None) -> CausalLayer:
+def residual_block(channels: int, kernel_size: int, dilation: int, classes: int | None) -> nn.Module:
     """The block of figure 5 with its class bias: [N, channels, H, W] -> the same."""
     half = channels // 2
     return Residual(
@@ -68,7 +70,7 @@ def residual_block(channels: int, kernel_size: int, dilation: int, classes: int 
     )
 
 
-def head(channels: int, hidden: int, parameters: int) -> tuple[CausalLayer, ...]:
+def head(channels: int, hidden: int, parameters: int) -> tuple[nn.Module, ...]:
     """The two 1x1 layers at the end, starting near a uniform guess."""
     return (
         Activation(),

@@ -12,7 +12,7 @@ from typing import Any
 from pixelcnn.config import Benchmark, DatasetSpec, RunSpec, VariantSpec, load_benchmark
 from pixelcnn.data.preparation import read_description
 from pixelcnn.errors import DataError, UserError
-from pixelcnn.records import CHECKPOINT, RECORD, SAMPLES, Metrics, Record, RunFolder, is_lost
+from pixelcnn.records import CHECKPOINT, COMPLETIONS, RECORD, SAMPLES, Metrics, Record, RunFolder, is_lost
 from pixelcnn.statistics import check_comparable
 
 CONFIG = "config.json"
@@ -53,8 +53,16 @@ class Run:
     @property
     def samples(self) -> Path | None:
         """The file of sampled images, of a run whose training is the config's."""
+        return self._of_its_training(SAMPLES)
+
+    @property
+    def completions(self) -> Path | None:
+        """The file of completed test images, of a run whose training is the config's."""
+        return self._of_its_training(COMPLETIONS)
+
+    def _of_its_training(self, name: str) -> Path | None:
         trained = self.status in (Status.FINISHED, Status.NOT_EVALUATED)
-        return RunFolder(self.folder).file(SAMPLES) if trained else None
+        return RunFolder(self.folder).file(name) if trained else None
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from pixelcnn.errors import DataError
-from pixelcnn.grids import grid
+from pixelcnn.grids import completion_grid, grid
 
 _HEADERS: dict[tuple[int, int], Callable[..., tuple[Any, ...]]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -67,9 +68,44 @@ def counts(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+@dataclass(frozen=True)
+class Completions:
+    """Originals uint8 [n, C, H, W], completions [n, times, C, H, W], and how many rows were given."""
+
+    originals: np.ndarray
+    completions: np.ndarray
+    given_rows: int
+
+
+def read_completions(path: Path) -> Completions:
+    """Completed test images from an .npz file.
+
+    Raises:
+        DataError: if the file cannot be read or holds no such images.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = Completions(arrays["originals"], arrays["completions"], int(arrays["given_rows"]))
+    except UNREADABLE as error:
+        raise DataError(f"{path}: cannot read completions: {error}") from error
+    one, several = found.originals.shape, found.completions.shape
+    if len(one) != 4 or len(several) != 5 or one != (several[0], *several[2:]) or not one[0]:
+        raise DataError(f"{path}: originals {list(one)} and completions {list(several)} do not fit")
+    return found
+
+
 def tile(name: str, caption: str, images: np.ndarray, levels: int) -> Tile:
     """Images uint8 [n, C, H, W] with values 0..levels-1 as a framed grid."""
-    picture = grid(images, levels)
+    return _tile(name, caption, grid(images, levels))
+
+
+def completions_tile(name: str, caption: str, found: Completions, levels: int) -> Tile:
+    """What was given, completed several times, and the original, as a framed grid."""
+    picture = completion_grid(found.originals, found.completions, found.given_rows, levels)
+    return _tile(name, caption, picture)
+
+
+def _tile(name: str, caption: str, picture: Image.Image) -> Tile:
     stream = io.BytesIO()
     picture.save(stream, "PNG", optimize=True)
     return Tile(name, caption, stream.getvalue(), picture.width, picture.height)

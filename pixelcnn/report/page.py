@@ -48,6 +48,7 @@ class DatasetSection:
     plots: list[Plate]
     real: Plate | None
     samples: list[Plate]
+    completions: list[Plate]
     counts: dict[str, tuple[int, ...]]
     mixtures: list[str]
     trouble: list[str]
@@ -93,6 +94,7 @@ def _section(dataset: DatasetRuns, collected: Collected, target: Path) -> Datase
     trouble: list[str] = []
     real, counts = _real(dataset, collected, target, trouble)
     samples = _samples(dataset, results, collected, target, trouble)
+    completions = _completions(dataset, results, target, trouble)
     return DatasetSection(
         runs=dataset,
         results=results,
@@ -100,6 +102,7 @@ def _section(dataset: DatasetRuns, collected: Collected, target: Path) -> Datase
         plots=_plots(dataset.name, results, target),
         real=real,
         samples=samples,
+        completions=completions,
         counts=counts,
         mixtures=provenance.mixtures(dataset),
         trouble=[sentence.replace(f"{collected.directory}/", "") for sentence in trouble],
@@ -162,6 +165,29 @@ def _samples(
             images = images[by_class(labels)]
             words += ", class after class"
         tile = grids.tile(f"samples.{result.name}", words, images, dataset.spec.levels)
+        plates.append(_plate(dataset.name, tile, target))
+    return plates
+
+
+def _completions(
+    dataset: DatasetRuns, results: Sequence[VariantResult], target: Path, trouble: list[str]
+) -> list[Plate]:
+    """The completed test images of each variant's first seed that has any, in ranked order."""
+    plates = []
+    for result in results:
+        run = next((r for r in result.variant.runs if r.completions), None)
+        if run is None or run.completions is None:
+            continue
+        try:
+            found = grids.read_completions(run.completions)
+        except DataError as error:
+            trouble.append(str(error))
+            continue
+        times = found.completions.shape[1]
+        words = f"{result.name}, seed {run.spec.seed}: upper half given, {times} completions, original"
+        if result.conditional:
+            words += "; the label is given, too"
+        tile = grids.completions_tile(f"completions.{result.name}", words, found, dataset.spec.levels)
         plates.append(_plate(dataset.name, tile, target))
     return plates
 

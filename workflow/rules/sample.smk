@@ -2,9 +2,12 @@ rule sample:
     input:
         config=ancient(ROOT + "/config.json"),
         checkpoint=RUN + "/checkpoint.pt",
+        data=ROOT + "/{dataset}/data.npz",
     output:
         RUN + "/samples.npz",
         RUN + "/samples.png",
+        RUN + "/completions.npz",
+        RUN + "/completions.png",
     log:
         ROOT + "/logs/sample-{dataset}-{variant}-seed{seed}.log",
     threads: threads_of_a_run()
@@ -12,8 +15,8 @@ rule sample:
         mem_mb=4000,
         runtime=60,
     params:
-        images=BENCHMARK.sampling.images,
+        sampling=dataclasses.asdict(BENCHMARK.sampling),
     shell:
         "exec {PIXELCNN} sample {input.config} --dataset {wildcards.dataset}"
         " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads}"
-        " -n {params.images} > {log} 2>&1"
+        " --also-complete > {log} 2>&1"

@@ -1,0 +1,41 @@
+"""What a sampler is asked for, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+#: Called with (finished steps, all steps).
+OnStep = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One batch of images to draw, on the model's device.
+
+    noise: uniform in [0, 1), float64 [N, C, H, W]. labels: int64 [N], or None. given: integers
+    [N, C, rows, W], the upper part of the images, which is kept; it may have no rows.
+    """
+
+    noise: Tensor
+    labels: Tensor | None
+    given: Tensor
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Integer images int64 [N, C, H, W] and the parameters [N, P, H, W] that each pixel was drawn from."""
+
+    images: Tensor
+    parameters: Tensor
+
+
+class Sampler(Protocol):
+    """Draws images from a model. All samplers draw the same ones from the same noise."""
+
+    def draw(self, request: Request, on_step: OnStep = ...) -> Drawn:
+        """The images of a request."""
