@@ -33,13 +33,9 @@ class CausalSelfAttention(CausalLayer):
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         n, c, h, w = x.shape
         placed = torch.cat([x, coordinates(h, w, x.dtype, x.device).expand(n, -1, -1, -1)], dim=1)
-        # [N, 3C, H, W] -> three times [N, heads, H·W, C/heads]; channels last makes this a view.
-        qkv = (
-            self.to_qkv(placed)
-            .permute(0, 2, 3, 1)
-            .contiguous()
-            .view(n, h * w, 3, self.heads, c // self.heads)
-        )
+        qkv = self.to_qkv(placed).permute(0, 2, 3, 1).contiguous()  # no copy if it is channels last
+        # [N, H, W, 3C] -> three times [N, heads, H·W, C/heads]
+        qkv = qkv.view(n, h * w, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.to_out(attended.transpose(1, 2).reshape(n, h, w, c).permute(0, 3, 1, 2))
@@ -80,7 +76,7 @@ class CausalSelfAttention(CausalLayer):
             # Of the pixels of the window itself only those before one's own and oneself.
             mask = q.new_zeros(pixels, end)
             mask[:, start:] = q.new_full((pixels, pixels), -math.inf).triu_(1)
-            attended = F.scaled_dot_product_attention(q, *past, attn_mask=mask)
+            attended = F.scaled_dot_product_attention(q, past[0], past[1], attn_mask=mask)
             return attended.permute(2, 0, 1, 3).reshape(-1, channels)
 
         everything = program.schedule.offset(-1, width - 1)[0] if height > 1 and width > 1 else 0

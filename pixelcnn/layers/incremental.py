@@ -151,9 +151,11 @@ class Program:
             lambda window: torch.relu_(use.take()) if use.may_overwrite() else torch.relu(use.take()),
         )
 
-    def linear(self, x: Stream, weight: Callable[[], Tensor], bias: Tensor) -> Stream:
+    def linear(self, x: Stream, weight: Callable[[], Tensor], bias: Tensor | None) -> Stream:
         """weight() [out, in] times the channels of each pixel, plus bias [out]."""
         use, matrix = x.use(), self.prepared(lambda: weight().t().contiguous())
+        if bias is None:
+            return self.operation(x.lateness, lambda window: torch.mm(use.take(), matrix()))
         return self.operation(x.lateness, lambda window: torch.addmm(bias, use.take(), matrix()))
 
     def add(self, a: Stream, b: Stream) -> Stream:

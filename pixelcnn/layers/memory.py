@@ -35,7 +35,7 @@ class Canvas:
         self.values.copy_(values.permute(2, 0, 3, 1))
 
     def view(self, window: Window, dr: int = 0, first: int = 0, count: int = 1, spacing: int = 1) -> Tensor:
-        """What `count` taps (dr, first), (dr, first + spacing), ... have: [pixels, N, count, C], not a copy."""
+        """What taps (dr, first), (dr, first + spacing), ... have: [pixels, N, count, C], not a copy."""
         row, column = self._schedule.pixel(window.front, window.first)
         rows, images, columns, one = self._padded.stride()
         down, right = self._schedule.direction()

@@ -110,7 +110,7 @@ class AutoregressiveModel(nn.Module):
         et al. 2018) gives both to its network, too. They depend on no pixel, so they leak nothing.
         """
         scaled = self.scaled(x)
-        place = coordinates(*x.shape[2:], scaled.dtype, scaled.device).expand(len(x), -1, -1, -1)
+        place = coordinates(x.shape[2], x.shape[3], scaled.dtype, scaled.device).expand(len(x), -1, -1, -1)
         entered = torch.cat([scaled, torch.ones_like(scaled[:, :1]), place], dim=1)
         return entered.contiguous(memory_format=torch.channels_last)
 

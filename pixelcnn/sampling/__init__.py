@@ -30,7 +30,7 @@ def make_sampler(model: AutoregressiveModel, likelihood: Likelihood) -> Sampler:
         return FastSampler(model, likelihood)
     except NoForm as reason:
         warnings.warn(
-            f"{type(model).__name__} is sampled with a full forward pass for every pixel, which is slow: {reason}",
+            f"{type(model).__name__} is sampled with a full pass for every pixel, which is slow: {reason}",
             stacklevel=2,
         )
         return ReferenceSampler(model, likelihood)
