@@ -62,11 +62,11 @@ class CausalSelfAttention(CausalLayer):
             row, column = program.schedule.pixel(window.front, window.first)
             start = row * width + column
             end = start + pixels
-            placed = use.take().view(pixels, -1, 3 * channels) + place()[start:end, None]
+            placed = use.take().view(pixels, -1, 3 * channels) + place[0][start:end, None]
             # [pixels, N, 3C] -> three times [N, heads, pixels, C/heads]
             q, k, v = placed.view(pixels, -1, 3, self.heads, shape[3]).permute(2, 1, 3, 0, 4)
             past = []
-            for memory, new in ((keys(), k), (values(), v)):
+            for memory, new in ((keys[0], k), (values[0], v)):
                 if images is None:
                     memory[:, :, start:end] = new
                     past.append(memory[:, :, :end])

@@ -40,7 +40,7 @@ class Stream(Symbol):
     def use(self) -> Use:
         """Have one more operation read the values, after all that do so already."""
         self.uses += 1
-        return Use(self, self.uses)
+        return self.program.register(Use(self, self.uses))
 
     def __add__(self, other: Stream) -> Stream:
         return self.program.add(self, other)
@@ -49,31 +49,36 @@ class Stream(Symbol):
 class Use:
     """One operation's access to a stream. The last one frees the memory while it is still in the cache."""
 
-    __slots__ = ("number", "stream")
+    __slots__ = ("_number", "_stream", "is_last", "may_overwrite")
 
     def __init__(self, stream: Stream, number: int) -> None:
-        self.stream, self.number = stream, number
+        self._stream, self._number = stream, number
+        self.is_last = self.may_overwrite = False
+
+    def settle(self) -> None:
+        """Note, once all operations are known, whether this is the last one."""
+        self.is_last = self._number == self._stream.uses
+        self.may_overwrite = self.is_last and not self._stream.shared
 
     def take(self) -> Tensor:
         """The values at the current window."""
-        stream = self.stream
-        value = stream.value
-        if self.number == stream.uses:
-            stream.value = None
+        value = self._stream.value
+        if self.is_last:
+            self._stream.value = None
         return value  # type: ignore[return-value]  # the operation that makes it has run
-
-    def may_overwrite(self) -> bool:
-        """Whether nobody reads the values any more."""
-        return self.number == self.stream.uses and not self.stream.shared
 
 
 @dataclass(frozen=True)
 class _Operation:
-    """Runs at the windows of fronts with pixels. `clear` runs at those without any, also so many behind
-    the last front."""
+    """What runs at the windows of fronts with pixels.
+
+    `output` is its stream, if it has one: without a use of that it need not run. `clear` runs at
+    fronts without pixels, also at so many `behind` the last one.
+    """
 
     lateness: int
     run: Callable[[Window], None]
+    output: Stream | None = None
     clear: Callable[[Window], None] | None = None
     behind: int = 0
 
@@ -84,8 +89,11 @@ class Program:
     def __init__(self, schedule: Schedule, images: int) -> None:
         self.schedule, self.images = schedule, images
         self._operations: list[_Operation] = []
+        self._uses: list[Use] = []
         self._beginnings: list[Callable[[], None]] = []
         self._windows: list[Window] = []
+        #: Neighbouring operations of equal lateness: (lateness, operations).
+        self._stages: list[tuple[int, list[_Operation]]] = []
         self._margin = 0
         self.canvas: Canvas
 
@@ -100,18 +108,23 @@ class Program:
         def run(window: Window) -> None:
             stream.value = compute(window)
 
-        self._operations.append(_Operation(lateness, run))
+        self._operations.append(_Operation(lateness, run, stream))
         return stream
 
-    def prepared(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """What `compute` gave before the first front of the batch."""
+    def register(self, use: Use) -> Use:
+        """Note that an operation reads a stream."""
+        self._uses.append(use)
+        return use
+
+    def prepared(self, compute: Callable[[], Tensor]) -> list[Tensor]:
+        """A list whose only item is what `compute` gave before the first front of the batch."""
         held: list[Tensor] = []
 
         def begin() -> None:
             held[:] = [compute()]
 
         self.at_beginning(begin)
-        return lambda: held[0]
+        return held
 
     def at_beginning(self, run: Callable[[], None]) -> None:
         """Have `run` called before the first front of every batch."""
@@ -146,17 +159,18 @@ class Program:
     def relu(self, x: Stream) -> Stream:
         """max(x, 0)."""
         use = x.use()
-        return self.operation(
-            x.lateness,
-            lambda window: torch.relu_(use.take()) if use.may_overwrite() else torch.relu(use.take()),
-        )
+
+        def run(window: Window) -> Tensor:
+            return torch.relu_(use.take()) if use.may_overwrite else torch.relu(use.take())
+
+        return self.operation(x.lateness, run)
 
     def linear(self, x: Stream, weight: Callable[[], Tensor], bias: Tensor | None) -> Stream:
         """weight() [out, in] times the channels of each pixel, plus bias [out]."""
         use, matrix = x.use(), self.prepared(lambda: weight().t().contiguous())
         if bias is None:
-            return self.operation(x.lateness, lambda window: torch.mm(use.take(), matrix()))
-        return self.operation(x.lateness, lambda window: torch.addmm(bias, use.take(), matrix()))
+            return self.operation(x.lateness, lambda window: torch.mm(use.take(), matrix[0]))
+        return self.operation(x.lateness, lambda window: torch.addmm(bias, use.take(), matrix[0]))
 
     def add(self, a: Stream, b: Stream) -> Stream:
         """a + b."""
@@ -165,9 +179,9 @@ class Program:
 
         def run(window: Window) -> Tensor:
             x, y = first.take(), second.take()
-            if second.may_overwrite():
+            if second.may_overwrite:
                 return y.add_(x)
-            return x.add_(y) if first.may_overwrite() else x + y
+            return x.add_(y) if first.may_overwrite else x + y
 
         return self.operation(lateness, run)
 
@@ -177,7 +191,7 @@ class Program:
 
         def run(window: Window) -> Tensor:
             value = use.take()
-            added = vectors() if window.images is None else vectors()[window.images]
+            added = vectors[0] if window.images is None else vectors[0][window.images]
             return (value.view(-1, *added.shape) + added).view(value.shape)
 
         return self.operation(x.lateness, run)
@@ -200,13 +214,11 @@ class Program:
         before = [i for i in inside if late[i] <= 0]
         now = [i for i in inside if late[i] > 0]
 
-        def part(chosen: list[int], bias: Tensor) -> Stream:
+        def part(chosen: list[int], plus: Tensor | Stream) -> Stream:
             lateness = max((late[i] for i in chosen), default=-width)
-            return self._gather(x, lateness, [taps[i] for i in chosen], lambda: weight()[chosen], bias)
+            return self._gather(x, lateness, [taps[i] for i in chosen], lambda: weight()[chosen], plus)
 
-        if before and now:
-            return self.add(part(before, bias), part(now, torch.zeros_like(bias)))
-        return part(inside, bias)
+        return part(now, part(before, bias)) if before and now else part(inside, bias)
 
     # ------------------------------------------------------------------------------ running it
 
@@ -218,67 +230,92 @@ class Program:
     def begin(self) -> None:
         """Forget the last batch."""
         if not self._windows:
-            fronts = range(self.schedule.steps + max(op.behind for op in self._operations))
-            self._windows = [Window(front, *self.schedule.span(front)) for front in fronts]
+            self._settle()
         for run in self._beginnings:
             run()
 
     def advance(self, step: int) -> None:
         """Compute all that is final in this step."""
         steps, windows = self.schedule.steps, self._windows
-        for operation in self._operations:
-            front = step - operation.lateness
-            if 0 <= front < steps + operation.behind:
+        for lateness, operations in self._stages:
+            front = step - lateness
+            if 0 <= front < steps and windows[front].first < windows[front].end:
                 window = windows[front]
-                if window.first < window.end:
+                for operation in operations:
                     operation.run(window)
-                elif operation.clear is not None:
-                    operation.clear(window)
+            elif front >= 0:
+                for operation in operations:
+                    if operation.clear is not None and front < steps + operation.behind:
+                        operation.clear(windows[front])
 
     def iterate(self, window: Window) -> None:
         """Compute what depends on pixels of this window's own front, from the pixels as they are now."""
-        for operation in self._operations:
-            if operation.lateness > 0:
-                operation.run(window)
+        for lateness, operations in self._stages:
+            if lateness > 0:
+                for operation in operations:
+                    operation.run(window)
 
     # ------------------------------------------------------------------------------ inner parts
 
-    def _gather(
-        self, x: Stream, lateness: int, taps: Sequence[Tap], weight: Callable[[], Tensor], bias: Tensor
-    ) -> Stream:
-        if not taps:  # all lie outside of the image: a constant, early enough for whoever reads it
+    def _settle(self) -> None:
+        """All operations are known: what the last uses are, what needs to run, and at which windows."""
+        for use in self._uses:
+            use.settle()
+        needed = [op for op in self._operations if op.output is None or op.output.uses]
+        self._stages = [
+            (lateness, list(stage))
+            for lateness, stage in itertools.groupby(needed, key=lambda op: op.lateness)
+        ]
+        fronts = range(self.schedule.steps + max(op.behind for op in needed))
+        self._windows = [Window(front, *self.schedule.span(front)) for front in fronts]
 
-            def run(window: Window) -> Tensor:
+    def _gather(
+        self,
+        x: Stream,
+        lateness: int,
+        taps: Sequence[Tap],
+        weight: Callable[[], Tensor],
+        plus: Tensor | Stream,
+    ) -> Stream:
+        """The weighted sum of some taps, plus a bias or what other taps have given."""
+        if not taps:  # all lie outside of the image: a constant, early enough for whoever reads it
+            assert isinstance(plus, Tensor)
+            bias = plus
+
+            def constant(window: Window) -> Tensor:
                 images = self.images if window.images is None else len(window.images)
                 return bias.expand((window.end - window.first) * images, -1)
 
-            return self.operation(lateness, run, shared=True)
-        matrix = self.prepared(lambda: weight().transpose(1, 2).reshape(-1, len(bias)).contiguous())
+            return self.operation(lateness, constant, shared=True)
+        matrix = self.prepared(lambda: weight().transpose(1, 2).flatten(0, 1).contiguous())
         if x.is_source:
             groups = list(_in_rows(taps))
             self._margin = max(self._margin, *(max(-dr, abs(dc)) for dr, dc in taps))
-            return self.operation(
-                lateness, lambda window: torch.addmm(bias, self.canvas.read(window, groups), matrix())
-            )
-        ring = self._ring(x, lateness, taps)
-        self.at_beginning(lambda: ring.allocate(self.images, weight().shape[2], bias))
-        return self.operation(lateness, lambda window: torch.addmm(bias, ring.read(window), matrix()))
+            read: Callable[[Window], Tensor] = lambda window: self.canvas.read(window, groups)  # noqa: E731
+        else:
+            ring = self._ring(x, lateness, taps)
+            self.at_beginning(lambda: ring.allocate(self.images, weight().shape[2], matrix[0]))
+            read = ring.read
+        if isinstance(plus, Stream):
+            use = self.align(plus, lateness).use()
+            return self.operation(lateness, lambda window: torch.addmm(use.take(), read(window), matrix[0]))
+        return self.operation(lateness, lambda window: torch.addmm(plus, read(window), matrix[0]))
 
     def _ring(self, x: Stream, lateness: int, taps: Sequence[Tap]) -> Ring:
         offsets = [self.schedule.offset(*tap) for tap in taps]
         depth = lateness - x.lateness - min(front for front, _ in offsets) + 1
         right = max(0, *(dc for _, dc in taps))
         ring = Ring(self.schedule, offsets, right, depth)
-
         use = x.use()
 
         def run(window: Window) -> None:
             value = use.take()
-            ring.allocate(self.images, value.shape[1], value)
+            if not ring.is_allocated:
+                ring.allocate(self.images, value.shape[1], value)
             ring.write(window, value)
 
         self.at_beginning(ring.forget)
-        self._operations.append(_Operation(x.lateness, run, ring.clear, right))
+        self._operations.append(_Operation(x.lateness, run, None, ring.clear, right))
         return ring
 
 

@@ -75,13 +75,27 @@ class Ring:
         self._before = max(0, *(-line for _, line in taps))
         self._after = max(0, *(line for _, line in taps))
         self._taps = [(front, line + self._before) for front, line in taps]
+        self._left: list[tuple[int, int]] = []
         self._fronts: list[Tensor] = []
+        self._reads: list[list[tuple[Tensor, int]]] = []
+
+    @property
+    def is_allocated(self) -> bool:
+        """Whether it has its memory."""
+        return bool(self._fronts)
 
     def allocate(self, images: int, channels: int, like: Tensor) -> None:
-        """Make room; no effect the second time."""
+        """Take the memory; no effect the second time."""
         if not self._fronts:
-            shape = (self._before + self._schedule.lines + self._after, images, channels)
+            schedule, right = self._schedule, self._right
+            # Lines that left the image still hold what they had a turn of the ring ago.
+            self._left = [schedule.beyond(front, right) for front in range(schedule.steps + right)]
+            shape = (self._before + schedule.lines + self._after, images, channels)
             self._fronts = [like.new_zeros(shape) for _ in range(self._depth)]
+            self._reads = [
+                [(self._fronts[(turn + front) % self._depth], line) for front, line in self._taps]
+                for turn in range(self._depth)
+            ]
 
     def forget(self) -> None:
         """Zeros everywhere, as before the first front."""
@@ -89,8 +103,8 @@ class Ring:
             front.zero_()
 
     def clear(self, window: Window) -> None:
-        """Zero the lines that left the image: they still hold what they had a turn of the ring ago."""
-        first, end = self._schedule.beyond(window.front, self._right)
+        """Zero the lines that have left the image, as far as they are read."""
+        first, end = self._left[window.front]
         if first < end:
             self._fronts[window.front % self._depth][self._before + first : self._before + end].zero_()
 
@@ -106,11 +120,8 @@ class Ring:
 
     def read(self, window: Window) -> Tensor:
         """The features of all taps beside each other: [pixels · N, taps · C]."""
-        first, end, images, depth = window.first, window.end, window.images, self._depth
-        views = [
-            self._fronts[(window.front + front) % depth][first + line : end + line]
-            for front, line in self._taps
-        ]
+        first, end, images = window.first, window.end, window.images
+        views = [front[first + line : end + line] for front, line in self._reads[window.front % self._depth]]
         if images is not None:
             views = [view.index_select(1, images) for view in views]
         joined = torch.cat(views, dim=2) if len(views) > 1 else views[0]

@@ -98,9 +98,9 @@ class AutoregressiveModel(nn.Module):
             raise NoForm(f"the network gives {type(features).__name__}, not features")
         return program, features
 
-    def scaled(self, x: Tensor) -> Tensor:
+    def scaled(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """Integers 0..levels-1 as reals -1..1."""
-        return x.to(self._parameter.dtype) * (2 / (self.image.levels - 1)) - 1
+        return x.to(dtype, copy=True).mul_(2 / (self.image.levels - 1)).sub_(1)
 
     def _enter(self, x: Tensor) -> Tensor:
         """The scaled pixels, and what a pixel may know of its place.
@@ -109,7 +109,7 @@ class AutoregressiveModel(nn.Module):
         column let a shallow network know how much of the image is still to come; PixelSNAIL (Chen
         et al. 2018) gives both to its network, too. They depend on no pixel, so they leak nothing.
         """
-        scaled = self.scaled(x)
+        scaled = self.scaled(x, self._parameter.dtype)
         place = coordinates(x.shape[2], x.shape[3], scaled.dtype, scaled.device).expand(len(x), -1, -1, -1)
         entered = torch.cat([scaled, torch.ones_like(scaled[:, :1]), place], dim=1)
         return entered.contiguous(memory_format=torch.channels_last)

@@ -120,13 +120,17 @@ class _Batch:
     def put(self, window: Window, pixels: Tensor) -> None:
         """Have the network see these pixels."""
         self.images.write(window, pixels)
-        self.program.canvas.write(window, self.model.scaled(pixels))
+        self.show(window, pixels)
+
+    def show(self, window: Window, pixels: Tensor) -> None:
+        """Put pixels where the network sees them."""
+        self.program.canvas.write(window, self.model.scaled(pixels, self.parameters.values.dtype))
 
 
 def _draw_fronts(batch: _Batch, parameters: Stream, on_step: OnStep) -> None:
     program, schedule = batch.program, batch.program.schedule
-    program.begin()
     use = parameters.use()
+    program.begin()
     for step in range(program.first_step, schedule.steps):
         program.advance(step)
         window = Window(step, *schedule.span(max(0, step)))
@@ -143,15 +147,15 @@ def _draw_fronts(batch: _Batch, parameters: Stream, on_step: OnStep) -> None:
 
 def _draw_rows(batch: _Batch, parameters: Stream, on_step: OnStep) -> None:
     program, schedule = batch.program, batch.program.schedule
-    program.begin()
     use = parameters.use()
+    program.begin()
     for step in range(program.first_step, schedule.steps):
         program.advance(step)
         if step < 0:
             continue
         row = Window(step, 0, schedule.width)
         if step < batch.given_rows:
-            program.canvas.write(row, batch.model.scaled(batch.images.read(row)))
+            batch.show(row, batch.images.read(row))
             program.iterate(row)
             batch.drawn(row, use.take())
         else:
