@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import warnings
 
@@ -18,10 +19,11 @@ from pixelcnn.errors import UserError
 from pixelcnn.generators import pixel_noise
 from pixelcnn.grids import completion_grid, grid, save_grid
 from pixelcnn.invariants import check_fast_sampler, randomise
+from pixelcnn.layers import incremental
 from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.convolution import CausalConv2d, masked_conv
 from pixelcnn.layers.memory import Ring
-from pixelcnn.layers.pointwise import Activation, Pointwise
+from pixelcnn.layers.pointwise import Activation, PixelTable, Pointwise
 from pixelcnn.layers.schedules import Wavefront
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
@@ -58,6 +60,7 @@ def request(model, n, *, seed=0, given=None, temperature=1.0):
         labels=None if image.classes is None else torch.arange(n) % image.classes,
         given=nothing if given is None else given,
         temperature=temperature,
+        with_parameters=True,
     )
 
 
@@ -199,11 +202,87 @@ def test_any_composition_of_causal_layers_gets_a_sampler():
     assert invariants.check_coverage(model).passed
 
 
+def test_features_that_depend_on_no_pixel_can_be_convolved_and_added_late():
+    model, likelihood = network(size=(6, 5))
+    parameters = model.parameters_per_pixel
+
+    class Placed(nn.Module):
+        """What is known of each place, at the pixel and around it; taps that all lie outside, too."""
+
+        def __init__(self):
+            super().__init__()
+            self.table = PixelTable(None, 4, 6, 5, gain=1.0)
+            self.around = masked_conv(4, 4, 3, "B")
+            self.outside = CausalConv2d(4, 4, (-6, -6), (-1, 1), last=1)
+            self.first = masked_conv(model.inputs, 4, 3, "A")
+            self.later = CausalConv2d(4, 4, (0, 0), (-1, -1), last=-1)
+            self.out = Pointwise(4, parameters)
+
+        def forward(self, x, y):
+            table = self.table(x, y)
+            outside = self.outside(table, y)
+            known = self.around(table, y) + outside
+            return self.out(self.later(self.first(x, y), y) + known + table + self.later(outside, y), y)
+
+    model.network = Placed()
+    randomise(model)
+    assert [str(r) for r in check_fast_sampler(model, likelihood) if not r.passed] == []
+
+
+@pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
+def test_a_sampler_draws_batch_after_batch(name, hyperparameters):
+    """Its memory and its prepared work serve again: nothing of a batch is left for the next."""
+    model, likelihood = network(name, conditional=True, hyperparameters=hyperparameters)
+    given = torch.randint(0, 3, (4, 1, 2, 5), generator=torch.Generator().manual_seed(0))
+    first, other = request(model, 4, given=given), request(model, 4, seed=1, given=given.flip(0))
+    other = dataclasses.replace(other, labels=1 - other.labels)
+    smaller = request(model, 3, seed=2)
+    samplers = [FastSampler(model, likelihood, order) for order in ORDERS]
+    for asked in (first, other, smaller, first):
+        expected = ReferenceSampler(model, likelihood).draw(asked)
+        for sampler in samplers:
+            drawn = sampler.draw(asked)
+            assert torch.equal(drawn.images, expected.images)
+            torch.testing.assert_close(drawn.parameters, expected.parameters, rtol=1e-8, atol=1e-9)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 1.3
+    expected = ReferenceSampler(model, likelihood).draw(first).images
+    assert all(torch.equal(sampler.draw(first).images, expected) for sampler in samplers), "new weights"
+
+
+def test_parameters_are_given_only_if_asked_for():
+    model, likelihood = network()
+    asked = dataclasses.replace(request(model, 2), with_parameters=False)
+    assert FastSampler(model, likelihood).draw(asked).parameters is None
+
+
 # Planted faults in the incremental form: each is what a slip of the pen would make.
 
 
 def stale_lines(monkeypatch):
-    monkeypatch.setattr(Ring, "clear", lambda self, window: None)
+    monkeypatch.setattr(Ring, "outside", lambda self, front: None)
+
+
+def stale_batch(monkeypatch):
+    genuine = Ring.reset
+
+    def reset(self, images, channels, like):
+        if not self._fronts:
+            genuine(self, images, channels, like)
+
+    monkeypatch.setattr(Ring, "reset", reset)
+
+
+def memory_given_away_too_early(monkeypatch):
+    genuine = incremental._assign_scratch
+
+    def assign(operations, output):
+        genuine(operations, output)
+        for operation in operations:
+            operation.output.scratch = 1
+
+    monkeypatch.setattr(incremental, "_assign_scratch", assign)
 
 
 def taps_in_another_order(monkeypatch):
@@ -224,7 +303,10 @@ def one_front_too_early(monkeypatch):
     monkeypatch.setattr(Wavefront, "offset", lambda self, dr, dc: (genuine(self, dr, dc)[0] - (dr < 0), dr))
 
 
-@pytest.mark.parametrize("plant", [stale_lines, taps_in_another_order, one_front_too_early])
+@pytest.mark.parametrize(
+    "plant",
+    [stale_lines, stale_batch, memory_given_away_too_early, taps_in_another_order, one_front_too_early],
+)
 def test_a_planted_fault_of_the_sampler_is_caught(monkeypatch, plant):
     model, likelihood = network(size=(6, 5))
     assert all(result.passed for result in check_fast_sampler(model, likelihood))

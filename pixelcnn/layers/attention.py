@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelcnn.layers.base import CausalLayer, Seen, coordinates
-from pixelcnn.layers.incremental import Stream
+from pixelcnn.layers.incremental import Call, Stream
 from pixelcnn.layers.memory import Window
 
 
@@ -51,36 +52,40 @@ class CausalSelfAttention(CausalLayer):
         program = x.program
         height, width = program.schedule.height, program.schedule.width
         channels = self.to_out.in_channels
+        everything = program.schedule.offset(-1, width - 1)[0] if height > 1 and width > 1 else 0
         qkv = program.linear(x, lambda: self.to_qkv.weight[:, :channels, 0, 0], self.to_qkv.bias)
-        use, place = qkv.use(), program.prepared(lambda: self._place(height, width))
+        qkv = program.align(qkv, x.lateness + max(0, everything))
+        place = program.prepared(lambda: self._place(height, width))
         shape = (program.images, self.heads, height * width, channels // self.heads)
-        keys = program.prepared(lambda: self.to_out.weight.new_zeros(shape))
-        values = program.prepared(lambda: self.to_out.weight.new_zeros(shape))
+        keys, values = (program.prepared(lambda: program.like.new_zeros(shape)) for _ in range(2))
 
-        def attend(window: Window) -> Tensor:
+        def stage(window: Window, out: Tensor) -> Iterator[Call]:
             pixels, images = window.end - window.first, window.images
             row, column = program.schedule.pixel(window.front, window.first)
             start = row * width + column
             end = start + pixels
-            placed = use.take().view(pixels, -1, 3 * channels) + place[0][start:end, None]
-            # [pixels, N, 3C] -> three times [N, heads, pixels, C/heads]
-            q, k, v = placed.view(pixels, -1, 3, self.heads, shape[3]).permute(2, 1, 3, 0, 4)
-            past = []
-            for memory, new in ((keys[0], k), (values[0], v)):
-                if images is None:
-                    memory[:, :, start:end] = new
-                    past.append(memory[:, :, :end])
-                else:
-                    memory[:, :, start:end].index_copy_(0, images, new)
-                    past.append(memory[:, :, :end].index_select(0, images))
+            features, where = qkv.at(window).view(pixels, -1, 3 * channels), place[0][start:end, None]
             # Of the pixels of the window itself only those before one's own and oneself.
-            mask = q.new_zeros(pixels, end)
-            mask[:, start:] = q.new_full((pixels, pixels), -math.inf).triu_(1)
-            attended = F.scaled_dot_product_attention(q, past[0], past[1], attn_mask=mask)
-            return attended.permute(2, 0, 1, 3).reshape(-1, channels)
+            mask = where.new_zeros(pixels, end)
+            mask[:, start:] = mask.new_full((pixels, pixels), -math.inf).triu_(1)
 
-        everything = program.schedule.offset(-1, width - 1)[0] if height > 1 and width > 1 else 0
-        attended = program.operation(x.lateness + max(0, everything), attend)
+            def attend() -> None:
+                # [pixels, N, 3C] -> three times [N, heads, pixels, C/heads]
+                q, k, v = (features + where).view(pixels, -1, 3, self.heads, shape[3]).permute(2, 1, 3, 0, 4)
+                past = []
+                for memory, new in ((keys[0], k), (values[0], v)):
+                    if images is None:
+                        memory[:, :, start:end] = new
+                        past.append(memory[:, :, :end])
+                    else:
+                        memory[:, :, start:end].index_copy_(0, images, new)
+                        past.append(memory[:, :, :end].index_select(0, images))
+                attended = F.scaled_dot_product_attention(q, past[0], past[1], attn_mask=mask)
+                out.view(pixels, -1, self.heads, shape[3]).copy_(attended.permute(2, 0, 1, 3))
+
+            yield attend
+
+        attended = program.operation(qkv.lateness, channels, (qkv,), stage)
         return program.linear(attended, lambda: self.to_out.weight[:, :, 0, 0], self.to_out.bias)
 
     def _place(self, height: int, width: int) -> Tensor:

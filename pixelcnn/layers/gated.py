@@ -14,13 +14,23 @@ import torch
 from torch import Tensor, nn
 
 from pixelcnn.layers.convolution import CausalConv2d
-from pixelcnn.layers.pointwise import Activation, ClassBias, Pointwise
+from pixelcnn.layers.incremental import Stream
+from pixelcnn.layers.pointwise import ClassBias, PixelwiseLayer, Pointwise
 
 
-def gate(x: Tensor) -> Tensor:
+class Gate(PixelwiseLayer):
     """tanh(first half of the channels) · sigmoid(second half): [N, 2C, ...] -> [N, C, ...]."""
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return _gate(x)
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        return x.program.map(x, _gate, x.channels // 2)
+
+
+def _gate(x: Tensor, out: Tensor | None = None) -> Tensor:
     value, control = x.chunk(2, dim=1)
-    return torch.tanh(value) * torch.sigmoid(control)
+    return torch.mul(torch.tanh(value), torch.sigmoid(control), out=out)
 
 
 class GatedBlock(nn.Module):
@@ -42,7 +52,7 @@ class GatedBlock(nn.Module):
         self.link = Pointwise(2 * channels, 2 * channels)
         self.vertical_bias = ClassBias(classes, 2 * channels)
         self.horizontal_bias = ClassBias(classes, 2 * channels)
-        self.gate = Activation(gate)
+        self.gate = Gate()
         self.out = Pointwise(channels, channels)
 
     def forward(self, x: tuple[Any, Any], y: Tensor | None) -> tuple[Any, Any]:

@@ -1,8 +1,9 @@
 """The incremental form of a network: what it computes at one front of pixels from what came before.
 
 A network of causal layers is called once with a `Stream` in the place of its features. Each layer
-adds its operations to the stream's `Program`; a sampler then runs the program front by front (see
-`schedules`). Every activation is computed once, or as often as the sampler asks for.
+adds its operations to the stream's `Program`. For a window of a front (see `schedules`) an operation
+gives calls without arguments on memory that stays where it is. Every activation is computed once, or
+as often as a sampler asks for; what was prepared for one batch is called again for the next.
 
 The lateness of a stream says when: its features at front t are final in step t + lateness. Pixels
 are drawn at the end of their step, so theirs is 1; that of a layer follows from its taps. A stream of
@@ -12,196 +13,198 @@ lateness 0 or less can be computed in its step; one of lateness 1 depends on pix
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from pixelcnn.layers.memory import Canvas, Ring, Tap, Window
+from pixelcnn.layers.memory import Canvas, Fronts, Ring, Tap, Window, in_rows
 from pixelcnn.layers.schedules import Schedule
 from pixelcnn.layers.symbols import Symbol
 
+#: Does a bit of work on memory that is known beforehand.
+Call = Callable[[], Any]
+#: The number of the scratch memory of features put beside each other; those of streams come after it.
+_JOINED = 0
+
 
 class Stream(Symbol):
-    """Stands for the features between two layers; they are [pixels · images, C] at a window.
+    """Stands for the features between two layers, of which `at` gives those at a window."""
 
-    `shared`: the values must not be overwritten. `is_source`: they are the pixels themselves.
-    """
-
-    def __init__(self, program: Program, lateness: int, *, shared: bool = False) -> None:
-        self.program = program
-        self.lateness = lateness
-        self.shared = shared
+    def __init__(self, program: Program, lateness: int, channels: int) -> None:
+        self.program, self.lateness, self.channels = program, lateness, channels
+        #: Whether they are the pixels themselves.
         self.is_source = False
-        self.value: Tensor | None = None
-        self.uses = 0
+        #: Remembers them for later steps, if anything reads them there.
+        self.ring: Ring | None = None
+        #: Where those of all images lie if not in the scratch memory: [pixels, N, C].
+        self.kept: Callable[[Window], Tensor] | None = None
+        #: The number of the scratch memory; None as long as no operation needs it.
+        self.scratch: int | None = None
 
-    def use(self) -> Use:
-        """Have one more operation read the values, after all that do so already."""
-        self.uses += 1
-        return self.program.register(Use(self, self.uses))
+    def at(self, window: Window) -> Tensor:
+        """Their memory: [pixels · images, C], the images of a pixel beside each other."""
+        if self.kept is not None and window.images is None:
+            return self.kept(window).view(-1, self.channels)
+        assert self.scratch is not None
+        return self.program.scratch(self.scratch, self.channels, window)
 
     def __add__(self, other: Stream) -> Stream:
         return self.program.add(self, other)
 
 
-class Use:
-    """One operation's access to a stream. The last one frees the memory while it is still in the cache."""
-
-    __slots__ = ("_number", "_stream", "is_last", "may_overwrite")
-
-    def __init__(self, stream: Stream, number: int) -> None:
-        self._stream, self._number = stream, number
-        self.is_last = self.may_overwrite = False
-
-    def settle(self) -> None:
-        """Note, once all operations are known, whether this is the last one."""
-        self.is_last = self._number == self._stream.uses
-        self.may_overwrite = self.is_last and not self._stream.shared
-
-    def take(self) -> Tensor:
-        """The values at the current window."""
-        value = self._stream.value
-        if self.is_last:
-            self._stream.value = None
-        return value  # type: ignore[return-value]  # the operation that makes it has run
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Operation:
-    """What runs at the windows of fronts with pixels.
+    """Computes `output` from `inputs`, some of which it may read where they are remembered.
 
-    `output` is its stream, if it has one: without a use of that it need not run. `clear` runs at
-    fronts without pixels, also at so many `behind` the last one.
+    `in_place`: the output may take the place of an input.
     """
 
-    lateness: int
-    run: Callable[[Window], None]
-    output: Stream | None = None
-    clear: Callable[[Window], None] | None = None
-    behind: int = 0
+    output: Stream
+    inputs: tuple[Stream, ...]
+    stage: Callable[[Window], Iterable[Call]]
+    in_place: bool
+
+    def calls(self, window: Window) -> Iterator[Call]:
+        """What is to be done at a window."""
+        yield from self.stage(window)
+        ring = self.output.ring
+        if ring is not None and window.images is not None:
+            new = self.output.at(window).view(-1, len(window.images), self.output.channels)
+            yield partial(ring.view(window).index_copy_, 1, window.images, new)
 
 
 class Program:
-    """The operations of a network in their order, for a schedule and a number of images."""
+    """The operations of a network in their order, for a schedule and a number of images.
 
-    def __init__(self, schedule: Schedule, images: int) -> None:
-        self.schedule, self.images = schedule, images
+    `like` gives dtype and device of its memory.
+    """
+
+    def __init__(self, schedule: Schedule, images: int, like: Tensor) -> None:
+        self.schedule, self.images, self.like = schedule, images, like
+        self.canvas = Canvas(schedule)
         self._operations: list[_Operation] = []
-        self._uses: list[Use] = []
-        self._beginnings: list[Callable[[], None]] = []
-        self._windows: list[Window] = []
+        self._beginnings: list[Call] = []
+        self._scratch: dict[tuple[int, int], Tensor] = {}
         #: Neighbouring operations of equal lateness: (lateness, operations).
         self._stages: list[tuple[int, list[_Operation]]] = []
-        self._margin = 0
-        self.canvas: Canvas
 
     # ------------------------------------------------------------------- what layers are made of
 
     def operation(
-        self, lateness: int, compute: Callable[[Window], Tensor], *, shared: bool = False
+        self,
+        lateness: int,
+        channels: int,
+        inputs: Sequence[Stream],
+        stage: Callable[[Window, Tensor], Iterable[Call]],
+        *,
+        in_place: bool = False,
     ) -> Stream:
-        """A stream whose value at a window is what `compute` gives; `shared`: it must not be overwritten."""
-        stream = Stream(self, lateness, shared=shared)
-
-        def run(window: Window) -> None:
-            stream.value = compute(window)
-
-        self._operations.append(_Operation(lateness, run, stream))
+        """A new stream: the calls of `stage` put its features at a window into the tensor given."""
+        stream = Stream(self, lateness, channels)
+        whole = _Operation(stream, tuple(inputs), lambda window: stage(window, stream.at(window)), in_place)
+        self._operations.append(whole)
         return stream
 
-    def register(self, use: Use) -> Use:
-        """Note that an operation reads a stream."""
-        self._uses.append(use)
-        return use
-
     def prepared(self, compute: Callable[[], Tensor]) -> list[Tensor]:
-        """A list whose only item is what `compute` gave before the first front of the batch."""
+        """A list whose only item is, from the begin of each batch on, what `compute` then gave."""
         held: list[Tensor] = []
 
         def begin() -> None:
-            held[:] = [compute()]
+            if held:
+                held[0].copy_(compute())
+            else:
+                held.append(compute().clone(memory_format=torch.contiguous_format))
 
-        self.at_beginning(begin)
+        self._beginnings.append(begin)
         return held
 
-    def at_beginning(self, run: Callable[[], None]) -> None:
-        """Have `run` called before the first front of every batch."""
-        self._beginnings.append(run)
-
-    def source(self, compute: Callable[[], Tensor]) -> Stream:
+    def source(self, channels: int, compute: Callable[[], Tensor]) -> Stream:
         """The stream of the pixels: compute() [N, C, H, W] until the sampler puts others on the `canvas`."""
-
-        def begin() -> None:
-            self.canvas = Canvas(self.schedule, compute(), self._margin)
-
-        self.at_beginning(begin)
-        stream = self.operation(1, lambda window: self.canvas.read(window))
+        stream = self.operation(
+            1,
+            channels,
+            (),
+            lambda window, out: (_join([self.canvas.view(window)], window, out),),
+        )
         stream.is_source = True
+        self._beginnings.append(lambda: self.canvas.fill(compute()))
         return stream
 
-    def known(self, compute: Callable[[], Tensor]) -> Stream:
+    def known(self, channels: int, compute: Callable[[], Tensor]) -> Stream:
         """Features compute() [N, C, H, W] that depend on no pixel."""
-        canvases: list[Canvas] = []
+        fronts: list[Fronts] = []
 
         def begin() -> None:
-            canvases[:] = [Canvas(self.schedule, compute())]
+            if not fronts:
+                fronts.append(Fronts(self.schedule, self.images, channels, self.like))
+            fronts[0].fill(compute())
 
-        self.at_beginning(begin)
-        return self.operation(0, lambda window: canvases[0].read(window))
+        self._beginnings.append(begin)
+        return self._kept(0, channels, (), lambda window: fronts[0].view(window))
 
-    def map(self, x: Stream, function: Callable[[Tensor], Tensor]) -> Stream:
-        """A function of [N, C, ...] that treats all pixels and images alike."""
-        use = x.use()
-        return self.operation(x.lateness, lambda window: function(use.take()))
+    def map(self, x: Stream, function: Callable[[Tensor, Tensor], Any], channels: int) -> Stream:
+        """What function(values, out) puts into `out`; it treats all pixels and images alike."""
+        return self.operation(
+            x.lateness, channels, (x,), lambda window, out: (partial(function, x.at(window), out),)
+        )
 
     def relu(self, x: Stream) -> Stream:
         """max(x, 0)."""
-        use = x.use()
-
-        def run(window: Window) -> Tensor:
-            return torch.relu_(use.take()) if use.may_overwrite else torch.relu(use.take())
-
-        return self.operation(x.lateness, run)
+        return self.operation(
+            x.lateness,
+            x.channels,
+            (x,),
+            lambda window, out: (partial(torch.clamp_min, x.at(window), 0, out=out),),
+            in_place=True,
+        )
 
     def linear(self, x: Stream, weight: Callable[[], Tensor], bias: Tensor | None) -> Stream:
         """weight() [out, in] times the channels of each pixel, plus bias [out]."""
-        use, matrix = x.use(), self.prepared(lambda: weight().t().contiguous())
-        if bias is None:
-            return self.operation(x.lateness, lambda window: torch.mm(use.take(), matrix[0]))
-        return self.operation(x.lateness, lambda window: torch.addmm(bias, use.take(), matrix[0]))
+        matrix = self.prepared(lambda: weight().t())
+
+        def stage(window: Window, out: Tensor) -> Iterator[Call]:
+            if bias is None:
+                yield partial(torch.mm, x.at(window), matrix[0], out=out)
+            else:
+                yield partial(torch.addmm, bias, x.at(window), matrix[0], out=out)
+
+        return self.operation(x.lateness, len(weight()), (x,), stage)
 
     def add(self, a: Stream, b: Stream) -> Stream:
         """a + b."""
         lateness = max(a.lateness, b.lateness)
-        first, second = self.align(a, lateness).use(), self.align(b, lateness).use()
-
-        def run(window: Window) -> Tensor:
-            x, y = first.take(), second.take()
-            if second.may_overwrite:
-                return y.add_(x)
-            return x.add_(y) if first.may_overwrite else x + y
-
-        return self.operation(lateness, run)
+        a, b = self.align(a, lateness), self.align(b, lateness)
+        return self.operation(
+            lateness,
+            a.channels,
+            (a, b),
+            lambda window, out: (partial(torch.add, a.at(window), b.at(window), out=out),),
+            in_place=True,
+        )
 
     def add_per_image(self, x: Stream, compute: Callable[[], Tensor]) -> Stream:
         """x plus a vector for each image, `compute()` [N, C], asked for anew for every batch."""
-        use, vectors = x.use(), self.prepared(compute)
+        vectors = self.prepared(compute)
 
-        def run(window: Window) -> Tensor:
-            value = use.take()
+        def stage(window: Window, out: Tensor) -> Iterator[Call]:
             added = vectors[0] if window.images is None else vectors[0][window.images]
-            return (value.view(-1, *added.shape) + added).view(value.shape)
+            values, sums = (part.view(-1, *added.shape) for part in (x.at(window), out))
+            yield partial(torch.add, values, added, out=sums)
 
-        return self.operation(x.lateness, run)
+        return self.operation(x.lateness, x.channels, (x,), stage, in_place=True)
 
     def align(self, x: Stream, lateness: int) -> Stream:
         """The same features, remembered until a later step."""
         if x.lateness == lateness:
             return x
-        ring = self._ring(x, lateness, [(0, 0)])
-        return self.operation(lateness, ring.read, shared=True)
+        x, ring = self._remembered(x)
+        ring.require(x.lateness - lateness, 0, 0)
+        return self._kept(lateness, x.channels, (x,), ring.view)
 
     def correlate(self, x: Stream, taps: Sequence[Tap], weight: Callable[[], Tensor], bias: Tensor) -> Stream:
         """The sum over taps of weight() [taps, out, in] times the features there, plus bias [out].
@@ -215,59 +218,92 @@ class Program:
         now = [i for i in inside if late[i] > 0]
 
         def part(chosen: list[int], plus: Tensor | Stream) -> Stream:
-            lateness = max((late[i] for i in chosen), default=-width)
+            lateness = max(late[i] for i in chosen)
             return self._gather(x, lateness, [taps[i] for i in chosen], lambda: weight()[chosen], plus)
 
+        if not inside:  # a constant, early enough for whoever reads it
+            return self._kept(
+                -width, len(bias), (), lambda window: bias.expand(window.end - window.first, self.images, -1)
+            )
         return part(now, part(before, bias)) if before and now else part(inside, bias)
 
     # ------------------------------------------------------------------------------ running it
 
-    @property
-    def first_step(self) -> int:
-        """The step of the earliest operation; the first front is that of step 0."""
-        return min(0, *(operation.lateness for operation in self._operations))
+    def finish(self, output: Stream) -> None:
+        """All operations are there and `output` is what they are for: find their order and memory."""
+        needed, operations = {output}, []
+        for operation in reversed(self._operations):
+            if operation.output in needed:
+                needed.update(operation.inputs)
+                operations.append(operation)
+        operations.reverse()
+        _assign_scratch(operations, output)
+        self._stages = [
+            (lateness, list(stage))
+            for lateness, stage in itertools.groupby(operations, key=lambda op: op.output.lateness)
+        ]
 
     def begin(self) -> None:
         """Forget the last batch."""
-        if not self._windows:
-            self._settle()
         for run in self._beginnings:
             run()
+        for _, operations in self._stages:
+            for operation in operations:
+                stream = operation.output
+                if stream.ring is not None:
+                    stream.ring.reset(self.images, stream.channels, self.like)
 
-    def advance(self, step: int) -> None:
+    @property
+    def first_step(self) -> int:
+        """The step of the earliest operation; the first front is that of step 0."""
+        return min(0, *(lateness for lateness, _ in self._stages))
+
+    def advance(self, step: int) -> Iterator[Call]:
         """Compute all that is final in this step."""
-        steps, windows = self.schedule.steps, self._windows
         for lateness, operations in self._stages:
             front = step - lateness
-            if 0 <= front < steps and windows[front].first < windows[front].end:
-                window = windows[front]
-                for operation in operations:
-                    operation.run(window)
-            elif front >= 0:
-                for operation in operations:
-                    if operation.clear is not None and front < steps + operation.behind:
-                        operation.clear(windows[front])
+            if front < 0:
+                continue
+            first, end = self.schedule.span(front)
+            window = Window(front, first, end) if front < self.schedule.steps and first < end else None
+            for operation in operations:
+                ring = operation.output.ring
+                if ring is not None and front < self.schedule.steps + ring.behind:
+                    outside = ring.outside(front)
+                    if outside is not None:
+                        yield outside.zero_
+                if window is not None:
+                    yield from operation.calls(window)
 
-    def iterate(self, window: Window) -> None:
-        """Compute what depends on pixels of this window's own front, from the pixels as they are now."""
+    def iterate(self, window: Window) -> Iterator[Call]:
+        """Compute what depends on pixels of this window's own front, from the pixels as they are then."""
         for lateness, operations in self._stages:
             if lateness > 0:
                 for operation in operations:
-                    operation.run(window)
+                    yield from operation.calls(window)
+
+    def scratch(self, number: int, channels: int, window: Window) -> Tensor:
+        """Memory for a window's features, [pixels · images, channels], that holds until its step ends."""
+        key = number, channels
+        if key not in self._scratch:
+            self._scratch[key] = self.like.new_empty(self.schedule.lines * self.images, channels)
+        images = self.images if window.images is None else len(window.images)
+        return self._scratch[key][: (window.end - window.first) * images]
 
     # ------------------------------------------------------------------------------ inner parts
 
-    def _settle(self) -> None:
-        """All operations are known: what the last uses are, what needs to run, and at which windows."""
-        for use in self._uses:
-            use.settle()
-        needed = [op for op in self._operations if op.output is None or op.output.uses]
-        self._stages = [
-            (lateness, list(stage))
-            for lateness, stage in itertools.groupby(needed, key=lambda op: op.lateness)
-        ]
-        fronts = range(self.schedule.steps + max(op.behind for op in needed))
-        self._windows = [Window(front, *self.schedule.span(front)) for front in fronts]
+    def _kept(
+        self, lateness: int, channels: int, inputs: Sequence[Stream], view: Callable[[Window], Tensor]
+    ) -> Stream:
+        """A stream that lies at view(window) [pixels, N, C]; only some of its images must be copied."""
+
+        def stage(window: Window, out: Tensor) -> Iterator[Call]:
+            if window.images is not None:
+                yield _join([view(window.whole)], window, out)
+
+        stream = self.operation(lateness, channels, inputs, stage)
+        stream.kept = view
+        return stream
 
     def _gather(
         self,
@@ -278,53 +314,67 @@ class Program:
         plus: Tensor | Stream,
     ) -> Stream:
         """The weighted sum of some taps, plus a bias or what other taps have given."""
-        if not taps:  # all lie outside of the image: a constant, early enough for whoever reads it
-            assert isinstance(plus, Tensor)
-            bias = plus
-
-            def constant(window: Window) -> Tensor:
-                images = self.images if window.images is None else len(window.images)
-                return bias.expand((window.end - window.first) * images, -1)
-
-            return self.operation(lateness, constant, shared=True)
-        matrix = self.prepared(lambda: weight().transpose(1, 2).flatten(0, 1).contiguous())
+        matrix = self.prepared(lambda: weight().transpose(1, 2).flatten(0, 1))
+        joined = len(taps) * x.channels
         if x.is_source:
-            groups = list(_in_rows(taps))
-            self._margin = max(self._margin, *(max(-dr, abs(dc)) for dr, dc in taps))
-            read: Callable[[Window], Tensor] = lambda window: self.canvas.read(window, groups)  # noqa: E731
+            self.canvas.require(max(max(-dr, abs(dc)) for dr, dc in taps))
+            groups = in_rows(taps)
+            views = lambda window: [self.canvas.view(window, *group) for group in groups]  # noqa: E731
         else:
-            ring = self._ring(x, lateness, taps)
-            self.at_beginning(lambda: ring.allocate(self.images, weight().shape[2], matrix[0]))
-            read = ring.read
+            x, ring = self._remembered(x)
+            offsets = [self.schedule.offset(*tap) for tap in taps]
+            for (front, line), (_, dc) in zip(offsets, taps, strict=True):
+                ring.require(front + x.lateness - lateness, line, max(0, dc))
+            views = lambda window: [ring.view(window, *offset) for offset in offsets]  # noqa: E731
+        inputs = [x]
         if isinstance(plus, Stream):
-            use = self.align(plus, lateness).use()
-            return self.operation(lateness, lambda window: torch.addmm(use.take(), read(window), matrix[0]))
-        return self.operation(lateness, lambda window: torch.addmm(plus, read(window), matrix[0]))
+            plus = self.align(plus, lateness)
+            inputs.append(plus)
 
-    def _ring(self, x: Stream, lateness: int, taps: Sequence[Tap]) -> Ring:
-        offsets = [self.schedule.offset(*tap) for tap in taps]
-        depth = lateness - x.lateness - min(front for front, _ in offsets) + 1
-        right = max(0, *(dc for _, dc in taps))
-        ring = Ring(self.schedule, offsets, right, depth)
-        use = x.use()
+        def stage(window: Window, out: Tensor) -> Iterator[Call]:
+            features = self.scratch(_JOINED, joined, window)
+            yield _join(views(window), window, features)
+            start = plus.at(window) if isinstance(plus, Stream) else plus
+            yield partial(torch.addmm, start, features, matrix[0], out=out)
 
-        def run(window: Window) -> None:
-            value = use.take()
-            if not ring.is_allocated:
-                ring.allocate(self.images, value.shape[1], value)
-            ring.write(window, value)
+        return self.operation(lateness, len(weight()[0]), inputs, stage)
 
-        self.at_beginning(ring.forget)
-        self._operations.append(_Operation(x.lateness, run, None, ring.clear, right))
-        return ring
+    def _remembered(self, x: Stream) -> tuple[Stream, Ring]:
+        """A stream of these features that has a ring, and the ring."""
+        if x.kept is not None and x.ring is None:  # it lies elsewhere
+            x = self.map(x, lambda values, out: out.copy_(values), x.channels)
+        if x.ring is None:
+            x.ring = Ring(self.schedule)
+            x.kept = x.ring.view
+        return x, x.ring
 
 
-def _in_rows(taps: Sequence[Tap]) -> Iterator[tuple[int, int, int, int]]:
-    """Neighbouring taps of one row, evenly spaced: (row, first column, count, spacing)."""
-    for dr, group in itertools.groupby(taps, key=lambda tap: tap[0]):
-        columns = [dc for _, dc in group]
-        spacing = columns[1] - columns[0] if len(columns) > 1 else 1
-        if spacing > 0 and all(b - a == spacing for a, b in itertools.pairwise(columns)):
-            yield dr, columns[0], len(columns), spacing
+def _join(views: list[Tensor], window: Window, out: Tensor) -> Call:
+    """Have `out` [pixels · images, ...] get the views [pixels, N, taps or channels, ...] beside each other."""
+    images = window.images
+    joined = out.view(len(views[0]), -1, sum(view.shape[2] for view in views), *views[0].shape[3:])
+    if images is None:
+        return partial(torch.cat, views, 2, out=joined)
+    return lambda: torch.cat([view.index_select(1, images) for view in views], 2, out=joined)
+
+
+def _assign_scratch(operations: Sequence[_Operation], output: Stream) -> None:
+    """Give streams memory that others no longer need: it is then likely to be in the cache."""
+    last = {stream: operation for operation in operations for stream in operation.inputs}
+    last.pop(output, None)
+    free: dict[int, list[int]] = defaultdict(list)
+    numbers = itertools.count(_JOINED + 1)
+    for operation in operations:
+        out = operation.output
+        ending = [stream for stream in dict.fromkeys(operation.inputs) if last.get(stream) is operation]
+        heir = None
+        if operation.in_place:
+            heir = next((s for s in ending if s.kept is None and s.channels == out.channels), None)
+        if heir is not None:
+            ending.remove(heir)
+            out.scratch = heir.scratch
         else:
-            yield from ((dr, column, 1, 1) for column in columns)
+            out.scratch = free[out.channels].pop() if free[out.channels] else next(numbers)
+        for stream in ending:
+            assert stream.scratch is not None  # its operation came before
+            free[stream.channels].append(stream.scratch)

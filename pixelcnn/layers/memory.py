@@ -1,4 +1,7 @@
-"""What incremental layers remember: pixels by their place, features of the last fronts in a ring."""
+"""What incremental layers remember, in memory that stays where it is from one batch to the next.
+
+Everything is laid out so that the pixels of a front, of all images, lie beside each other.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,33 @@ class Window:
     end: int
     images: Tensor | None = None
 
+    @property
+    def whole(self) -> Window:
+        """The same lines of all images."""
+        return Window(self.front, self.first, self.end)
+
 
 class Canvas:
-    """Values at every pixel of N images, [H, N, W, C], with a margin of zeros above and at the sides."""
+    """Values at every pixel by its place, [H, N, W, C], with a margin of zeros above and at the sides."""
 
-    def __init__(self, schedule: Schedule, values: Tensor, margin: int = 0) -> None:
-        """`values`: [N, C, H, W], copied."""
-        self._schedule, self._margin = schedule, margin
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule, self._margin = schedule, 0
+        self._padded = torch.empty(0)
+
+    def require(self, margin: int) -> None:
+        """Have at least such a margin."""
+        self._margin = max(self._margin, margin)
+
+    def fill(self, values: Tensor) -> None:
+        """Have these values [N, C, H, W]."""
         n, channels, height, width = values.shape
-        self._padded = values.new_zeros(height + margin, n, width + 2 * margin, channels)
-        self.values = self._padded[margin:, :, margin : margin + width]
-        self.values.copy_(values.permute(2, 0, 3, 1))
+        margin = self._margin
+        if not self._padded.numel():
+            self._padded = values.new_zeros(height + margin, n, width + 2 * margin, channels)
+        self._padded[margin:, :, margin : margin + width].copy_(values.permute(2, 0, 3, 1))
 
     def view(self, window: Window, dr: int = 0, first: int = 0, count: int = 1, spacing: int = 1) -> Tensor:
-        """What taps (dr, first), (dr, first + spacing), ... have: [pixels, N, count, C], not a copy."""
+        """What taps (dr, first), (dr, first + spacing), ... have: [pixels, N, count, C], of all images."""
         row, column = self._schedule.pixel(window.front, window.first)
         rows, images, columns, one = self._padded.stride()
         down, right = self._schedule.direction()
@@ -45,84 +61,89 @@ class Canvas:
         size = (pixels, self._padded.shape[1], count, self._padded.shape[3])
         return self._padded.as_strided(size, (step, images, spacing * columns, one), start)
 
-    def read(self, window: Window, groups: Sequence[tuple[int, int, int, int]] = ((0, 0, 1, 1),)) -> Tensor:
-        """All taps of all groups beside each other: [pixels · N, taps · C]."""
-        views = [self.view(window, *group) for group in groups]
-        if window.images is not None:
-            views = [view[:, window.images] for view in views]
-        joined = torch.cat(views, dim=2) if len(views) > 1 else views[0]
-        return joined.reshape(joined.shape[0] * joined.shape[1], -1)
 
-    def write(self, window: Window, value: Tensor) -> None:
-        """Put [pixels · N, C] into the first C channels."""
-        kept = self.view(window)[:, :, 0, : value.shape[1]]
-        value = value.view(kept.shape[0], -1, value.shape[1])
-        if window.images is None:
-            kept.copy_(value)
-        else:
-            kept[:, window.images] = value
+class Fronts:
+    """Values at every pixel in the order of a schedule, [pixels, N, C]: each front in one piece."""
+
+    def __init__(self, schedule: Schedule, images: int, channels: int, like: Tensor) -> None:
+        """`like` gives dtype and device."""
+        self._height, self._width = schedule.height, schedule.width
+        order, self._starts = [], []
+        for front in range(schedule.steps):
+            first, end = schedule.span(front)
+            self._starts.append(len(order) - first)
+            places = (schedule.pixel(front, line) for line in range(first, end))
+            order += [row * self._width + column for row, column in places]
+        self._order = torch.tensor(order, device=like.device)
+        self._values = like.new_zeros(len(order), images, channels)
+
+    def fill(self, values: Tensor) -> None:
+        """Have these values [N, C, H, W]."""
+        self._values.copy_(values.flatten(2).permute(2, 0, 1)[self._order])
+
+    def view(self, window: Window) -> Tensor:
+        """Those of a window, of all images: [pixels, N, C]."""
+        start = self._starts[window.front]
+        return self._values[start + window.first : start + window.end]
+
+    def by_image(self) -> Tensor:
+        """All of them, as new memory: [N, C, H, W]."""
+        placed = torch.empty_like(self._values)
+        placed[self._order] = self._values
+        return placed.permute(1, 2, 0).unflatten(2, (self._height, self._width)).contiguous()
 
 
 class Ring:
-    """What a stream had at the last fronts, with a margin of zeros: what lies outside of the image.
+    """What a stream had at its last fronts, [lines, N, C], with zeros for what lies outside of the image.
 
-    `taps` are the (front, line) offsets of what is read, `right` the columns by which they reach
-    beyond the image, `depth` the number of fronts kept. A front is [lines, N, C].
+    Made for all that `require` was called with.
     """
 
-    def __init__(self, schedule: Schedule, taps: Sequence[tuple[int, int]], right: int, depth: int) -> None:
-        self._schedule, self._right, self._depth = schedule, right, depth
-        self._before = max(0, *(-line for _, line in taps))
-        self._after = max(0, *(line for _, line in taps))
-        self._taps = [(front, line + self._before) for front, line in taps]
-        self._left: list[tuple[int, int]] = []
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._depth, self._before, self._after, self._right = 1, 0, 0, 0
         self._fronts: list[Tensor] = []
-        self._reads: list[list[tuple[Tensor, int]]] = []
+
+    def require(self, front: int, line: int, right: int) -> None:
+        """Have it keep what lies so many fronts and lines from what is written, and `right` columns beyond."""
+        self._depth = max(self._depth, 1 - front)
+        self._before, self._after = max(self._before, -line), max(self._after, line)
+        self._right = max(self._right, right)
 
     @property
-    def is_allocated(self) -> bool:
-        """Whether it has its memory."""
-        return bool(self._fronts)
+    def behind(self) -> int:
+        """After the last front so many more have lines to clear."""
+        return self._right
 
-    def allocate(self, images: int, channels: int, like: Tensor) -> None:
-        """Take the memory; no effect the second time."""
-        if not self._fronts:
-            schedule, right = self._schedule, self._right
-            # Lines that left the image still hold what they had a turn of the ring ago.
-            self._left = [schedule.beyond(front, right) for front in range(schedule.steps + right)]
-            shape = (self._before + schedule.lines + self._after, images, channels)
-            self._fronts = [like.new_zeros(shape) for _ in range(self._depth)]
-            self._reads = [
-                [(self._fronts[(turn + front) % self._depth], line) for front, line in self._taps]
-                for turn in range(self._depth)
-            ]
-
-    def forget(self) -> None:
+    def reset(self, images: int, channels: int, like: Tensor) -> None:
         """Zeros everywhere, as before the first front."""
+        if not self._fronts:
+            shape = (self._before + self._schedule.lines + self._after, images, channels)
+            self._fronts = [like.new_zeros(shape) for _ in range(self._depth)]
         for front in self._fronts:
             front.zero_()
 
-    def clear(self, window: Window) -> None:
-        """Zero the lines that have left the image, as far as they are read."""
-        first, end = self._left[window.front]
-        if first < end:
-            self._fronts[window.front % self._depth][self._before + first : self._before + end].zero_()
+    def outside(self, front: int) -> Tensor | None:
+        """Lines that have left the image, as far as they are read: they hold what is to become zero."""
+        first, end = self._schedule.beyond(front, self._right)
+        return self._lines(front, first, end) if first < end else None
 
-    def write(self, window: Window, value: Tensor) -> None:
-        """Keep the features [pixels · N, C] of a window."""
-        self.clear(window)
-        front = self._fronts[window.front % self._depth]
-        kept = front[self._before + window.first : self._before + window.end]
-        if window.images is None:
-            kept.copy_(value.view(kept.shape))
+    def view(self, window: Window, front: int = 0, line: int = 0) -> Tensor:
+        """What lies so many fronts and lines from a window, of all images: [pixels, N, C]."""
+        return self._lines(window.front + front, window.first + line, window.end + line)
+
+    def _lines(self, front: int, first: int, end: int) -> Tensor:
+        return self._fronts[front % self._depth][self._before + first : self._before + end]
+
+
+def in_rows(taps: Sequence[Tap]) -> list[tuple[int, int, int, int]]:
+    """Taps grouped to what `Canvas.view` takes: neighbours of one row, evenly spaced."""
+    groups: list[tuple[int, int, int, int]] = []
+    for dr, dc in taps:
+        row, first, count, spacing = groups[-1] if groups else (0, 0, 0, 0)
+        gap = dc - (first + (count - 1) * spacing)
+        if row == dr and count and gap > 0 and (count == 1 or gap == spacing):
+            groups[-1] = (row, first, count + 1, gap)
         else:
-            kept.index_copy_(1, window.images, value.view(len(kept), -1, kept.shape[2]))
-
-    def read(self, window: Window) -> Tensor:
-        """The features of all taps beside each other: [pixels · N, taps · C]."""
-        first, end, images = window.first, window.end, window.images
-        views = [front[first + line : end + line] for front, line in self._reads[window.front % self._depth]]
-        if images is not None:
-            views = [view.index_select(1, images) for view in views]
-        joined = torch.cat(views, dim=2) if len(views) > 1 else views[0]
-        return joined.view(-1, joined.shape[2])
+            groups.append((dr, dc, 1, 1))
+    return groups

@@ -33,7 +33,10 @@ class Activation(PixelwiseLayer):
         return self.function(x)
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
-        return x.program.relu(x) if self.function is torch.relu else x.program.map(x, self.function)
+        if self.function is torch.relu:
+            return x.program.relu(x)
+        channels = self.function(x.program.like.new_zeros(1, x.channels)).shape[1]
+        return x.program.map(x, lambda values, out: out.copy_(self.function(values)), channels)
 
 
 class Pointwise(PixelwiseLayer):
@@ -97,7 +100,7 @@ class PixelTable(CausalLayer):
         return Seen(torch.zeros_like(seen.sets))
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
-        return x.program.known(lambda: self._table(x.program.images, y))
+        return x.program.known(self.weight.shape[1], lambda: self._table(x.program.images, y))
 
     def _table(self, images: int, y: Tensor | None) -> Tensor:
         table = self.gain * self.weight

@@ -91,9 +91,9 @@ class AutoregressiveModel(nn.Module):
         Raises:
             NoForm: if a part of the network has none.
         """
-        program = Program(schedule, images)
+        program = Program(schedule, images, self._parameter)
         blank = torch.zeros(images, *self.image_shape, dtype=torch.long, device=self._parameter.device)
-        features = self.network(program.source(lambda: self._enter(blank)), y)
+        features = self.network(program.source(self.inputs, lambda: self._enter(blank)), y)
         if not isinstance(features, Stream):
             raise NoForm(f"the network gives {type(features).__name__}, not features")
         return program, features

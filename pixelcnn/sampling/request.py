@@ -16,7 +16,7 @@ OnStep = Callable[[int, int], None]
 class Request:
     """One batch of images to draw, on the model's device.
 
-    noise: uniform in [0, 1), float64 [N, C, H, W]. labels: int64 [N], or None. given: integers
+    noise: uniform in [0, 1), float64 [N, C, H, W]. labels: int64 [N], or None. given: int64
     [N, C, rows, W], the upper part of the images, which is kept; it may have no rows.
     """
 
@@ -24,14 +24,18 @@ class Request:
     labels: Tensor | None
     given: Tensor
     temperature: float = 1.0
+    with_parameters: bool = False
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Integer images int64 [N, C, H, W] and the parameters [N, P, H, W] that each pixel was drawn from."""
+    """Integer images int64 [N, C, H, W] and the parameters [N, P, H, W] that each pixel was drawn from.
+
+    The parameters only if they were asked for.
+    """
 
     images: Tensor
-    parameters: Tensor
+    parameters: Tensor | None
 
 
 class Sampler(Protocol):

@@ -1,0 +1,220 @@
+"""Drawing a batch along a schedule, on memory and with work that the next batch of its kind uses again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from pixelcnn.layers.incremental import Call
+from pixelcnn.layers.memory import Fronts, Window
+from pixelcnn.layers.schedules import Rows, Schedule
+from pixelcnn.likelihoods import Likelihood
+from pixelcnn.models.base import AutoregressiveModel
+from pixelcnn.sampling.replay import Recorder
+from pixelcnn.sampling.request import Drawn, OnStep, Request
+
+
+class Run:
+    """Draws requests that differ from the first one in noise, labels and given pixels alone."""
+
+    def __init__(
+        self,
+        model: AutoregressiveModel,
+        likelihood: Likelihood,
+        schedule: Schedule,
+        lateness: int,
+        request: Request,
+    ) -> None:
+        """`lateness` is that of the parameters: 0 if no pixel needs another of its front, else 1."""
+        self._model, self._likelihood, self._schedule = model, likelihood, schedule
+        self._images_count, channels, *_ = request.noise.shape
+        self._given_rows, self._temperature = request.given.shape[2], request.temperature
+        self._labels = None if request.labels is None else request.labels.clone()
+        self._program, parameters = model.bind(schedule, self._images_count, self._labels)
+        self._parameters = self._program.align(parameters, lateness)
+        self._program.finish(self._parameters)
+        self._recorder = Recorder(request.noise.device)
+        self._noise = Fronts(schedule, self._images_count, channels, request.noise)
+        self._images = Fronts(schedule, self._images_count, channels, request.given)
+        self._recorded: Fronts | None = None
+        if request.with_parameters:
+            like, kinds = self._program.like, model.parameters_per_pixel
+            self._recorded = Fronts(schedule, self._images_count, kinds, like)
+        self._steps: list[Call] = []
+
+    def draw(self, request: Request, on_step: OnStep) -> Drawn:
+        """The images of a request."""
+        self._load(request)
+        first, last = self._program.first_step, self._schedule.steps
+        if not self._steps:
+            self._steps = [self._recorder.record(self._step(step)) for step in range(first, last)]
+            self._load(request)  # recording may have run the steps
+        for step, run in enumerate(self._steps, start=first):
+            run()
+            self._complete(step)
+            if step >= 0:
+                on_step(step + 1, last)
+        return Drawn(self._images.by_image(), self._recorded.by_image() if self._recorded else None)
+
+    def _load(self, request: Request) -> None:
+        if self._labels is not None:
+            assert request.labels is not None
+            self._labels.copy_(request.labels)
+        images = torch.zeros_like(request.noise, dtype=torch.long)
+        images[:, :, : self._given_rows] = request.given
+        self._noise.fill(request.noise)
+        self._images.fill(images)
+        self._program.begin()
+
+    def _step(self, step: int) -> Iterator[Call]:
+        """The work of a step that is the same for every batch."""
+        raise NotImplementedError
+
+    def _complete(self, step: int) -> None:
+        """The work that is not."""
+
+    def _show(self, window: Window) -> Call:
+        """Have the network see the pixels of a window."""
+        images, seen = self._images.view(window), self._seen(window)
+        return lambda: seen.copy_(self._scaled(images))
+
+    def _seen(self, window: Window) -> Tensor:
+        """Where the network sees pixels: [pixels, N, C]."""
+        return self._program.canvas.view(window)[:, :, 0, : self._model.image.channels]
+
+    def _scaled(self, pixels: Tensor) -> Tensor:
+        return self._model.scaled(pixels, self._program.like.dtype)
+
+    def _sampled(self, parameters: Tensor, noise: Tensor) -> Tensor:
+        """Pixels [pixels, N, C] from their parameters [pixels · N, P] and noise [pixels, N, C]."""
+        flat = noise.reshape(len(parameters), -1, 1, 1)
+        pixels = self._likelihood.sample(parameters[:, :, None, None], flat, self._temperature)
+        return pixels.view(noise.shape)
+
+    def _recording(self, window: Window) -> Iterator[Call]:
+        """Keep the parameters of a window, if they are wanted."""
+        if self._recorded is not None:
+            place, parameters = self._recorded.view(window.whole), self._parameters.at(window)
+            new = parameters.view(len(place), -1, place.shape[2])
+            yield lambda: _put(place, window, new)
+
+
+class WavefrontRun(Run):
+    """Every pixel once, a front in each step; a line is a row."""
+
+    def _step(self, step: int) -> Iterator[Call]:
+        yield from self._program.advance(step)
+        window = Window(step, *self._schedule.span(max(0, step)))
+        if step < 0 or window.first >= window.end:
+            return
+        yield from self._recording(window)
+        drawn = Window(step, max(window.first, self._given_rows), window.end)
+        if drawn.first < drawn.end:
+            parameters = self._parameters.at(window)[(drawn.first - window.first) * self._images_count :]
+            images, noise = self._images.view(drawn), self._noise.view(drawn)
+            yield lambda: images.copy_(self._sampled(parameters, noise))
+        yield self._show(window)
+
+
+class RowsRun(Run):
+    """A row in each step: drawn again and again, until what is drawn is what it was drawn from.
+
+    Each time only from the pixel after the first change on and, on a CPU, for images that have
+    changed; on a GPU a pass over the whole row is one captured graph.
+    """
+
+    _schedule: Rows
+
+    def __init__(
+        self,
+        model: AutoregressiveModel,
+        likelihood: Likelihood,
+        schedule: Rows,
+        lateness: int,
+        request: Request,
+    ) -> None:
+        super().__init__(model, likelihood, schedule, lateness, request)
+        self._narrows = request.noise.device.type == "cpu"
+        self._changed = torch.zeros(
+            schedule.width, self._images_count, dtype=torch.bool, device=request.noise.device
+        )
+        #: What draws again the pixels of a row from some column on, of all images.
+        self._again: dict[tuple[int, int], Call] = {}
+
+    def _step(self, step: int) -> Iterator[Call]:
+        yield from self._program.advance(step)
+        if step < 0:
+            return
+        row = Window(step, 0, self._schedule.width)
+        if step < self._given_rows:
+            yield self._show(row)
+            yield from self._program.iterate(row)
+            yield from self._recording(row)
+            return
+        if step > 0:
+            images, above = self._images.view(row), self._images.view(Window(step - 1, 0, row.end))
+            yield lambda: images.copy_(above)
+        yield self._show(row)
+        yield from self._pass(row)
+
+    def _complete(self, step: int) -> None:
+        if step < self._given_rows:
+            return
+        window = Window(step, 0, self._schedule.width)
+        while (window := self._unsettled(window)).first < window.end:
+            if window.images is not None:
+                for call in self._pass(window):
+                    call()
+                continue
+            key = window.front, window.first
+            if key not in self._again:
+                self._again[key] = self._recorder.record(self._pass(window))
+            self._again[key]()
+
+    def _unsettled(self, window: Window) -> Window:
+        """What must be drawn again after a window was; it is empty if nothing need be."""
+        lines, end = window.end - window.first, window.end
+        picked = self._images_count if window.images is None else len(window.images)
+        # The last pixel of a row changes nothing in the row.
+        changed = self._changed[window.first : end - 1, :picked]
+        if lines < 2 or not changed.any():
+            return Window(window.front, end, end)
+        if not self._narrows:
+            return window
+        first = window.first + int(changed.any(1).int().argmax()) + 1
+        moved = changed.any(0).nonzero()[:, 0]
+        images = moved if window.images is None else window.images[moved]
+        # Picking images costs copies; it pays where enough of them have settled.
+        return Window(window.front, first, end, images if len(images) < 0.7 * self._images_count else None)
+
+    def _pass(self, window: Window) -> Iterator[Call]:
+        """Draw a window from its pixels as they are, and note which have changed."""
+        yield from self._program.iterate(window)
+        yield from self._recording(window)
+        parameters, whole = self._parameters.at(window), window.whole
+        images, noise, seen = self._images.view(whole), self._noise.view(whole), self._seen(whole)
+        picked = self._images_count if window.images is None else len(window.images)
+        changed = self._changed[window.first : window.end, :picked]
+
+        def draw() -> None:
+            pixels = self._sampled(parameters, _picked(noise, window))
+            changed.copy_((pixels != _picked(images, window)).any(2))
+            _put(images, window, pixels)
+            _put(seen, window, self._scaled(pixels))
+
+        yield draw
+
+
+def _picked(values: Tensor, window: Window) -> Tensor:
+    """The images of a window out of all: [pixels, N, C] -> [pixels, images, C]."""
+    return values if window.images is None else values.index_select(1, window.images)
+
+
+def _put(place: Tensor, window: Window, values: Tensor) -> None:
+    """Have `place`, of all images, get the values of those of a window."""
+    if window.images is None:
+        place.copy_(values)
+    else:
+        place.index_copy_(1, window.images, values)
