@@ -42,7 +42,7 @@ class Bernoulli:
         return -F.binary_cross_entropy_with_logits(logits, x.to(logits.dtype), reduction="none").sum(1)
 
     def sample(self, params: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        return (noise < torch.sigmoid(params.to(noise.dtype) / temperature)).long()
+        return (noise < torch.sigmoid(_tempered(params, noise, temperature))).long()
 
 
 class Categorical:
@@ -60,10 +60,16 @@ class Categorical:
         return -nats.reshape(n, h, w)
 
     def sample(self, params: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        cumulative = torch.softmax(params.to(noise.dtype) / temperature, dim=1).cumsum(dim=1)
+        cumulative = torch.softmax(_tempered(params, noise, temperature), dim=1).cumsum(dim=1)
         # Inverse of the distribution function: the number of levels whose cumulative is passed.
         # Rounding can leave the last cumulative below the noise, hence without it.
         return (noise >= cumulative[:, :-1]).sum(dim=1, keepdim=True)
+
+
+def _tempered(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
+    """Logits in the precision of the noise, divided by the temperature."""
+    logits = logits.to(noise.dtype)
+    return logits if temperature == 1 else logits / temperature
 
 
 def _full_precision(params: Tensor) -> Tensor:

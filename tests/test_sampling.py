@@ -229,6 +229,24 @@ def test_features_that_depend_on_no_pixel_can_be_convolved_and_added_late():
     assert [str(r) for r in check_fast_sampler(model, likelihood) if not r.passed] == []
 
 
+def test_features_may_see_their_own_pixel_if_a_later_layer_leaves_it_out():
+    model, likelihood = network(size=(6, 5), levels=4)
+    parameters = model.parameters_per_pixel
+    model.network = Chain(
+        masked_conv(model.inputs, 6, 3, "B"),
+        Activation(torch.tanh),
+        masked_conv(6, 6, 3, "B"),
+        masked_conv(6, 6, 5, "A"),
+        Activation(torch.tanh),
+        Pointwise(6, parameters),
+    )
+    randomise(model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 3
+    assert [str(r) for r in check_fast_sampler(model, likelihood) if not r.passed] == []
+
+
 @pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
 def test_a_sampler_draws_batch_after_batch(name, hyperparameters):
     """Its memory and its prepared work serve again: nothing of a batch is left for the next."""

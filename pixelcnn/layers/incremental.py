@@ -48,6 +48,12 @@ class Stream(Symbol):
 
     def at(self, window: Window) -> Tensor:
         """Their memory: [pixels · images, C], the images of a pixel beside each other."""
+        place = window.places.get(self)
+        if place is None:
+            place = window.places[self] = self._place(window)
+        return place
+
+    def _place(self, window: Window) -> Tensor:
         if self.kept is not None and window.images is None:
             return self.kept(window).view(-1, self.channels)
         assert self.scratch is not None
@@ -74,7 +80,7 @@ class _Operation:
         yield from self.stage(window)
         ring = self.output.ring
         if ring is not None and window.images is not None:
-            new = self.output.at(window).view(-1, len(window.images), self.output.channels)
+            new = self.output.at(window).view(-1, window.images.shape[0], self.output.channels)
             yield partial(ring.view(window).index_copy_, 1, window.images, new)
 
 
@@ -121,6 +127,12 @@ class Program:
                 held.append(compute().clone(memory_format=torch.contiguous_format))
 
         self._beginnings.append(begin)
+        return held
+
+    def memory(self, *shape: int) -> list[Tensor]:
+        """A list whose only item is, from the begin of each batch on, memory of this shape."""
+        held: list[Tensor] = []
+        self._beginnings.append(lambda: held or held.append(self.like.new_zeros(shape)))
         return held
 
     def source(self, channels: int, compute: Callable[[], Tensor]) -> Stream:
@@ -258,11 +270,20 @@ class Program:
         """The step of the earliest operation; the first front is that of step 0."""
         return min(0, *(lateness for lateness, _ in self._stages))
 
-    def advance(self, step: int) -> Iterator[Call]:
-        """Compute all that is final in this step."""
+    @property
+    def features_see_their_own_front(self) -> bool:
+        """Whether features depend on pixels of their own front, apart from the pixels themselves."""
+        return any(
+            operation.output.lateness > 0 and not operation.output.is_source
+            for _, operations in self._stages
+            for operation in operations
+        )
+
+    def advance(self, step: int, up_to: int = 1) -> Iterator[Call]:
+        """Compute all of at most such a lateness that is final in this step."""
         for lateness, operations in self._stages:
             front = step - lateness
-            if front < 0:
+            if front < 0 or lateness > up_to:
                 continue
             first, end = self.schedule.span(front)
             window = Window(front, first, end) if front < self.schedule.steps and first < end else None
@@ -287,7 +308,7 @@ class Program:
         key = number, channels
         if key not in self._scratch:
             self._scratch[key] = self.like.new_empty(self.schedule.lines * self.images, channels)
-        images = self.images if window.images is None else len(window.images)
+        images = self.images if window.images is None else window.images.shape[0]
         return self._scratch[key][: (window.end - window.first) * images]
 
     # ------------------------------------------------------------------------------ inner parts
@@ -316,6 +337,7 @@ class Program:
         """The weighted sum of some taps, plus a bias or what other taps have given."""
         matrix = self.prepared(lambda: weight().transpose(1, 2).flatten(0, 1))
         joined = len(taps) * x.channels
+        inputs: list[Stream] = []
         if x.is_source:
             self.canvas.require(max(max(-dr, abs(dc)) for dr, dc in taps))
             groups = in_rows(taps)
@@ -326,7 +348,7 @@ class Program:
             for (front, line), (_, dc) in zip(offsets, taps, strict=True):
                 ring.require(front + x.lateness - lateness, line, max(0, dc))
             views = lambda window: [ring.view(window, *offset) for offset in offsets]  # noqa: E731
-        inputs = [x]
+            inputs.append(x)
         if isinstance(plus, Stream):
             plus = self.align(plus, lateness)
             inputs.append(plus)
@@ -350,9 +372,9 @@ class Program:
 
 
 def _join(views: list[Tensor], window: Window, out: Tensor) -> Call:
-    """Have `out` [pixels · images, ...] get the views [pixels, N, taps or channels, ...] beside each other."""
+    """Have `out` [pixels · images, ...] get views [pixels, N, taps or channels, ...] beside each other."""
     images = window.images
-    joined = out.view(len(views[0]), -1, sum(view.shape[2] for view in views), *views[0].shape[3:])
+    joined = out.view(views[0].shape[0], -1, sum(view.shape[2] for view in views), *views[0].shape[3:])
     if images is None:
         return partial(torch.cat, views, 2, out=joined)
     return lambda: torch.cat([view.index_select(1, images) for view in views], 2, out=joined)

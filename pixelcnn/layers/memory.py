@@ -6,7 +6,7 @@ Everything is laid out so that the pixels of a front, of all images, lie beside 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ class Window:
     first: int
     end: int
     images: Tensor | None = None
+    #: Where streams lie at it, as far as that has been looked up.
+    places: dict[object, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def whole(self) -> Window:
@@ -68,7 +70,8 @@ class Fronts:
     def __init__(self, schedule: Schedule, images: int, channels: int, like: Tensor) -> None:
         """`like` gives dtype and device."""
         self._height, self._width = schedule.height, schedule.width
-        order, self._starts = [], []
+        order: list[int] = []
+        self._starts: list[int] = []
         for front in range(schedule.steps):
             first, end = schedule.span(front)
             self._starts.append(len(order) - first)
@@ -105,7 +108,7 @@ class Ring:
         self._fronts: list[Tensor] = []
 
     def require(self, front: int, line: int, right: int) -> None:
-        """Have it keep what lies so many fronts and lines from what is written, and `right` columns beyond."""
+        """Keep what lies so many fronts and lines from what is written, and `right` columns beyond."""
         self._depth = max(self._depth, 1 - front)
         self._before, self._after = max(self._before, -line), max(self._after, line)
         self._right = max(self._right, right)

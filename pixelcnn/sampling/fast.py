@@ -68,6 +68,15 @@ class FastSampler:
         schedule = Wavefront(*self._model.image_shape[1:], skew)
         return self._model.bind(schedule, 0, self._labels(0))[1].lateness <= 0
 
+    def _sees_itself(self) -> bool:
+        """Whether some features depend on the pixel that they are at: if each is a front of its own."""
+        height, width = self._model.image_shape[1:]
+        program, parameters = self._model.bind(
+            Wavefront(height, width, max(width, self._skew)), 0, self._labels(0)
+        )
+        program.finish(program.align(parameters, 0))
+        return program.features_see_their_own_front
+
     def _labels(self, images: int) -> Tensor | None:
         if self._model.image.classes is None:
             return None
@@ -91,5 +100,5 @@ class FastSampler:
     def _make_run(self, request: Request) -> Run:
         schedule = self._schedule()
         if isinstance(schedule, Rows):
-            return RowsRun(self._model, self._likelihood, schedule, 1, request)
+            return RowsRun(self._model, self._likelihood, schedule, 1, request, self._sees_itself())
         return WavefrontRun(self._model, self._likelihood, schedule, 0, request)

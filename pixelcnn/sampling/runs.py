@@ -35,13 +35,15 @@ class Run:
         self._program, parameters = model.bind(schedule, self._images_count, self._labels)
         self._parameters = self._program.align(parameters, lateness)
         self._program.finish(self._parameters)
+        like = self._program.like
+        levels = torch.arange(model.image.levels, device=like.device)
+        self._reals = model.scaled(levels, like.dtype)
         self._recorder = Recorder(request.noise.device)
         self._noise = Fronts(schedule, self._images_count, channels, request.noise)
         self._images = Fronts(schedule, self._images_count, channels, request.given)
         self._recorded: Fronts | None = None
         if request.with_parameters:
-            like, kinds = self._program.like, model.parameters_per_pixel
-            self._recorded = Fronts(schedule, self._images_count, kinds, like)
+            self._recorded = Fronts(schedule, self._images_count, model.parameters_per_pixel, like)
         self._steps: list[Call] = []
 
     def draw(self, request: Request, on_step: OnStep) -> Drawn:
@@ -85,7 +87,7 @@ class Run:
         return self._program.canvas.view(window)[:, :, 0, : self._model.image.channels]
 
     def _scaled(self, pixels: Tensor) -> Tensor:
-        return self._model.scaled(pixels, self._program.like.dtype)
+        return self._reals[pixels]
 
     def _sampled(self, parameters: Tensor, noise: Tensor) -> Tensor:
         """Pixels [pixels, N, C] from their parameters [pixels · N, P] and noise [pixels, N, C]."""
@@ -134,17 +136,22 @@ class RowsRun(Run):
         schedule: Rows,
         lateness: int,
         request: Request,
+        sees_itself: bool,
     ) -> None:
+        """`sees_itself`: whether some features depend on the pixel that they are at."""
         super().__init__(model, likelihood, schedule, lateness, request)
+        self._sees_itself = sees_itself
         self._narrows = request.noise.device.type == "cpu"
         self._changed = torch.zeros(
             schedule.width, self._images_count, dtype=torch.bool, device=request.noise.device
         )
         #: What draws again the pixels of a row from some column on, of all images.
-        self._again: dict[tuple[int, int], Call] = {}
+        self._again: dict[tuple[int, int, int], Call] = {}
+        import os
+        self._together = int(os.environ.get("TOGETHER", "28"))
 
     def _step(self, step: int) -> Iterator[Call]:
-        yield from self._program.advance(step)
+        yield from self._program.advance(step, up_to=0)  # the rest is done by passes over the row
         if step < 0:
             return
         row = Window(step, 0, self._schedule.width)
@@ -157,37 +164,43 @@ class RowsRun(Run):
             images, above = self._images.view(row), self._images.view(Window(step - 1, 0, row.end))
             yield lambda: images.copy_(above)
         yield self._show(row)
-        yield from self._pass(row)
 
     def _complete(self, step: int) -> None:
         if step < self._given_rows:
             return
-        window = Window(step, 0, self._schedule.width)
-        while (window := self._unsettled(window)).first < window.end:
-            if window.images is not None:
-                for call in self._pass(window):
-                    call()
-                continue
-            key = window.front, window.first
-            if key not in self._again:
-                self._again[key] = self._recorder.record(self._pass(window))
-            self._again[key]()
+        width = self._schedule.width
+        for first in range(0, width, self._together):
+            window = Window(step, first, min(width, first + self._together))
+            while window.first < window.end:
+                self._draw_again(window)
+                window = self._unsettled(window)
+
+    def _draw_again(self, window: Window) -> None:
+        if window.images is not None:
+            for call in self._pass(window):
+                call()
+            return
+        key = window.front, window.first, window.end
+        if key not in self._again:
+            self._again[key] = self._recorder.record(self._pass(window))
+        self._again[key]()
 
     def _unsettled(self, window: Window) -> Window:
         """What must be drawn again after a window was; it is empty if nothing need be."""
-        lines, end = window.end - window.first, window.end
+        end = window.end
         picked = self._images_count if window.images is None else len(window.images)
-        # The last pixel of a row changes nothing in the row.
-        changed = self._changed[window.first : end - 1, :picked]
-        if lines < 2 or not changed.any():
+        # Unless features see their own pixel, a pixel changes nothing until the one after it.
+        after = 0 if self._sees_itself else 1
+        changed = self._changed[window.first : end - after, :picked]
+        if not changed.any():
             return Window(window.front, end, end)
         if not self._narrows:
             return window
-        first = window.first + int(changed.any(1).int().argmax()) + 1
+        first = window.first + int(changed.any(1).int().argmax()) + after
         moved = changed.any(0).nonzero()[:, 0]
         images = moved if window.images is None else window.images[moved]
         # Picking images costs copies; it pays where enough of them have settled.
-        return Window(window.front, first, end, images if len(images) < 0.7 * self._images_count else None)
+        return Window(window.front, first, end, images if len(images) < float(__import__("os").environ.get("NARROW","0.7")) * self._images_count else None)
 
     def _pass(self, window: Window) -> Iterator[Call]:
         """Draw a window from its pixels as they are, and note which have changed."""
