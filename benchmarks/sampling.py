@@ -1,11 +1,12 @@
 """The fast sampler against one forward pass of the same batch, and against the reference sampler.
 
-    python -m benchmarks.sampling [--rounds 5] [--threads 2] [--batches 1 16 64 256]
+    python -m benchmarks.sampling [--rounds 5] [--threads 2] [--batches 1 16 64 256] [--device cpu]
 
 Trains the networks of benchmarks/sampling.yaml first, if their checkpoints are not there (some minutes).
-A round samples a batch and then passes the images forward three times; medians over all rounds. The
-reference sampler makes one such pass a pixel: its time is extrapolated from that of one pass.
-Peak memory is that of a process of its own that draws one batch, above what it had before.
+A round draws a batch and then passes the images forward twice; medians over all rounds. "First batch" is the
+one that the sampler prepares its work for, which later batches of the same size use again. The reference
+sampler makes a pass for every pixel: timed over one row and extrapolated to all. Peak memory is what one
+batch adds in a process of its own, and what one forward pass of it adds that training could go back through.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -23,55 +26,129 @@ from pixelcnn import checkpoint, machine
 from pixelcnn.cli import main as pixelcnn
 from pixelcnn.config import load_benchmark
 from pixelcnn.generators import pixel_noise
+from pixelcnn.likelihoods import Likelihood
+from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.records import CHECKPOINT
-from pixelcnn.sampling import FastSampler, Request
+from pixelcnn.sampling import FastSampler, ReferenceSampler, Request
 
 CONFIG = "benchmarks/sampling.yaml"
+HEADER = (
+    "architecture", "batch", "images/s", "in forward passes", "first batch", "speed-up (extrapolated)",
+    "memory, MiB", "of a training forward, MiB",
+)  # fmt: skip
 
 
-def trained(variant: str) -> checkpoint.Checkpoint:
+def trained(variant: str, device: torch.device) -> tuple[AutoregressiveModel, Likelihood]:
     benchmark = load_benchmark(CONFIG)
     folder = benchmark.run_directory(benchmark.run(next(iter(benchmark.datasets)), variant, 0))
-    return checkpoint.load(folder / CHECKPOINT)
+    model, likelihood = checkpoint.load(folder / CHECKPOINT).model()
+    return model.to(device, memory_format=torch.channels_last), likelihood
 
 
-def measure(variant: str, images: int, rounds: int) -> dict[str, float]:
-    """Median seconds of sampling and of a forward pass, and the memory that sampling adds, in MiB."""
-    machine.tune_allocator()
-    model, likelihood = trained(variant).model()
-    model.to(memory_format=torch.channels_last)
+def request_for(
+    model: AutoregressiveModel, images: int, device: torch.device, given_rows: int = 0
+) -> Request:
     classes = model.image.classes
-    request = Request(
-        noise=pixel_noise(0, 0, images, model.image_shape),
-        labels=None if classes is None else torch.arange(images) % classes,
-        given=torch.zeros(images, 1, 0, model.image.width, dtype=torch.long),
+    return Request(
+        noise=pixel_noise(0, 0, images, model.image_shape).to(device),
+        labels=None if classes is None else (torch.arange(images) % classes).to(device),
+        given=torch.zeros(images, 1, given_rows, model.image.width, dtype=torch.long, device=device),
     )
-    cpu = torch.device("cpu")
-    before = machine.peak_memory_bytes(cpu)
-    drawn = FastSampler(model, likelihood).draw(request)
-    memory = (machine.peak_memory_bytes(cpu) - before) / 2**20
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def measure_time(variant: str, images: int, rounds: int, device: torch.device) -> dict[str, float]:
+    """Median seconds of a batch, of a forward pass and of the reference sampler (extrapolated)."""
+    model, likelihood = trained(variant, device)
+    request = request_for(model, images, device)
+    sampler = FastSampler(model, likelihood)
+    drawn = sampler.draw(request).images
+    first = seconds(lambda: FastSampler(model, likelihood).draw(request), device)
     sampling, forward = [], []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        drawn = FastSampler(model, likelihood).draw(request)
-        sampling.append(time.perf_counter() - start)
-        with torch.inference_mode():
-            for _ in range(3):
-                start = time.perf_counter()
-                model(drawn.images, request.labels)
-                forward.append(time.perf_counter() - start)
+    with torch.inference_mode():
+        for _ in range(rounds):
+            sampling.append(seconds(lambda: sampler.draw(request), device))
+            forward += [seconds(lambda: model(drawn, request.labels), device) for _ in range(2)]
+    height = model.image.height
+    last_row = request_for(model, images, device, given_rows=height - 1)
+    row = seconds(lambda: ReferenceSampler(model, likelihood).draw(last_row), device)
     return {
         "sampling": statistics.median(sampling),
         "forward": statistics.median(forward),
-        "memory": memory,
-        "pixels": model.image.height * model.image.width,
+        "first": first,
+        "reference": row * height,
     }
 
 
-def child(variant: str, images: int, options: argparse.Namespace) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.sampling", "--child", variant, str(images)]
+def measure_memory(variant: str, images: int, what: str, device: torch.device) -> dict[str, float]:
+    """MiB that drawing a batch ("sampling") or a forward pass with gradients ("training") adds."""
+    model, likelihood = trained(variant, device)
+    request = request_for(model, images, device)
+    before = _forget_peak(device)
+    if what == "sampling":
+        FastSampler(model, likelihood).draw(request)
+    else:
+        x = torch.zeros(images, *model.image_shape, dtype=torch.long, device=device)
+        likelihood.log_prob(model(x, request.labels), x).sum()
+    return {"memory": (_peak(device) - before) / 2**20}
+
+
+def _forget_peak(device: torch.device) -> int:
+    """Bytes in use now; the peak is counted from here on."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: see proc_pid_clear_refs(5)
+    return _status("VmRSS")
+
+
+def _peak(device: torch.device) -> int:
+    return torch.cuda.max_memory_allocated() if device.type == "cuda" else _status("VmHWM")
+
+
+def _status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+
+
+def child(what: str, variant: str, images: int, options: argparse.Namespace) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.sampling", "--child", what, variant, str(images)]
     command += ["--rounds", str(options.rounds), "--threads", str(options.threads)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    command += ["--device", options.device]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def run_child(options: argparse.Namespace) -> dict[str, float]:
+    what, variant, images = options.child[0], options.child[1], int(options.child[2])
+    device = torch.device(options.device)
+    machine.tune_allocator()
+    machine.exact_float32()
+    if what == "time":
+        return measure_time(variant, images, options.rounds, device)
+    return measure_memory(variant, images, what, device)
+
+
+def row(variant: str, images: int, options: argparse.Namespace) -> str:
+    times = child("time", variant, images, options)
+    memory, training = (child(what, variant, images, options)["memory"] for what in ("sampling", "training"))
+    cells = [
+        variant,
+        str(images),
+        f"{images / times['sampling']:.0f}",
+        f"{times['sampling'] / times['forward']:.2f}",
+        f"{times['first'] / times['forward']:.1f}",
+        f"{times['reference'] / times['sampling']:.0f}",
+        f"{memory:.0f}",
+        f"{training:.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -79,11 +156,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 64, 256])
-    parser.add_argument("--child", nargs=2, metavar=("VARIANT", "IMAGES"), help=argparse.SUPPRESS)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--child", nargs=3, metavar=("WHAT", "VARIANT", "IMAGES"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.child:
-        print(json.dumps(measure(options.child[0], int(options.child[1]), options.rounds)))
+        print(json.dumps(run_child(options)))
         return
     variants = list(load_benchmark(CONFIG).variants)
     pixelcnn(["plan", CONFIG])
@@ -91,20 +169,13 @@ def main() -> None:
     for variant in variants:
         if status := pixelcnn(["train", CONFIG, "--variant", variant, "--seed", "0"]):
             sys.exit(status)
-    cpu = torch.device("cpu")
-    print(f"{machine.device_name(cpu)}, {options.threads} threads, float32, torch {torch.__version__}, "
-          f"n={options.rounds}")  # fmt: skip
-    print("| architecture | batch | images/s | in forward passes | speed-up (extrapolated) | memory, MiB |")
-    print("|---|--:|--:|--:|--:|--:|")
+    print(f"{machine.device_name(torch.device(options.device))}, {options.threads} threads, float32, "
+          f"torch {torch.__version__}, n={options.rounds}")  # fmt: skip
+    print(f"| {' | '.join(HEADER)} |")
+    print("|---|" + "--:|" * (len(HEADER) - 1))
     for variant in variants:
         for images in options.batches:
-            found = child(variant, images, options)
-            seconds, forward = found["sampling"], found["forward"]
-            print(
-                f"| {variant} | {images} | {images / seconds:.0f} | {seconds / forward:.2f} "
-                f"| {forward * found['pixels'] / seconds:.0f} | {found['memory']:.0f} |",
-                flush=True,
-            )
+            print(row(variant, images, options), flush=True)
 
 
 if __name__ == "__main__":

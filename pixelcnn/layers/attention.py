@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from pixelcnn.layers.base import CausalLayer, Seen, coordinates
 from pixelcnn.layers.incremental import Call, Stream
 from pixelcnn.layers.memory import Window
-
 
 #: Scores computed at once while sampling.
 SCORES = 500_000
@@ -65,7 +63,7 @@ class CausalSelfAttention(CausalLayer):
         shape = (program.images, self.heads, inner, height * width)
         keys, values = (program.memory(*shape) for _ in range(2))
 
-        def stage(window: Window, out: Tensor) -> Iterator[Call]:
+        def stage(window: Window, out: Tensor) -> tuple[Call]:
             pixels, images = window.end - window.first, window.images
             row, column = program.schedule.pixel(window.front, window.first)
             start = row * width + column
@@ -89,7 +87,7 @@ class CausalSelfAttention(CausalLayer):
                 attended = _attended(q, past[0], past[1], later)
                 out.view(pixels, -1, self.heads, inner).copy_(attended.permute(2, 0, 1, 3))
 
-            yield attend
+            return (attend,)
 
         attended = program.operation(qkv.lateness, channels, (qkv,), stage)
         return program.linear(attended, lambda: self.to_out.weight[:, :, 0, 0], self.to_out.bias)

@@ -48,16 +48,15 @@ class Stream(Symbol):
 
     def at(self, window: Window) -> Tensor:
         """Their memory: [pixels · images, C], the images of a pixel beside each other."""
-        place = window.places.get(self)
-        if place is None:
-            place = window.places[self] = self._place(window)
-        return place
-
-    def _place(self, window: Window) -> Tensor:
         if self.kept is not None and window.images is None:
             return self.kept(window).view(-1, self.channels)
+        # Streams of a window share few pieces of scratch memory.
         assert self.scratch is not None
-        return self.program.scratch(self.scratch, self.channels, window)
+        place = window.scratch.get(self.scratch)
+        if place is None:
+            place = self.program.scratch(self.scratch, self.channels, window)
+            window.scratch[self.scratch] = place
+        return place
 
     def __add__(self, other: Stream) -> Stream:
         return self.program.add(self, other)
@@ -72,16 +71,19 @@ class _Operation:
 
     output: Stream
     inputs: tuple[Stream, ...]
-    stage: Callable[[Window], Iterable[Call]]
+    stage: Callable[[Window, Tensor], Iterable[Call]]
     in_place: bool
 
-    def calls(self, window: Window) -> Iterator[Call]:
+    def calls(self, window: Window) -> Iterable[Call]:
         """What is to be done at a window."""
-        yield from self.stage(window)
-        ring = self.output.ring
-        if ring is not None and window.images is not None:
-            new = self.output.at(window).view(-1, window.images.shape[0], self.output.channels)
-            yield partial(ring.view(window).index_copy_, 1, window.images, new)
+        output, ring, images = self.output, self.output.ring, window.images
+        if images is None and output.kept is not None and ring is None:
+            return ()  # it is there
+        calls = self.stage(window, output.at(window))
+        if images is None or ring is None:
+            return calls
+        new = output.at(window).view(-1, images.shape[0], output.channels)
+        return (*calls, partial(ring.view(window).index_copy_, 1, images, new))
 
 
 class Program:
@@ -112,8 +114,7 @@ class Program:
     ) -> Stream:
         """A new stream: the calls of `stage` put its features at a window into the tensor given."""
         stream = Stream(self, lateness, channels)
-        whole = _Operation(stream, tuple(inputs), lambda window: stage(window, stream.at(window)), in_place)
-        self._operations.append(whole)
+        self._operations.append(_Operation(stream, tuple(inputs), stage, in_place))
         return stream
 
     def prepared(self, compute: Callable[[], Tensor]) -> list[Tensor]:
@@ -132,7 +133,12 @@ class Program:
     def memory(self, *shape: int) -> list[Tensor]:
         """A list whose only item is, from the begin of each batch on, memory of this shape."""
         held: list[Tensor] = []
-        self._beginnings.append(lambda: held or held.append(self.like.new_zeros(shape)))
+
+        def begin() -> None:
+            if not held:
+                held.append(self.like.new_zeros(shape))
+
+        self._beginnings.append(begin)
         return held
 
     def source(self, channels: int, compute: Callable[[], Tensor]) -> Stream:
@@ -179,11 +185,10 @@ class Program:
         """weight() [out, in] times the channels of each pixel, plus bias [out]."""
         matrix = self.prepared(lambda: weight().t())
 
-        def stage(window: Window, out: Tensor) -> Iterator[Call]:
+        def stage(window: Window, out: Tensor) -> tuple[Call]:
             if bias is None:
-                yield partial(torch.mm, x.at(window), matrix[0], out=out)
-            else:
-                yield partial(torch.addmm, bias, x.at(window), matrix[0], out=out)
+                return (partial(torch.mm, x.at(window), matrix[0], out=out),)
+            return (partial(torch.addmm, bias, x.at(window), matrix[0], out=out),)
 
         return self.operation(x.lateness, len(weight()), (x,), stage)
 
@@ -203,10 +208,10 @@ class Program:
         """x plus a vector for each image, `compute()` [N, C], asked for anew for every batch."""
         vectors = self.prepared(compute)
 
-        def stage(window: Window, out: Tensor) -> Iterator[Call]:
+        def stage(window: Window, out: Tensor) -> tuple[Call]:
             added = vectors[0] if window.images is None else vectors[0][window.images]
             values, sums = (part.view(-1, *added.shape) for part in (x.at(window), out))
-            yield partial(torch.add, values, added, out=sums)
+            return (partial(torch.add, values, added, out=sums),)
 
         return self.operation(x.lateness, x.channels, (x,), stage, in_place=True)
 
@@ -318,9 +323,11 @@ class Program:
     ) -> Stream:
         """A stream that lies at view(window) [pixels, N, C]; only some of its images must be copied."""
 
-        def stage(window: Window, out: Tensor) -> Iterator[Call]:
-            if window.images is not None:
-                yield _join([view(window.whole)], window, out)
+        def stage(window: Window, out: Tensor) -> tuple[Call]:
+            assert window.images is not None
+            place = view(window.whole)
+            picked = out.view(place.shape[0], -1, channels)
+            return (partial(torch.index_select, place, 1, window.images, out=picked),)
 
         stream = self.operation(lateness, channels, inputs, stage)
         stream.kept = view
@@ -353,11 +360,11 @@ class Program:
             plus = self.align(plus, lateness)
             inputs.append(plus)
 
-        def stage(window: Window, out: Tensor) -> Iterator[Call]:
+        def stage(window: Window, out: Tensor) -> tuple[Call, Call]:
             features = self.scratch(_JOINED, joined, window)
-            yield _join(views(window), window, features)
             start = plus.at(window) if isinstance(plus, Stream) else plus
-            yield partial(torch.addmm, start, features, matrix[0], out=out)
+            join = _join(views(window), window, features)
+            return join, partial(torch.addmm, start, features, matrix[0], out=out)
 
         return self.operation(lateness, len(weight()[0]), inputs, stage)
 

@@ -16,7 +16,7 @@ from pixelcnn.layers.schedules import Schedule
 Tap = tuple[int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Window:
     """Lines first..end-1 of a front, of all images or of those with these indices."""
 
@@ -24,8 +24,8 @@ class Window:
     first: int
     end: int
     images: Tensor | None = None
-    #: Where streams lie at it, as far as that has been looked up.
-    places: dict[object, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    #: The pieces of scratch memory that were looked up for it, by their number.
+    scratch: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def whole(self) -> Window:

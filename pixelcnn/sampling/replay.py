@@ -6,7 +6,9 @@ do themselves; a captured graph starts them all at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator
 
 import torch
 
@@ -17,19 +19,20 @@ class Recorder:
     """Turns calls on memory that stays where it is into one call that can be repeated."""
 
     def __init__(self, device: torch.device) -> None:
-        self._on_gpu = device.type == "cuda"
+        #: Whether what is recorded must run without a look at what it computes.
+        self.captures = device.type == "cuda"
         # Graphs that run one after the other can share the memory of what they compute in between.
-        self._pool = torch.cuda.graph_pool_handle() if self._on_gpu else None
+        self._pool = torch.cuda.graph_pool_handle() if self.captures else None
 
     def record(self, calls: Iterable[Call]) -> Call:
-        """All of them in their order. On a GPU they run once now, since what is captured must be warm."""
+        """All of them in their order. What is captured runs once now, since it must be warm."""
         prepared = list(calls)
 
         def run() -> None:
             for call in prepared:
                 call()
 
-        return self._captured(run) if self._on_gpu else run
+        return self._captured(run) if self.captures and prepared else run
 
     def _captured(self, run: Call) -> Call:
         """See "CUDA Graphs" in PyTorch's notes on CUDA semantics: warm up on a side stream, then capture."""
@@ -42,3 +45,15 @@ class Recorder:
         with torch.cuda.graph(graph, pool=self._pool):
             run()
         return graph.replay
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Make many objects that stay: garbage collection would look at all others again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,8 +14,11 @@ from pixelcnn.layers.memory import Fronts, Window
 from pixelcnn.layers.schedules import Rows, Schedule
 from pixelcnn.likelihoods import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
-from pixelcnn.sampling.replay import Recorder
+from pixelcnn.sampling.replay import Recorder, uncollected
 from pixelcnn.sampling.request import Drawn, OnStep, Request
+
+#: From so many images on the arithmetic of a pass outweighs the cost of starting it.
+MANY = 64
 
 
 class Run:
@@ -51,7 +56,8 @@ class Run:
         self._load(request)
         first, last = self._program.first_step, self._schedule.steps
         if not self._steps:
-            self._steps = [self._recorder.record(self._step(step)) for step in range(first, last)]
+            with uncollected():
+                self._steps = [self._recorder.record(self._step(step)) for step in range(first, last)]
             self._load(request)  # recording may have run the steps
         for step, run in enumerate(self._steps, start=first):
             run()
@@ -141,14 +147,16 @@ class RowsRun(Run):
         """`sees_itself`: whether some features depend on the pixel that they are at."""
         super().__init__(model, likelihood, schedule, lateness, request)
         self._sees_itself = sees_itself
-        self._narrows = request.noise.device.type == "cpu"
+        self._narrows = not self._recorder.captures
         self._changed = torch.zeros(
             schedule.width, self._images_count, dtype=torch.bool, device=request.noise.device
         )
-        #: What draws again the pixels of a row from some column on, of all images.
-        self._again: dict[tuple[int, int, int], Call] = {}
-        import os
-        self._together = int(os.environ.get("TOGETHER", "28"))
+        #: What draws the part of a row that begins at a column.
+        self._parts: dict[tuple[int, int], Call] = {}
+        # Parts of a row need fewer pixels drawn again, but more passes; what a pass costs beyond its
+        # arithmetic counts less in larger batches, and on a GPU most.
+        parts = 3 if self._narrows and self._images_count >= MANY else 1
+        self._together = math.ceil(schedule.width / parts)
 
     def _step(self, step: int) -> Iterator[Call]:
         yield from self._program.advance(step, up_to=0)  # the rest is done by passes over the row
@@ -170,37 +178,40 @@ class RowsRun(Run):
             return
         width = self._schedule.width
         for first in range(0, width, self._together):
-            window = Window(step, first, min(width, first + self._together))
+            part = window = Window(step, first, min(width, first + self._together))
             while window.first < window.end:
-                self._draw_again(window)
+                if window.images is None and window.first == first:
+                    self._draw_part(part)
+                else:
+                    for call in self._pass(window):
+                        call()
                 window = self._unsettled(window)
 
-    def _draw_again(self, window: Window) -> None:
-        if window.images is not None:
-            for call in self._pass(window):
-                call()
-            return
-        key = window.front, window.first, window.end
-        if key not in self._again:
-            self._again[key] = self._recorder.record(self._pass(window))
-        self._again[key]()
+    def _draw_part(self, part: Window) -> None:
+        """Draw a part of a row, of all images: that comes again with every batch."""
+        key = part.front, part.first
+        if key not in self._parts:
+            self._parts[key] = self._recorder.record(self._pass(part))
+        self._parts[key]()
 
     def _unsettled(self, window: Window) -> Window:
         """What must be drawn again after a window was; it is empty if nothing need be."""
-        end = window.end
+        nothing = Window(window.front, window.end, window.end)
         picked = self._images_count if window.images is None else len(window.images)
         # Unless features see their own pixel, a pixel changes nothing until the one after it.
         after = 0 if self._sees_itself else 1
-        changed = self._changed[window.first : end - after, :picked]
-        if not changed.any():
-            return Window(window.front, end, end)
+        changed = self._changed[window.first : window.end - after, :picked]
         if not self._narrows:
-            return window
-        first = window.first + int(changed.any(1).int().argmax()) + after
-        moved = changed.any(0).nonzero()[:, 0]
-        images = moved if window.images is None else window.images[moved]
-        # Picking images costs copies; it pays where enough of them have settled.
-        return Window(window.front, first, end, images if len(images) < float(__import__("os").environ.get("NARROW","0.7")) * self._images_count else None)
+            return window if changed.any() else nothing
+        columns, moved = np.nonzero(changed.numpy())  # faster than torch for so few
+        if not len(columns):
+            return nothing
+        moved = np.unique(moved)
+        images = None
+        if len(moved) < 0.7 * self._images_count:  # picking costs copies
+            images = torch.from_numpy(moved)
+            images = images if window.images is None else window.images[images]
+        return Window(window.front, window.first + int(columns[0]) + after, window.end, images)
 
     def _pass(self, window: Window) -> Iterator[Call]:
         """Draw a window from its pixels as they are, and note which have changed."""
