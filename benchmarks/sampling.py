@@ -42,7 +42,7 @@ def trained(variant: str, device: torch.device) -> tuple[AutoregressiveModel, Li
     benchmark = load_benchmark(CONFIG)
     folder = benchmark.run_directory(benchmark.run(next(iter(benchmark.datasets)), variant, 0))
     model, likelihood = checkpoint.load(folder / CHECKPOINT).model()
-    return model.to(device, memory_format=torch.channels_last), likelihood
+    return model.to(device).to(memory_format=torch.channels_last), likelihood
 
 
 def request_for(

@@ -33,6 +33,19 @@ class Window:
         return Window(self.front, self.first, self.end)
 
 
+def picked(values: Tensor, images: Tensor | None, axis: int) -> Tensor:
+    """The values of these images, or of all."""
+    return values if images is None else values.index_select(axis, images)
+
+
+def put(place: Tensor, values: Tensor, images: Tensor | None, axis: int) -> None:
+    """Have `place`, of all images, get the values of these."""
+    if images is None:
+        place.copy_(values)
+    else:
+        place.index_copy_(axis, images, values)
+
+
 class Canvas:
     """Values at every pixel by its place, [H, N, W, C], with a margin of zeros above and at the sides."""
 

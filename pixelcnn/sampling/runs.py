@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pixelcnn.layers.incremental import Call
-from pixelcnn.layers.memory import Fronts, Window
+from pixelcnn.layers.memory import Fronts, Window, picked, put
 from pixelcnn.layers.schedules import Rows, Schedule
 from pixelcnn.likelihoods import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
@@ -106,7 +106,7 @@ class Run:
         if self._recorded is not None:
             place, parameters = self._recorded.view(window.whole), self._parameters.at(window)
             new = parameters.view(len(place), -1, place.shape[2])
-            yield lambda: _put(place, window, new)
+            yield lambda: put(place, new, window.images, 1)
 
 
 class WavefrontRun(Run):
@@ -196,22 +196,26 @@ class RowsRun(Run):
 
     def _unsettled(self, window: Window) -> Window:
         """What must be drawn again after a window was; it is empty if nothing need be."""
-        nothing = Window(window.front, window.end, window.end)
-        picked = self._images_count if window.images is None else len(window.images)
         # Unless features see their own pixel, a pixel changes nothing until the one after it.
         after = 0 if self._sees_itself else 1
-        changed = self._changed[window.first : window.end - after, :picked]
+        changed = self._changed_of(window, window.end - after)
         if not self._narrows:
-            return window if changed.any() else nothing
-        columns, moved = np.nonzero(changed.numpy())  # faster than torch for so few
-        if not len(columns):
-            return nothing
-        moved = np.unique(moved)
+            return window if changed.any() else Window(window.front, window.end, window.end)
+        flags = changed.numpy()  # faster than torch for so few
+        columns = flags.any(axis=1)
+        if not columns.any():
+            return Window(window.front, window.end, window.end)
+        moved = np.flatnonzero(flags.any(axis=0))
         images = None
         if len(moved) < 0.7 * self._images_count:  # picking costs copies
             images = torch.from_numpy(moved)
             images = images if window.images is None else window.images[images]
-        return Window(window.front, window.first + int(columns[0]) + after, window.end, images)
+        return Window(window.front, window.first + int(columns.argmax()) + after, window.end, images)
+
+    def _changed_of(self, window: Window, end: int) -> Tensor:
+        """Which pixels of a window, up to a column, the last draw has changed: bool [pixels, images]."""
+        images = self._images_count if window.images is None else window.images.shape[0]
+        return self._changed[window.first : end, :images]
 
     def _pass(self, window: Window) -> Iterator[Call]:
         """Draw a window from its pixels as they are, and note which have changed."""
@@ -219,26 +223,13 @@ class RowsRun(Run):
         yield from self._recording(window)
         parameters, whole = self._parameters.at(window), window.whole
         images, noise, seen = self._images.view(whole), self._noise.view(whole), self._seen(whole)
-        picked = self._images_count if window.images is None else len(window.images)
-        changed = self._changed[window.first : window.end, :picked]
+        chosen = window.images
+        changed = self._changed_of(window, window.end)
 
         def draw() -> None:
-            pixels = self._sampled(parameters, _picked(noise, window))
-            changed.copy_((pixels != _picked(images, window)).any(2))
-            _put(images, window, pixels)
-            _put(seen, window, self._scaled(pixels))
+            pixels = self._sampled(parameters, picked(noise, chosen, 1))
+            changed.copy_((pixels != picked(images, chosen, 1)).any(2))
+            put(images, pixels, chosen, 1)
+            put(seen, self._scaled(pixels), chosen, 1)
 
         yield draw
-
-
-def _picked(values: Tensor, window: Window) -> Tensor:
-    """The images of a window out of all: [pixels, N, C] -> [pixels, images, C]."""
-    return values if window.images is None else values.index_select(1, window.images)
-
-
-def _put(place: Tensor, window: Window, values: Tensor) -> None:
-    """Have `place`, of all images, get the values of those of a window."""
-    if window.images is None:
-        place.copy_(values)
-    else:
-        place.index_copy_(1, window.images, values)
