@@ -1,12 +1,13 @@
 """The fast sampler against one forward pass of the same batch, and against the reference sampler.
 
-    python -m benchmarks.sampling [--rounds 5] [--threads 2] [--batches 1 16 64 256] [--device cpu]
+    python -m benchmarks.sampling [--rounds 5] [--processes 3] [--threads 2] [--batches ...] [--device cpu]
 
 Trains the networks of benchmarks/sampling.yaml first, if their checkpoints are not there (some minutes).
-A round draws a batch and then passes the images forward twice; medians over all rounds. "First batch" is the
-one that the sampler prepares its work for, which later batches of the same size use again. The reference
-sampler makes a pass for every pixel: timed over one row and extrapolated to all. Peak memory is what one
-batch adds in a process of its own, and what one forward pass of it adds that training could go back through.
+A round draws a batch and then passes the images forward twice; medians over the rounds of a process, then
+over processes (with their range). "First batch" is the one that the sampler prepares its work for, which
+later batches of the same size use again. The reference sampler makes a pass for every pixel: timed over one
+row and extrapolated to all. Peak memory is what one batch adds in a process of its own, and what one
+forward pass of it adds that training could go back through.
 """
 
 from __future__ import annotations
@@ -135,18 +136,23 @@ def run_child(options: argparse.Namespace) -> dict[str, float]:
     return measure_memory(variant, images, what, device)
 
 
-def row(variant: str, images: int, options: argparse.Namespace) -> str:
-    times = child("time", variant, images, options)
-    memory, training = (child(what, variant, images, options)["memory"] for what in ("sampling", "training"))
+def row(variant: str, images: int, times: list[dict[str, float]], options: argparse.Namespace) -> str:
+    """A line of the table, from what several processes have measured."""
+
+    def median(key: str, per: str) -> float:
+        return statistics.median(found[key] / found[per] for found in times)
+
+    ratios = [found["sampling"] / found["forward"] for found in times]
+    memory = {what: child(what, variant, images, options)["memory"] for what in ("sampling", "training")}
     cells = [
         variant,
         str(images),
-        f"{images / times['sampling']:.0f}",
-        f"{times['sampling'] / times['forward']:.2f}",
-        f"{times['first'] / times['forward']:.1f}",
-        f"{times['reference'] / times['sampling']:.0f}",
-        f"{memory:.0f}",
-        f"{training:.0f}",
+        f"{images / statistics.median(found['sampling'] for found in times):.0f}",
+        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        f"{median('first', 'forward'):.1f}",
+        f"{median('reference', 'sampling'):.0f}",
+        f"{memory['sampling']:.0f}",
+        f"{memory['training']:.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -154,6 +160,7 @@ def row(variant: str, images: int, options: argparse.Namespace) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 64, 256])
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -170,12 +177,14 @@ def main() -> None:
         if status := pixelcnn(["train", CONFIG, "--variant", variant, "--seed", "0"]):
             sys.exit(status)
     print(f"{machine.device_name(torch.device(options.device))}, {options.threads} threads, float32, "
-          f"torch {torch.__version__}, n={options.rounds}")  # fmt: skip
+          f"torch {torch.__version__}, {options.processes} processes of {options.rounds} rounds")  # fmt: skip
     print(f"| {' | '.join(HEADER)} |")
     print("|---|" + "--:|" * (len(HEADER) - 1))
-    for variant in variants:
-        for images in options.batches:
-            print(row(variant, images, options), flush=True)
+    cells = [(variant, images) for variant in variants for images in options.batches]
+    # The machine may be slower for a minute: the processes of a cell run minutes apart.
+    found = [[child("time", *cell, options) for cell in cells] for _ in range(options.processes)]
+    for number, (variant, images) in enumerate(cells):
+        print(row(variant, images, [times[number] for times in found], options), flush=True)
 
 
 if __name__ == "__main__":
