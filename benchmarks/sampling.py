@@ -58,10 +58,11 @@ def request_for(
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
     start = time.perf_counter()
     work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    wait()
     return time.perf_counter() - start
 
 
@@ -171,10 +172,9 @@ def main() -> None:
         print(json.dumps(run_child(options)))
         return
     variants = list(load_benchmark(CONFIG).variants)
-    pixelcnn(["plan", CONFIG])
-    pixelcnn(["prepare", CONFIG])
-    for variant in variants:
-        if status := pixelcnn(["train", CONFIG, "--variant", variant, "--seed", "0"]):
+    trainings = [["train", CONFIG, "--variant", variant, "--seed", "0"] for variant in variants]
+    for command in (["plan", CONFIG], ["prepare", CONFIG], *trainings):
+        if status := pixelcnn(command):
             sys.exit(status)
     print(f"{machine.device_name(torch.device(options.device))}, {options.threads} threads, float32, "
           f"torch {torch.__version__}, {options.processes} processes of {options.rounds} rounds")  # fmt: skip

@@ -166,6 +166,7 @@ def _sample(options: argparse.Namespace) -> None:
     for flag, value in (("-n", options.n), ("--batch-size", options.batch_size)):
         if value is not None and value < 1:
             raise UserError(f"{flag}: must be at least 1, got {value}")
+    _check_sample_files(options)
     wanted = None if options.labels is None else _labels(options.labels)
     model, likelihood = _checkpoint(spec, run_dir).model()
     model.to(_device(benchmark, options))
@@ -197,6 +198,22 @@ def _sample(options: argparse.Namespace) -> None:
         progress = sampling_progress(f"completing for {spec.name}", sys.stderr)
         draw_completions(model, likelihood, test, n, wanted, arrays, grid, on_progress=progress, **how)
         print(f"{grid}: completions of {n} test images")
+
+
+def _check_sample_files(options: argparse.Namespace) -> None:
+    """What the report shows of a run must be what the config says."""
+    if options.out is not None and options.also_complete:
+        raise UserError("--also-complete: writes two files, --out names one; use --complete for the second")
+    asked = {
+        "-n": options.n,
+        "--labels": options.labels,
+        "--temperature": options.temperature,
+        "--sampling-seed": options.sampling_seed,
+    }
+    if options.out is None and (flags := [flag for flag, value in asked.items() if value is not None]):
+        raise UserError(
+            f"{flags[0]}: needs --out: the report shows what is in the run's folder, drawn as the config says"
+        )
 
 
 def _labels(text: str) -> list[int]:

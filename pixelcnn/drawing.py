@@ -18,6 +18,8 @@ from pixelcnn.likelihoods import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling import sample
 
+#: Images in a grid: thousands make no picture.
+SHOWN = 100
 #: How often each test image is completed.
 TIMES = 4
 #: Noise of completions must not be that of samples: their seed is so much further on.
@@ -47,12 +49,12 @@ def draw_samples(
     grid: Path,
     **how: Any,
 ) -> None:
-    """Draw `n` images into an .npz file and as a grid; `how` goes to `sample`."""
+    """Draw `n` images into an .npz file, the first of them as a grid; `how` goes to `sample`."""
     images = sample(model, likelihood, n, y=y, **how).numpy()
     labels = np.full(n, -1) if y is None else y.numpy()
     with atomic(arrays) as temporary:
         np.savez_compressed(temporary, images=images, labels=labels, seed=how["seed"])
-    save_grid(grid, images, model.image.levels)
+    save_grid(grid, images[:SHOWN], model.image.levels)
 
 
 def draw_completions(
@@ -93,4 +95,4 @@ def draw_completions(
         np.savez_compressed(
             temporary, originals=originals, completions=completions, given_rows=rows, labels=labels, seed=seed
         )
-    save_completions(grid, originals, completions, rows, model.image.levels)
+    save_completions(grid, originals[:SHOWN], completions[:SHOWN], rows, model.image.levels)

@@ -167,9 +167,10 @@ def check_fast_sampler(model: AutoregressiveModel, likelihood: Likelihood) -> It
     image, n = model.image, 6
     labels = _labels(image, n, torch.Generator().manual_seed(6))
     nothing_given = torch.zeros(n, image.channels, 0, image.width, dtype=torch.long)
+    other = None if labels is None or image.classes is None else (labels + 1) % image.classes
     before, request = (
-        Request(pixel_noise(seed, 0, n, model.image_shape), labels, nothing_given, with_parameters=True)
-        for seed in (1, 0)
+        Request(pixel_noise(seed, 0, n, model.image_shape), y, nothing_given, with_parameters=True)
+        for seed, y in ((1, other), (0, labels))
     )
     try:
         orders = [(order, FastSampler(model, likelihood, order)) for order in ORDERS]

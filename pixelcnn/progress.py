@@ -38,7 +38,7 @@ class TrainingProgress:
 
 
 def bar(stream: TextIO, name: str, done: int, total: int) -> None:
-    """Redraw a bar in the current line of a terminal; ends the line when all is done."""
+    """Redraw a bar in the current line of a terminal; its caller ends the line."""
     filled = BAR * done // total
     text = f"\r\033[K{name} [{'#' * filled}{'.' * (BAR - filled)}] {done}/{total}"
     print(text, end="", file=stream, flush=True)

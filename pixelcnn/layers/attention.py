@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelcnn.layers.base import CausalLayer, Seen, coordinates
-from pixelcnn.layers.incremental import Call, Stream
+from pixelcnn.layers.incremental import NEVER, Call, Stream
 from pixelcnn.layers.memory import Window, picked, put
 
-#: Scores computed at once while sampling.
-SCORES = 1_000_000
+#: Scores computed at once while sampling: on a CPU as many as its cache holds.
+SCORES, SCORES_ON_GPU = 1_000_000, 30_000_000
 
 
 class CausalSelfAttention(CausalLayer):
@@ -54,15 +54,16 @@ class CausalSelfAttention(CausalLayer):
         program = x.program
         height, width = program.schedule.height, program.schedule.width
         channels = self.to_out.in_channels
-        everything = program.schedule.offset(-1, width - 1)[0] if height > 1 and width > 1 else 0
+        # Keys of the row above must be there, up to its end; then fronts are also neighbours in raster order.
+        in_time = height == 1 or width == 1 or program.schedule.offset(-1, width - 1)[0] <= 0
         qkv = program.linear(x, lambda: self.to_qkv.weight[:, :channels, 0, 0], self.to_qkv.bias)
-        qkv = program.align(qkv, x.lateness + max(0, everything))
         place = program.prepared(lambda: self._place(height, width))
         inner = channels // self.heads
         # Keys are kept transposed: the products below then run along neighbouring numbers.
         keys = program.memory(program.images, self.heads, inner, height * width)
         values = program.memory(program.images, self.heads, height * width, inner)
-        scores = program.memory(max(SCORES, self.heads * height * width * program.schedule.lines))
+        together = SCORES_ON_GPU if program.like.is_cuda else SCORES
+        scores = program.memory(max(together, self.heads * height * width * program.schedule.lines))
 
         def stage(window: Window, out: Tensor) -> tuple[Call]:
             pixels, images = window.end - window.first, window.images
@@ -84,7 +85,7 @@ class CausalSelfAttention(CausalLayer):
 
             return (attend,)
 
-        attended = program.operation(qkv.lateness, channels, (qkv,), stage)
+        attended = program.operation(qkv.lateness if in_time else NEVER, channels, (qkv,), stage)
         return program.linear(attended, lambda: self.to_out.weight[:, :, 0, 0], self.to_out.bias)
 
     def _place(self, height: int, width: int) -> Tensor:
@@ -104,7 +105,7 @@ def _attended(q: Tensor, keys: Tensor, values: Tensor, later: Tensor, memory: Te
     pixels = keys.shape[3]
     q, keys, values = ((q * channels**-0.5).flatten(0, 1), keys.flatten(0, 1), values.flatten(0, 1))
     attended = torch.empty_like(q, memory_format=torch.contiguous_format)
-    together = heads * max(1, SCORES // (heads * p * pixels))
+    together = heads * max(1, len(memory) // (heads * p * pixels))
     for first in range(0, n * heads, together):
         of = slice(first, min(first + together, n * heads))
         scores = memory[: (of.stop - first) * p * pixels].view(-1, p, pixels)

@@ -28,7 +28,7 @@ class Seen(Symbol):
     def __init__(self, sets: Tensor) -> None:
         self.sets = sets
 
-    def __add__(self, other: Seen) -> Seen:
+    def plus(self, other: Seen) -> Seen:
         return Seen(self.sets | other.sets)
 
 

@@ -7,7 +7,8 @@ as often as a sampler asks for; what was prepared for one batch is called again 
 
 The lateness of a stream says when: its features at front t are final in step t + lateness. Pixels
 are drawn at the end of their step, so theirs is 1; that of a layer follows from its taps. A stream of
-lateness 0 or less can be computed in its step; one of lateness 1 depends on pixels of its own front.
+lateness 0 or less can be computed in its step; one of lateness 1 depends on pixels of its own front, one
+of a greater lateness on pixels of later fronts, and a later layer must leave these out.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from torch import Tensor
 
 from pixelcnn.layers.memory import Canvas, Fronts, Ring, Tap, Window, in_rows
 from pixelcnn.layers.schedules import Schedule
-from pixelcnn.layers.symbols import Symbol
+from pixelcnn.layers.symbols import NoForm, Symbol
 
 #: Does a bit of work on memory that is known beforehand.
 Call = Callable[[], Any]
+#: The lateness of what cannot be computed in the order of a schedule.
+NEVER = 10**9
 #: The number of the scratch memory of features put beside each other; those of streams come after it.
 _JOINED = 0
 
@@ -58,7 +61,7 @@ class Stream(Symbol):
             window.scratch[self.scratch] = place
         return place
 
-    def __add__(self, other: Stream) -> Stream:
+    def plus(self, other: Stream) -> Stream:
         return self.program.add(self, other)
 
 
@@ -194,6 +197,8 @@ class Program:
 
     def add(self, a: Stream, b: Stream) -> Stream:
         """a + b."""
+        if a.channels != b.channels:
+            raise NoForm(f"features of {a.channels} and of {b.channels} channels are added")
         lateness = max(a.lateness, b.lateness)
         a, b = self.align(a, lateness), self.align(b, lateness)
         return self.operation(
@@ -276,19 +281,16 @@ class Program:
         return min(0, *(lateness for lateness, _ in self._stages))
 
     @property
-    def features_see_their_own_front(self) -> bool:
-        """Whether features depend on pixels of their own front, apart from the pixels themselves."""
-        return any(
-            operation.output.lateness > 0 and not operation.output.is_source
-            for _, operations in self._stages
-            for operation in operations
-        )
+    def latest(self) -> int:
+        """The greatest lateness of any features but the pixels themselves; at least 0."""
+        outputs = (operation.output for _, operations in self._stages for operation in operations)
+        return max((stream.lateness for stream in outputs if not stream.is_source), default=0)
 
-    def advance(self, step: int, up_to: int = 1) -> Iterator[Call]:
-        """Compute all of at most such a lateness that is final in this step."""
+    def advance(self, step: int, up_to: int | None = None) -> Iterator[Call]:
+        """Compute all that is final in this step, or what of it has at most such a lateness."""
         for lateness, operations in self._stages:
             front = step - lateness
-            if front < 0 or lateness > up_to:
+            if front < 0 or (up_to is not None and lateness > up_to):
                 continue
             first, end = self.schedule.span(front)
             window = Window(front, first, end) if front < self.schedule.steps and first < end else None
@@ -309,7 +311,7 @@ class Program:
                     yield from operation.calls(window)
 
     def scratch(self, number: int, channels: int, window: Window) -> Tensor:
-        """Memory for a window's features, [pixels · images, channels], that holds until its step ends."""
+        """Memory for a window's features, [pixels · images, channels], until their last use."""
         key = number, channels
         if key not in self._scratch:
             self._scratch[key] = self.like.new_empty(self.schedule.lines * self.images, channels)

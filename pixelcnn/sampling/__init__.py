@@ -72,23 +72,25 @@ def sample(
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    sampler = make_sampler(model, likelihood)
-    batches = []
-    for start in range(0, n, batch_size):
-        count = min(batch_size, n - start)
-        part = slice(start, start + count)
-        request = Request(
-            noise=pixel_noise(seed, start, count, model.image_shape).to(device),
-            labels=None if y is None else y[part].to(device),
-            given=given[part].long().to(device),
-            temperature=temperature,
-        )
+    try:
+        sampler = make_sampler(model, likelihood)
+        batches = []
+        for start in range(0, n, batch_size):
+            count = min(batch_size, n - start)
+            part = slice(start, start + count)
+            request = Request(
+                noise=pixel_noise(seed, start, count, model.image_shape).to(device),
+                labels=None if y is None else y[part].to(device),
+                given=given[part].long().to(device),
+                temperature=temperature,
+            )
 
-        def on_step(done: int, total: int, start: int = start, count: int = count) -> None:
-            on_progress(start + count * done // total, n)
+            def on_step(done: int, total: int, start: int = start, count: int = count) -> None:
+                on_progress(start + count * done // total, n)
 
-        batches.append(sampler.draw(request, on_step).images.to(torch.uint8).cpu())
-    model.train(was_training)
+            batches.append(sampler.draw(request, on_step).images.to(torch.uint8).cpu())
+    finally:
+        model.train(was_training)
     return torch.cat(batches)
 
 

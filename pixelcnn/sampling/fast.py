@@ -1,4 +1,4 @@
-"""The fast sampler: exact, in about the time of one forward pass, for any network of causal layers.
+"""The fast sampler: exact, in the time of one to a few forward passes of a batch, for causal layers.
 
 It runs the incremental form of a network front by front, so that every activation is computed once
 and kept. Two schedules, chosen by what the layers allow and by the number of images:
@@ -9,11 +9,13 @@ and kept. Two schedules, chosen by what the layers allow and by the number of im
   those of the row above), then all drawn at once from what the guess gives, and again with what was
   drawn, until nothing changes. As every pixel's noise is fixed, what is left is what pixel by pixel
   would have drawn (Wiggers and Hoogeboom 2020, "Predictive Sampling with Forecasting Autoregressive
-  Models", section 2). Images that have settled are left out, and so are the pixels before the first change.
+  Models", section 2). On a CPU images that have settled are left
+  out, and so are the pixels before the first change.
 """
 
 from __future__ import annotations
 
+import gc
 import math
 from typing import Literal
 
@@ -69,14 +71,17 @@ class FastSampler:
         schedule = Wavefront(*self._model.image_shape[1:], skew)
         return self._model.bind(schedule, 0, self._labels(0))[1].lateness <= 0
 
-    def _sees_itself(self) -> bool:
-        """Whether some features depend on the pixel that they are at: if each is a front of its own."""
+    def _ahead(self) -> int:
+        """0 if features see no pixel but earlier ones, 1 if some see also their own, 2 also the next ...
+
+        That is their lateness in an order in which a front is a pixel, and rows are far apart.
+        """
         height, width = self._model.image_shape[1:]
         program, parameters = self._model.bind(
-            Wavefront(height, width, max(width, self._skew)), 0, self._labels(0)
+            Wavefront(height, width, max(2 * width, self._skew)), 0, self._labels(0)
         )
         program.finish(program.align(parameters, 0))
-        return program.features_see_their_own_front
+        return program.latest
 
     def _labels(self, images: int) -> Tensor | None:
         if self._model.image.classes is None:
@@ -96,14 +101,19 @@ class FastSampler:
     def draw(self, request: Request, on_step: OnStep = lambda done, total: None) -> Drawn:
         """The images of a request."""
         like = next(self._model.parameters())
-        kind = (request.noise.shape, request.given.shape, request.temperature, request.with_parameters)
-        if self._run is None or self._kind != (*kind, like.dtype, like.device):
-            self._kind, self._run = (*kind, like.dtype, like.device), None  # frees its memory first
-            self._run = self._make_run(request)
+        kind = (
+            *(request.noise.shape, request.given.shape, request.temperature, request.with_parameters),
+            *(like.dtype, like.device, tuple(p.data_ptr() for p in self._model.parameters())),
+        )
+        if self._run is None or self._kind != kind:
+            if self._run is not None:
+                self._run = None
+                gc.collect()  # its parts know each other; their memory shall be free for the next one
+            self._kind, self._run = kind, self._make_run(request)
         return self._run.draw(request, on_step)
 
     def _make_run(self, request: Request) -> Run:
         schedule = self._schedule(len(request.noise))
         if isinstance(schedule, Rows):
-            return RowsRun(self._model, self._likelihood, schedule, 1, request, self._sees_itself())
+            return RowsRun(self._model, self._likelihood, schedule, 1, request, self._ahead())
         return WavefrontRun(self._model, self._likelihood, schedule, 0, request)

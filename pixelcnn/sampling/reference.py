@@ -22,12 +22,13 @@ class ReferenceSampler:
         _, _, height, width = noise.shape
         x = torch.zeros(noise.shape, dtype=torch.long, device=noise.device)
         x[:, :, :rows] = request.given
-        parameters = self._model(x, request.labels)
         for row in range(rows, height):
             for column in range(width):
                 parameters = self._model(x, request.labels)
-                drawn = self._likelihood.sample(parameters, noise, request.temperature)
-                x[:, :, row, column] = drawn[:, :, row, column]
+                pixel = (..., slice(row, row + 1), slice(column, column + 1))
+                x[pixel] = self._likelihood.sample(parameters[pixel], noise[pixel], request.temperature)
             on_step(row + 1, height)
+        if rows == height:
+            parameters = self._model(x, request.labels)
         # The last pass has seen every pixel that any parameter depends on.
         return Drawn(x, parameters)

@@ -16,35 +16,59 @@ from pixelcnn.layers.incremental import Call
 
 
 class Recorder:
-    """Turns calls on memory that stays where it is into one call that can be repeated."""
+    """Where work is recorded for a device; on a GPU its graphs run one after the other and share memory."""
 
     def __init__(self, device: torch.device) -> None:
+        self.device = device
         #: Whether what is recorded must run without a look at what it computes.
         self.captures = device.type == "cuda"
-        # Graphs that run one after the other can share the memory of what they compute in between.
-        self._pool = torch.cuda.graph_pool_handle() if self.captures else None
+        if self.captures:
+            with torch.cuda.device(device):
+                self._pool, self._side = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
 
-    def record(self, calls: Iterable[Call]) -> Call:
-        """All of them in their order. What is captured runs once now, since it must be warm."""
-        prepared = list(calls)
+    def record(self, calls: Iterable[Call]) -> Work:
+        """Work that makes all these calls in their order."""
+        return Work(self, list(calls))
 
-        def run() -> None:
-            for call in prepared:
-                call()
+    def warm_up(self, run: Call) -> None:
+        """Run what is to be captured as it is, on a side stream (PyTorch's notes on CUDA graphs)."""
+        with torch.cuda.device(self.device):
+            self._side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._side):
+                run()
+            torch.cuda.current_stream().wait_stream(self._side)
 
-        return self._captured(run) if self.captures and prepared else run
-
-    def _captured(self, run: Call) -> Call:
-        """See "CUDA Graphs" in PyTorch's notes on CUDA semantics: warm up on a side stream, then capture."""
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            run()
-        torch.cuda.current_stream().wait_stream(side)
+    def capture(self, run: Call) -> Call:
+        """What repeats a run, which does not happen now."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
+        with torch.cuda.device(self.device), torch.cuda.graph(graph, pool=self._pool, stream=self._side):
             run()
         return graph.replay
+
+
+class Work:
+    """Calls on memory that stays where it is. On a GPU the second time captures them: once would not pay."""
+
+    def __init__(self, recorder: Recorder, calls: list[Call]) -> None:
+        self._recorder, self._calls = recorder, calls  # the calls own memory that a graph uses
+        self._is_warm = False
+        self._replay: Call | None = None
+
+    def __call__(self) -> None:
+        """Do it."""
+        if not self._recorder.captures or not self._calls:
+            self._run()
+        elif not self._is_warm:
+            self._recorder.warm_up(self._run)
+            self._is_warm = True
+        else:
+            if self._replay is None:
+                self._replay = self._recorder.capture(self._run)
+            self._replay()
+
+    def _run(self) -> None:
+        for call in self._calls:
+            call()
 
 
 @contextlib.contextmanager

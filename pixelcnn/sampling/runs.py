@@ -14,7 +14,7 @@ from pixelcnn.layers.memory import Fronts, Window, picked, put
 from pixelcnn.layers.schedules import Rows, Schedule
 from pixelcnn.likelihoods import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
-from pixelcnn.sampling.replay import Recorder, uncollected
+from pixelcnn.sampling.replay import Recorder, Work, uncollected
 from pixelcnn.sampling.request import Drawn, OnStep, Request
 
 #: From so many images on the arithmetic of a pass outweighs the cost of starting it.
@@ -49,7 +49,7 @@ class Run:
         self._recorded: Fronts | None = None
         if request.with_parameters:
             self._recorded = Fronts(schedule, self._images_count, model.parameters_per_pixel, like)
-        self._steps: list[Call] = []
+        self._steps: list[Work] = []
 
     def draw(self, request: Request, on_step: OnStep) -> Drawn:
         """The images of a request."""
@@ -58,7 +58,6 @@ class Run:
         if not self._steps:
             with uncollected():
                 self._steps = [self._recorder.record(self._step(step)) for step in range(first, last)]
-            self._load(request)  # recording may have run the steps
         for step, run in enumerate(self._steps, start=first):
             run()
             self._complete(step)
@@ -129,7 +128,7 @@ class WavefrontRun(Run):
 class RowsRun(Run):
     """A row in each step: drawn again and again, until what is drawn is what it was drawn from.
 
-    Each time only from the pixel after the first change on and, on a CPU, for images that have
+    On a CPU each time only from the first feature on that sees a change, and for images that have
     changed; on a GPU a pass over the whole row is one captured graph.
     """
 
@@ -142,20 +141,20 @@ class RowsRun(Run):
         schedule: Rows,
         lateness: int,
         request: Request,
-        sees_itself: bool,
+        ahead: int,
     ) -> None:
-        """`sees_itself`: whether some features depend on the pixel that they are at."""
+        """`ahead`: 0 if features see no pixel but earlier ones, 1 if also their own, 2 also the next ..."""
         super().__init__(model, likelihood, schedule, lateness, request)
-        self._sees_itself = sees_itself
+        self._ahead = ahead
         self._narrows = not self._recorder.captures
         self._changed = torch.zeros(
             schedule.width, self._images_count, dtype=torch.bool, device=request.noise.device
         )
         #: What draws the part of a row that begins at a column.
-        self._parts: dict[tuple[int, int], Call] = {}
+        self._parts: dict[tuple[int, int], Work] = {}
         # Parts of a row need fewer pixels drawn again, but more passes; what a pass costs beyond its
         # arithmetic counts less in larger batches, and on a GPU most.
-        parts = 3 if self._narrows and self._images_count >= MANY else 1
+        parts = 3 if self._narrows and not ahead and self._images_count >= MANY else 1
         self._together = math.ceil(schedule.width / parts)
 
     def _step(self, step: int) -> Iterator[Call]:
@@ -196,9 +195,8 @@ class RowsRun(Run):
 
     def _unsettled(self, window: Window) -> Window:
         """What must be drawn again after a window was; it is empty if nothing need be."""
-        # Unless features see their own pixel, a pixel changes nothing until the one after it.
-        after = 0 if self._sees_itself else 1
-        changed = self._changed_of(window, window.end - after)
+        # The last pixel of a row changes nothing in the row, unless features see it.
+        changed = self._changed_of(window, window.end - (self._ahead == 0))
         if not self._narrows:
             return window if changed.any() else Window(window.front, window.end, window.end)
         flags = changed.numpy()  # faster than torch for so few
@@ -210,7 +208,8 @@ class RowsRun(Run):
         if len(moved) < 0.7 * self._images_count:  # picking costs copies
             images = torch.from_numpy(moved)
             images = images if window.images is None else window.images[images]
-        return Window(window.front, window.first + int(columns.argmax()) + after, window.end, images)
+        first = max(0, window.first + int(columns.argmax()) + 1 - self._ahead)
+        return Window(window.front, first, window.end, images)
 
     def _changed_of(self, window: Window, end: int) -> Tensor:
         """Which pixels of a window, up to a column, the last draw has changed: bool [pixels, images]."""
