@@ -168,6 +168,11 @@ def test_an_empty_wish_for_samples_is_refused(folder, capsys):
     main(["train", *run])
     assert main(["sample", *run, "-n", "0"]) == 2 and "-n" in capsys.readouterr().err
     assert main(["sample", *run, "--out", "digits.png"]) == 2 and ".npz" in capsys.readouterr().err
+    for flag in (["--temperature", "0.5"], ["-n", "3"], ["--sampling-seed", "1"]):
+        assert main(["sample", *run, *flag]) == 2
+        assert f"{flag[0]}: needs --out" in capsys.readouterr().err, "the report shows what the config says"
+    assert main(["sample", *run, "--also-complete", "--out", "x.npz"]) == 2
+    assert "--also-complete" in capsys.readouterr().err
 
 
 def test_results_of_another_config_are_refused(folder, capsys):
