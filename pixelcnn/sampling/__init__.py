@@ -1,4 +1,4 @@
-"""Drawing images from a model: the same images whatever the sampler, the batch size, the device."""
+"""Drawing images from a model: up to rounding the same ones whatever the sampler, batch size, device."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def sample(
     """Draw `n` images: uint8 [n, C, H, W] on the CPU.
 
     The noise of a pixel is keyed by (seed, image, pixel), so an image does not depend on how many are
-    drawn, nor on the batches that they are drawn in.
+    drawn, nor on the batches that they are drawn in. (In float32 the sums of another batch size may be
+    rounded otherwise, and a pixel whose noise lies within that of its probability comes out differently.)
 
     Args:
         y: class labels int64 [n] for a conditional model.
