@@ -154,7 +154,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    from pixelcnn.drawing import draw_completions, draw_samples, labels_for
+    from pixelcnn.drawing import SHOWN, draw_completions, draw_samples, labels_for
     from pixelcnn.progress import sampling_progress
     from pixelcnn.records import COMPLETION_GRID, COMPLETIONS, SAMPLE_GRID, SAMPLES
 
@@ -188,7 +188,7 @@ def _sample(options: argparse.Namespace) -> None:
         arrays, grid = files(SAMPLES, SAMPLE_GRID)
         progress = sampling_progress(f"sampling {spec.name}", sys.stderr)
         draw_samples(model, likelihood, n, y, arrays, grid, on_progress=progress, **how)
-        print(f"{grid}: {n} images")
+        print(f"{arrays}: {n} images, {min(n, SHOWN)} of them in {grid}")
     if options.complete or options.also_complete:
         test = _data(benchmark, spec).splits["test"]
         n = min(drawing.completions, len(test.images))
