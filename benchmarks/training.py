@@ -30,7 +30,7 @@ from pixelcnn.layers.convolution import CausalConv2d
 from pixelcnn.likelihoods import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model
-from pixelcnn.training import TrainingStep
+from pixelcnn.training.step import TrainingStep
 
 WARM_UP, STEPS, BATCH = 3, 12, 64
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +21,10 @@ from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model
 
 FORMAT = 1
+ANEW = "delete it, and the same command as before trains the run again"
+
+#: What reading a damaged file of tensors raises.
+DAMAGED = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,28 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         "weights": checkpoint.weights,
         "ema_weights": checkpoint.ema_weights,
     }
+    # Through memory: torch's own writer reports a full disk as an error of its internals.
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
     with atomic(path) as temporary:
-        torch.save(value, temporary)
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def read_tensors(path: Path) -> Any:
+    """What torch.save wrote: tensors and plain data only, whose checksums are right.
+
+    Raises:
+        OSError: if it cannot be read.
+        one of DAMAGED: if it is damaged, or holds code (never executed) or anything else.
+    """
+    content = io.BytesIO(path.read_bytes())  # so that an OSError is one of the disk, not of the format
+    # torch writes checksums, but does not look at them.
+    if zipfile.is_zipfile(content):
+        with zipfile.ZipFile(content) as file:
+            if (member := file.testzip()) is not None:
+                raise ValueError(f"the checksum of {member} is wrong")
+    content.seek(0)
+    return torch.load(content, map_location="cpu", weights_only=True)
 
 
 def load(path: Path) -> Checkpoint:
@@ -71,11 +98,12 @@ def load(path: Path) -> Checkpoint:
     if not path.is_file():
         raise UserError(f"{path}: no checkpoint there; train the run first")
     try:
-        value = torch.load(path, map_location="cpu", weights_only=True)
+        value = read_tensors(path)
     except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: not loaded: it is damaged or holds more than plain data") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: damaged checkpoint: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path}: not loaded: it is damaged or holds more than plain data; {ANEW}") from error
+    except DAMAGED as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path}: damaged checkpoint: {reason}; {ANEW}") from error
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise UserError(f"{path}: not a checkpoint of format {FORMAT}")
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixelcnn import __version__, config
 from pixelcnn.config import Benchmark, RunSpec
-from pixelcnn.errors import RunFailed, UserError
+from pixelcnn.errors import Interrupted, RunFailed, UserError
 from pixelcnn.files import write_json
 
 if TYPE_CHECKING:  # torch takes seconds to import; commands that need it do so themselves
@@ -24,8 +24,9 @@ if TYPE_CHECKING:  # torch takes seconds to import; commands that need it do so 
     from pixelcnn.checkpoint import Checkpoint
     from pixelcnn.data.preparation import PreparedData
 
-#: Exit statuses: a mistake in the input, a run that failed, a signal (128 + its number).
-BAD_INPUT, RUN_FAILED = 2, 1
+#: Exit statuses: a mistake in the input, a run that failed, a signal (128 + its number), and a signal
+#: that came while a state was there to save: "try again" of sysexits.h, the same command goes on.
+BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 75
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,12 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"pixelcnn {options.name}: error: {error}", file=sys.stderr)
         return BAD_INPUT
+    except Interrupted as reason:
+        print(
+            f"pixelcnn {options.name}: {reason}; its state is saved, the same command goes on",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
     except KeyboardInterrupt:
         print(f"pixelcnn {options.name}: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:  # a full disk, a folder that is read-only: of the system, not of ours
+        where = "" if error.filename is None else f"{error.filename}: "
+        print(f"pixelcnn {options.name}: failed: {where}{error.strerror or error}", file=sys.stderr)
+        return RUN_FAILED
 
 
 def entry() -> None:
@@ -87,11 +98,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from pixelcnn import checkpoint, machine, training
-    from pixelcnn.generators import derived_seed
-    from pixelcnn.models.registry import build_model
-    from pixelcnn.progress import TrainingProgress
-    from pixelcnn.records import CHECKPOINT
+    from pixelcnn import locks
 
     benchmark, spec, run_dir = _run(options)
     if options.digest not in (None, spec.digest):
@@ -99,8 +106,28 @@ def _train(options: argparse.Namespace) -> None:
             f"--digest: {options.config} now describes {spec.digest}, wanted is {options.digest}; "
             "the config or a file of your own was changed meanwhile"
         )
+    # A training that a killed workflow left behind goes on by itself: what it does is not done twice.
+    with locks.acquire(
+        run_dir / ".lock", wait=True, on_wait=lambda holder: _say(f"{spec.name}: waits for {holder}")
+    ):
+        _train_locked(options, benchmark, spec, run_dir)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _train_locked(options: argparse.Namespace, benchmark: Benchmark, spec: RunSpec, run_dir: Path) -> None:
+    from pixelcnn import checkpoint, machine, signals, training
+    from pixelcnn.generators import derived_seed
+    from pixelcnn.models.registry import build_model
+    from pixelcnn.progress import TrainingProgress
+    from pixelcnn.records import CHECKPOINT
+
     finished = run_dir / CHECKPOINT
-    if finished.exists() and not options.force and checkpoint.load(finished).spec.digest == spec.digest:
+    if options.force:
+        training.state.discard(run_dir)
+    elif finished.exists() and checkpoint.load(finished).spec.digest == spec.digest:
         print(f"{run_dir}: already trained; --force trains it anew")
         return
     device = _device(benchmark, options)
@@ -109,28 +136,33 @@ def _train(options: argparse.Namespace) -> None:
         spec.variant, training.image_spec(data), seed=derived_seed(spec.seed, "initialisation")
     )
     progress = TrainingProgress(spec.name, spec.training.epochs)
-    result = training.fit(
-        model,
-        likelihood,
-        data,
-        spec,
-        run_dir=run_dir,
-        device=device,
-        on_epoch=progress.on_epoch,
-        on_step=progress.on_step,
-    )
+    with signals.noted() as came:
+        observer = training.Observer(progress.on_epoch, progress.on_step, _say, came)
+        result = training.fit(
+            model,
+            likelihood,
+            data,
+            spec,
+            run_dir=run_dir,
+            device=device,
+            saving=benchmark.saving,
+            observer=observer,
+        )
     print(f"{finished}: epoch {result.epoch}, {machine.device_name(device)}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from pixelcnn import evaluation
+    from pixelcnn import evaluation, machine, training
     from pixelcnn.records import RunFolder
 
     benchmark, spec, run_dir = _run(options)
+    _check_batch_size(options.batch_size)
     trained, data, device = _checkpoint(spec, run_dir), _data(benchmark, spec), _device(benchmark, options)
     record = RunFolder(run_dir).record()
+    batch_size = evaluation.BATCH_SIZE if options.batch_size is None else options.batch_size
     try:
-        metrics = evaluation.evaluate_run(trained, data, device, run_dir)
+        with machine.out_of_memory(f"lower --batch-size, which is {batch_size}"):
+            metrics = evaluation.evaluate_run(trained, data, device, run_dir, batch_size)
     except RunFailed as error:
         if record is not None:  # a run without a finite likelihood has failed, however well it trained
             record.end("failed", f"evaluation: {error}")
@@ -140,6 +172,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         # There is a checkpoint, so the training had ended well: what failed was an earlier evaluation.
         record.end("finished")
         record.write(run_dir)
+    training.state.discard(run_dir)  # accepted: nothing has to go on any more
     marginal = (
         ""
         if metrics.marginal_nll is None
@@ -154,18 +187,20 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
+    from pixelcnn import machine
     from pixelcnn.drawing import SHOWN, draw_completions, draw_samples, labels_for
     from pixelcnn.progress import sampling_progress
     from pixelcnn.records import COMPLETION_GRID, COMPLETIONS, SAMPLE_GRID, SAMPLES
+    from pixelcnn.sampling import BATCH_SIZE
 
     benchmark, spec, run_dir = _run(options)
     if options.out is not None and (options.out.suffix != ".npz" or options.also_complete):
         raise UserError(
             f"--out: expected one file that ends in .npz, without --also-complete; got {options.out}"
         )
-    for flag, value in (("-n", options.n), ("--batch-size", options.batch_size)):
-        if value is not None and value < 1:
-            raise UserError(f"{flag}: must be at least 1, got {value}")
+    if options.n is not None and options.n < 1:
+        raise UserError(f"-n: must be at least 1, got {options.n}")
+    _check_batch_size(options.batch_size)
     _check_sample_files(options)
     wanted = None if options.labels is None else _labels(options.labels)
     model, likelihood = _checkpoint(spec, run_dir).model()
@@ -175,8 +210,8 @@ def _sample(options: argparse.Namespace) -> None:
         "seed": spec.seed if options.sampling_seed is None else options.sampling_seed,
         "temperature": drawing.temperature if options.temperature is None else options.temperature,
     }
-    if options.batch_size is not None:
-        how["batch_size"] = options.batch_size
+    how["batch_size"] = BATCH_SIZE if options.batch_size is None else options.batch_size
+    advice = f"lower --batch-size, which is {how['batch_size']}"
 
     def files(arrays: str, grid: str) -> tuple[Path, Path]:
         out = options.out
@@ -187,7 +222,8 @@ def _sample(options: argparse.Namespace) -> None:
         y = labels_for(n, model.image.classes, wanted)
         arrays, grid = files(SAMPLES, SAMPLE_GRID)
         progress = sampling_progress(f"sampling {spec.name}", sys.stderr)
-        draw_samples(model, likelihood, n, y, arrays, grid, on_progress=progress, **how)
+        with machine.out_of_memory(advice):
+            draw_samples(model, likelihood, n, y, arrays, grid, on_progress=progress, **how)
         print(f"{arrays}: {n} images, {min(n, SHOWN)} of them in {grid}")
     if options.complete or options.also_complete:
         test = _data(benchmark, spec).splits["test"]
@@ -196,8 +232,14 @@ def _sample(options: argparse.Namespace) -> None:
             n = options.n
         arrays, grid = files(COMPLETIONS, COMPLETION_GRID)
         progress = sampling_progress(f"completing for {spec.name}", sys.stderr)
-        draw_completions(model, likelihood, test, n, wanted, arrays, grid, on_progress=progress, **how)
+        with machine.out_of_memory(advice):
+            draw_completions(model, likelihood, test, n, wanted, arrays, grid, on_progress=progress, **how)
         print(f"{grid}: completions of {n} test images")
+
+
+def _check_batch_size(value: int | None) -> None:
+    if value is not None and value < 1:
+        raise UserError(f"--batch-size: must be at least 1, got {value}")
 
 
 def _check_sample_files(options: argparse.Namespace) -> None:
@@ -352,7 +394,10 @@ def _parser() -> argparse.ArgumentParser:
     train = _run_command(command("train", _train, "Train one run."))
     train.add_argument("--force", action="store_true", help="train anew what is already trained")
     train.add_argument("--digest", help="refuse to train if the config means another run than this one")
-    _run_command(command("evaluate", _evaluate, "Test NLL, bits/dim and perplexity of a trained run."))
+    tests = _run_command(
+        command("evaluate", _evaluate, "Test NLL, bits/dim and perplexity of a trained run.")
+    )
+    tests.add_argument("--batch-size", type=int, help="images evaluated together; bounds the memory")
     samples = _run_command(command("sample", _sample, "Draw images from a trained run."))
     samples.add_argument("-n", type=int, help="how many (default: the config's sampling.images)")
     samples.add_argument("--labels", help="classes to draw, such as 3 or 0,1,2 (default: all in turn)")

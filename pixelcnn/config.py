@@ -85,6 +85,18 @@ class SamplingSpec:
 
 
 @dataclass(frozen=True)
+class SavingSpec:
+    """How often a training saves the state from which it goes on after an interruption.
+
+    It is also saved at the end and when a signal asks the training to stop. By the clock it is saved
+    less often than asked for if that would take more than 2 % of the time.
+    """
+
+    minutes: float | None = at_least(0, 1.0)
+    epochs: int | None = at_least(1, None)
+
+
+@dataclass(frozen=True)
 class TrackingSpec:
     """Where MLflow keeps its runs; no uri means sqlite under the results folder."""
 
@@ -154,6 +166,7 @@ class Benchmark:
     seeds: tuple[int, ...]
     training: TrainingSpec = TrainingSpec()
     sampling: SamplingSpec = SamplingSpec()
+    saving: SavingSpec = SavingSpec()
     tracking: TrackingSpec = TrackingSpec()
     title: str = ""
     note: str = ""

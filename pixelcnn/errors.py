@@ -16,5 +16,9 @@ class DataError(UserError):
     """A dataset that is missing, damaged or not what the config says."""
 
 
+class Interrupted(Exception):
+    """Work that a signal stopped, with its state saved: the same command goes on."""
+
+
 class RunFailed(UserError):
     """A run that ended without a result, such as a loss that became NaN."""

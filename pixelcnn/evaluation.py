@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,12 +71,19 @@ class Likelihoods:
 
 @torch.no_grad()
 def evaluate(
-    model: AutoregressiveModel, likelihood: Likelihood, split: Split, *, all_classes: bool = False
+    model: AutoregressiveModel,
+    likelihood: Likelihood,
+    split: Split,
+    *,
+    all_classes: bool = False,
+    batch_size: int = BATCH_SIZE,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> Likelihoods:
     """The likelihood of every image of a split, the ragged last batch included.
 
     Runs in the model's own precision, on its own device, without autocast: float32 unless the
-    model was made float64. `all_classes` also scores each image under every class.
+    model was made float64. `all_classes` also scores each image under every class. `on_batch` is called
+    before each batch and may end the evaluation by raising.
 
     Raises:
         RunFailed: if a likelihood is NaN or infinite.
@@ -90,9 +98,10 @@ def evaluate(
     per_image: list[Tensor] = []
     by_class: list[Tensor] = []
     per_pixel = torch.zeros(images.shape[2:], dtype=torch.float64)
-    for start in range(0, len(images), BATCH_SIZE):
-        x = images[start : start + BATCH_SIZE].to(device).long()
-        y = None if labels is None else labels[start : start + BATCH_SIZE].to(device)
+    for start in range(0, len(images), batch_size):
+        on_batch()
+        x = images[start : start + batch_size].to(device).long()
+        y = None if labels is None else labels[start : start + batch_size].to(device)
         nats = -likelihood.log_prob(model(x, y), x).double().cpu()
         per_pixel += nats.sum(dim=0)
         per_image.append(nats.sum(dim=(1, 2)))
@@ -127,7 +136,13 @@ def class_prior(train: Split, classes: int) -> NDArray[np.float64]:
     return np.bincount(train.labels, minlength=classes) / len(train.labels)
 
 
-def evaluate_run(trained: Checkpoint, data: PreparedData, device: torch.device, run_dir: Path) -> Metrics:
+def evaluate_run(
+    trained: Checkpoint,
+    data: PreparedData,
+    device: torch.device,
+    run_dir: Path,
+    batch_size: int = BATCH_SIZE,
+) -> Metrics:
     """Test results of a checkpoint's EMA weights; writes metrics.json and nats.npz.
 
     Raises:
@@ -143,7 +158,7 @@ def evaluate_run(trained: Checkpoint, data: PreparedData, device: torch.device, 
     model, likelihood = trained.model()
     model.to(device)
     conditional = model.image.classes is not None
-    test = evaluate(model, likelihood, data.splits["test"], all_classes=conditional)
+    test = evaluate(model, likelihood, data.splits["test"], all_classes=conditional, batch_size=batch_size)
     metrics = Metrics(
         digest=trained.spec.digest,
         data_sha256=data.sha256,

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pixelcnn.errors import UserError
+from pixelcnn.processes import process_alive
 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that becomes `path` if the block ends well, else is removed."""
+    """A temporary path beside `path` that becomes `path` if the block ends well, else is removed.
+
+    What a killed process of this host left of the same file is removed, too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix is kept because writers such as numpy and matplotlib go by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    start = f".{path.stem}.{platform.node()}-"
+    temporary = path.with_name(f"{start}{os.getpid()}{path.suffix}")
+    for left in path.parent.glob(f"{glob.escape(start)}*{glob.escape(path.suffix)}"):
+        pid = left.name.removeprefix(start).removesuffix(path.suffix)
+        if pid.isdigit() and not process_alive(int(pid)):
+            left.unlink(missing_ok=True)
     try:
         yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())  # else a power cut may leave the new name with nothing in it
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

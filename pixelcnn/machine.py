@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import pixelcnn
-from pixelcnn.errors import UserError
+from pixelcnn.errors import RunFailed, UserError
 
 
 def tune_allocator() -> bool:
@@ -64,6 +66,29 @@ def exact_float32() -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
+#: How torch says that memory of the CPU ran out: a RuntimeError with one of these in it.
+_CPU_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory", "std::bad_alloc")
+
+
+@contextlib.contextmanager
+def out_of_memory(advice: str) -> Iterator[None]:
+    """Memory that runs out in the block, of a GPU or of the CPU, becomes one message with `advice`.
+
+    Raises:
+        RunFailed: in the place of torch's and Python's own errors.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        on_gpu = isinstance(error, torch.OutOfMemoryError)
+        known = on_gpu or isinstance(error, MemoryError)
+        if not known and not any(words in str(error) for words in _CPU_MEMORY):
+            raise
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        where = "the GPU" if on_gpu else "the CPU"
+        raise RunFailed(f"{where} is out of memory: {advice} ({reason})") from error
+
+
 def device_name(device: torch.device) -> str:
     """The product name of the GPU or CPU."""
     if device.type == "cuda":
@@ -89,7 +114,7 @@ def versions() -> dict[str, str]:
     return {
         "pixelcnn": pixelcnn.__version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of its own, which no checkpoint may hold
         "numpy": np.__version__,
         "system": f"{platform.system()} {platform.machine()}",
     }

@@ -10,6 +10,7 @@
 | nats.npz        | evaluate   | nats per test image, mean nats per pixel                         |
 | samples.npz     | sample     | `images` uint8 [n, C, H, W] and `labels` int64 [n] (-1: none)    |
 | samples.png     | sample     | the same as a grid                                               |
+| state-DIGEST.pt | train      | what an interrupted training goes on from; see `training.state`  |
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import json
 import os
 import platform
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pixelcnn.config import RunSpec
 from pixelcnn.files import read_json, write_json
+from pixelcnn.processes import process_alive
 
 SPEC = "spec.json"
 RECORD = "record.json"
@@ -82,12 +84,29 @@ class Metrics:
         write_json(run_dir / METRICS, asdict(self))
 
 
+#: What a record takes over when a training goes on.
+CONTINUED = (
+    "epochs",
+    "best_epoch",
+    "best_valid_nll",
+    "stopped_early",
+    "images_seen",
+    "training_seconds",
+    "wall_seconds",
+    "saving_seconds",
+    "images_per_second",
+)
+
+
 @dataclass
 class Record:
     """How a training went. Written at its start, after every epoch and at its end.
 
     `training_seconds` is the time spent in training steps, `wall_seconds` that from the first step
-    to the end of the last epoch (validation too).
+    to the end of the last epoch (validation too), `saving_seconds` the part of it that saved the state.
+    A training that was interrupted and went on is one training: its times add up, without the pause.
+    `code` is the digest of the sources that training imports. `resumes` counts how often it went on,
+    `changed` says what was different then, such as "threads: 1, then 2".
     """
 
     run_id: str
@@ -101,7 +120,8 @@ class Record:
     threads: int
     precision: str
     parameters: int
-    status: Literal["running", "finished", "failed"] = "running"
+    code: str | None = None
+    status: Literal["running", "finished", "failed", "interrupted"] = "running"
     error: str | None = None
     ended: str | None = None
     epochs: int = 0
@@ -111,14 +131,17 @@ class Record:
     images_seen: int = 0
     training_seconds: float = 0.0
     wall_seconds: float = 0.0
+    saving_seconds: float = 0.0
     images_per_second: float | None = None
     peak_memory_bytes: int | None = None
+    resumes: int = 0
+    changed: list[str] = field(default_factory=list)
 
     @classmethod
-    def new(cls, spec: RunSpec, **provenance: Any) -> Record:
-        """The record of a training that starts now, in this process."""
+    def new(cls, spec: RunSpec, *, run_id: str | None = None, **provenance: Any) -> Record:
+        """The record of a training that starts now, in this process, or goes on under its `run_id`."""
         return cls(
-            run_id=uuid.uuid4().hex,
+            run_id=run_id or uuid.uuid4().hex,
             digest=spec.digest,
             started=_now(),
             host=platform.node(),
@@ -126,7 +149,20 @@ class Record:
             **provenance,
         )
 
-    def end(self, status: Literal["finished", "failed"], error: str | None = None) -> None:
+    def go_on_from(self, before: Record) -> None:
+        """Take over what the training did before it was interrupted, and note what is different now."""
+        self.precision = before.precision  # chosen once: half a training in another would be a third kind
+        for key in CONTINUED:
+            setattr(self, key, getattr(before, key))
+        now, then = self._conditions(), before._conditions()
+        changes = [f"{key}: {then.get(key)}, then {now[key]}" for key in now if now[key] != then.get(key)]
+        self.changed = [*before.changed, *changes]
+
+    def _conditions(self) -> dict[str, Any]:
+        """What must be the same for an interrupted training to end in the same weights, bit for bit."""
+        return {"device": self.device, "threads": self.threads, **self.versions}
+
+    def end(self, status: Literal["finished", "failed", "interrupted"], error: str | None = None) -> None:
         """Note that the training ended now, and how."""
         self.status, self.error, self.ended = status, error, _now()
 
@@ -137,21 +173,6 @@ class Record:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def process_alive(pid: int) -> bool:
-    """Whether a process of this machine runs; one that ended but was not waited for does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return True  # no /proc, or gone this moment: the next look will tell
-    return state not in ("Z", "X")
 
 
 def is_lost(record: Record) -> bool:

@@ -24,7 +24,8 @@ from typing import IO, TYPE_CHECKING, Any
 from pixelcnn import records
 from pixelcnn.config import Benchmark, RunSpec, load_benchmark
 from pixelcnn.errors import UserError
-from pixelcnn.records import RunFolder, is_lost, process_alive
+from pixelcnn.processes import process_alive
+from pixelcnn.records import RunFolder, is_lost
 from pixelcnn.tracking_store import (
     CONFIG,
     Store,

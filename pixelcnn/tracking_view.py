@@ -21,8 +21,13 @@ RUN_ID_TAG = "pixelcnn.run_id"
 ERROR_TAG = "error"
 MAX_TEXT = 4000  # characters; MLflow refuses or cuts longer values
 
-Status = Literal["RUNNING", "FINISHED", "FAILED"]
-STATUSES: dict[str, Status] = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED"}
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+STATUSES: dict[str, Status] = {
+    "running": "RUNNING",
+    "finished": "FINISHED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
     status = STATUSES[record.status]
     error = record.error or ("the training failed and left no reason" if status == "FAILED" else None)
     if lost:
-        status = "FAILED"
+        status = "KILLED"
         error = f"the training process {record.pid} on {record.host} disappeared without recording an end"
     started, history = _milliseconds(record.started), folder.history()
     return RunView(
@@ -110,7 +115,7 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
         started=started,
         ended=_ended(folder, record) if status != "RUNNING" else None,
         params=_params(spec),
-        tags=_tags(spec, record, error if status == "FAILED" else None),
+        tags=_tags(spec, record, error if status in ("FAILED", "KILLED") else None),
         epochs={line["epoch"]: _epoch_points(line, started) for line in history},
         finals=_finals(folder, record, status),
         artifacts=_artifacts(folder, config, status),
@@ -171,6 +176,12 @@ def _tags(spec: RunSpec, record: Record, error: str | None) -> dict[str, str]:
         tags[ERROR_TAG] = _text(error)
     if record.stopped_early:
         tags["stopped_early"] = "true"
+    if record.resumes:
+        tags["resumes"] = str(record.resumes)
+    if record.changed:
+        tags["changed"] = _text("; ".join(record.changed))
+    if record.code:
+        tags["code"] = record.code
     return tags
 
 
@@ -185,7 +196,8 @@ def _finals(folder: RunFolder, record: Record, status: Status) -> list[Point]:
     """Single values: what the training cost once it ended, what the test gave once evaluated."""
     moment = _modified(folder.path / records.RECORD)
     points = [Point("parameters", record.parameters, _milliseconds(record.started))]
-    if status != "RUNNING":
+    # A failed or killed training may go on, and MLflow would keep what it cost until now as a second point.
+    if status == "FINISHED":
         costs = _cost_values(record)
         points += [Point(key, value, moment) for key, value in costs.items() if value is not None]
     metrics = folder.metrics() if status == "FINISHED" else None

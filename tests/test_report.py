@@ -263,15 +263,20 @@ def test_results_on_other_data_than_the_prepared_ones_are_outdated(tmp_path: Pat
     assert report.variants.loc["a", "nll_mean"] == 21.0
 
 
-def test_a_run_whose_checkpoint_is_gone_or_whose_process_is_has_failed(tmp_path: Path) -> None:
+def test_a_run_whose_checkpoint_is_gone_has_failed_and_one_whose_process_is_was_interrupted(
+    tmp_path: Path,
+) -> None:
     made = run_folders.benchmark(tmp_path, seeds=[0, 1], variants={"a": {"model": "a"}})
     folder = run_folders.write_run(made, made.run("digits", "a", 0))
     (folder / "checkpoint.pt").unlink()
     gone = {"host": platform.node(), "pid": 2**22 + 1}  # beyond the largest process number
     run_folders.write_run(made, made.run("digits", "a", 1), status="running", record_values=gone)
     report = report_of(made)
-    assert report.runs.status.tolist() == ["failed", "failed"]
-    assert "checkpoint is gone" in report.page and "ended without a word" in report.page
+    assert report.runs.status.tolist() == ["failed", "interrupted"]
+    assert (
+        "checkpoint is gone" in report.page
+        and "its process was killed after 6 of 12 epochs; the same command goes on" in report.page
+    )
 
 
 def test_results_on_different_data_are_refused(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_finished_run_gets_its_metrics_later(made):
     assert files.items() <= run["files"].items(), "files that did not change were uploaded again"
 
 
-def test_failed_and_vanished_runs_are_failed_and_may_recover(made):
+def test_failed_and_vanished_runs_are_told_apart_and_may_recover(made):
     first, second = made.runs()
     error = {"error": "loss is NaN", "ended": "2026-01-05T10:01:00+00:00"}
     write_run(made, first, status="failed", record_values=error)
@@ -178,9 +178,9 @@ def test_failed_and_vanished_runs_are_failed_and_may_recover(made):
 
     summary = tracking.project(made.directory)
 
-    assert set(summary.statuses.values()) == {"FAILED"}
+    assert list(summary.statuses.values()) == ["FAILED", "KILLED"]
     failed, vanished = runs(made)
-    assert failed["info"]["status"] == vanished["info"]["status"] == "FAILED"
+    assert (failed["info"]["status"], vanished["info"]["status"]) == ("FAILED", "KILLED")
     assert failed["tags"]["error"] == "loss is NaN"
     assert f"process {process.pid}" in vanished["tags"]["error"]
     assert vanished["info"]["end_time"] == (folder / "record.json").stat().st_mtime_ns // 1_000_000
@@ -189,6 +189,33 @@ def test_failed_and_vanished_runs_are_failed_and_may_recover(made):
     tracking.project(made.directory)
     resumed = runs(made)[1]
     assert resumed["info"]["status"] == "RUNNING" and "error" not in resumed["tags"]
+
+
+def test_a_run_that_was_interrupted_and_went_on_is_one_run_with_each_step_once(made):
+    spec = made.runs()[0]
+    write_run(made, spec, status="interrupted", record_values={**HERE, "error": "stopped by SIGTERM"})
+    tracking.project(made.directory)
+    [run] = runs(made)
+    assert run["info"]["status"] == "KILLED" and run["info"]["end_time"] is not None
+    assert run["tags"]["error"] == "stopped by SIGTERM"
+
+    # It goes on from a state that is older than its history.
+    folder = write_run(made, spec, status="running", record_values={**HERE, "resumes": 1})
+    history = folder / HISTORY
+    history.write_text("".join(history.read_text().splitlines(keepends=True)[:1]))
+    tracking.project(made.directory)
+    [run] = runs(made)
+    assert run["info"]["status"] == "RUNNING"  # MLflow keeps the end time, as for its own resumed runs
+    assert "error" not in run["tags"] and run["tags"]["resumes"] == "1"
+
+    write_run(made, spec, record_values={"resumes": 1})
+    tracking.project(made.directory)
+    [run] = runs(made)
+    assert run["info"]["status"] == "FINISHED"
+    steps = {key: [step for step, _, _ in points] for key, points in run["metrics"].items()}
+    assert steps.pop("valid_nll") == steps.pop("train_nll") == [1, 2, 3, 4]
+    assert steps and all(found in ([0], [1, 2, 3, 4]) for found in steps.values())
+    assert len(dump(made)) == 1 + 1, "no second run, not even a deleted one"
 
 
 def test_a_retrained_run_replaces_the_superseded_one(made):

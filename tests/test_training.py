@@ -15,17 +15,19 @@ from pixelcnn.evaluation import evaluate
 from pixelcnn.generators import derived_seed
 from pixelcnn.models import registry
 from pixelcnn.records import HISTORY_KEYS, RunFolder
-from pixelcnn.training import Batches, ema_decay, fit, image_spec, learning_rate_factor
+from pixelcnn.training import Observer, fit, image_spec
+from pixelcnn.training.batches import Batches
+from pixelcnn.training.step import ema_decay, learning_rate_factor
 
 CPU = torch.device("cpu")
 
 
-def train(run_dir, spec, data=None, **callbacks):
+def train(run_dir, spec, data=None, **observed):
     data = data or prepared()
     model, likelihood = registry.build_model(
         spec.variant, image_spec(data), seed=derived_seed(spec.seed, "initialisation")
     )
-    return fit(model, likelihood, data, spec, run_dir=run_dir, device=CPU, **callbacks)
+    return fit(model, likelihood, data, spec, run_dir=run_dir, device=CPU, observer=Observer(**observed))
 
 
 @pytest.mark.parametrize("conditional", [False, True])
@@ -91,7 +93,7 @@ def test_a_loss_that_is_not_a_number_fails_the_run(tmp_path, when):
 
     (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(RunFailed, match="NaN or infinite"):
-        fit(model, likelihood, data, spec, run_dir=tmp_path, device=CPU, on_epoch=spoil)
+        fit(model, likelihood, data, spec, run_dir=tmp_path, device=CPU, observer=Observer(epoch=spoil))
     record = RunFolder(tmp_path).record()
     assert record.status == "failed" and "NaN or infinite" in record.error
     assert not (tmp_path / "checkpoint.pt").exists()
@@ -105,9 +107,9 @@ def test_an_interruption_is_recorded(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path, run_spec(), on_epoch=interrupt)
+        train(tmp_path, run_spec(), epoch=interrupt)
     record = RunFolder(tmp_path).record()
-    assert record.status == "failed" and "KeyboardInterrupt" in record.error and record.epochs == 1
+    assert record.status == "interrupted" and "KeyboardInterrupt" in record.error and record.epochs == 1
 
 
 def test_training_stops_early_when_validation_does_not_improve(tmp_path):
@@ -122,7 +124,7 @@ def test_training_stops_early_when_validation_does_not_improve(tmp_path):
 
 def test_progress_is_told_step_by_step(tmp_path):
     steps = []
-    train(tmp_path, run_spec(epochs=1), on_step=lambda done, total: steps.append((done, total)))
+    train(tmp_path, run_spec(epochs=1), step=lambda done, total: steps.append((done, total)))
     assert steps[-1] == (7, 7)
 
 

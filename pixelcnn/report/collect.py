@@ -28,6 +28,7 @@ class Status(StrEnum):
     NOT_EVALUATED = "not evaluated"
     RUNNING = "running"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
     OUTDATED = "outdated"
     DAMAGED = "damaged"
     MISSING = "missing"
@@ -181,8 +182,10 @@ def _judge(
             return Status.OUTDATED, f"trained as {found}; the config now asks for {spec.digest}"
     if record.status == "failed":
         return Status.FAILED, record.error or "no error message was recorded"
-    if is_lost(record):
-        return Status.FAILED, f"its process ended without a word after {record.epochs} epochs: killed?"
+    if record.status == "interrupted" or is_lost(record):
+        how = "stopped" if record.status == "interrupted" else "its process was killed"
+        done = f"{how} after {record.epochs} of {spec.training.epochs} epochs"
+        return Status.INTERRUPTED, f"{done}; the same command goes on from its last saved state"
     if record.status == "running":
         return Status.RUNNING, _progress(spec, path, record)
     if not (path / CHECKPOINT).exists():

@@ -124,10 +124,13 @@ def _draw_variant_row(axes: Axes, row: int, result: VariantResult, off_axis: boo
 # --------------------------------------------------------------------------- learning curves
 
 
+#: Trainings that have not come to their end.
+GROWING = (Status.RUNNING, Status.INTERRUPTED)
+
+
 def curves_of(run: Run) -> History:
     """The finished epochs of a run that follows the config, complete or still growing."""
-    drawn = (Status.FINISHED, Status.NOT_EVALUATED, Status.RUNNING)
-    return run.history if run.status in drawn else []
+    return run.history if run.status in (Status.FINISHED, Status.NOT_EVALUATED, *GROWING) else []
 
 
 def _series(history: History, key: str) -> tuple[list[float], list[float]]:
@@ -147,7 +150,7 @@ def mean_curve(histories: Sequence[History], key: str = "valid_nll") -> tuple[li
 def _averaged(result: VariantResult) -> list[History]:
     """The curves that a mean is of: those of trained seeds, or before there are any, of growing ones."""
     curves = [(run, curves_of(run)) for run in result.variant.runs]
-    trained = [curve for run, curve in curves if curve and run.status is not Status.RUNNING]
+    trained = [curve for run, curve in curves if curve and run.status not in GROWING]
     return trained or [curve for _, curve in curves if curve]
 
 

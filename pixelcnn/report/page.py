@@ -239,6 +239,7 @@ URGENCY = (
     Status.FAILED,
     Status.DAMAGED,
     Status.OUTDATED,
+    Status.INTERRUPTED,
     Status.NOT_EVALUATED,
     Status.RUNNING,
     Status.MISSING,

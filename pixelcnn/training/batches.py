@@ -1,0 +1,59 @@
+"""The training images, batch by batch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelcnn.config import RunSpec
+from pixelcnn.data.preparation import PreparedData, draw_binary
+from pixelcnn.generators import derived_seed
+
+
+class Batches:
+    """The training split in memory, in an order and binarization drawn anew for every epoch."""
+
+    def __init__(self, data: PreparedData, spec: RunSpec, device: torch.device) -> None:
+        self.split, self.intensity = data.splits["train"], data.train_is_intensity
+        self.size, self.device = spec.training.batch_size, device
+        self.order = torch.Generator().manual_seed(derived_seed(spec.seed, "data order"))
+        self.binarization = np.random.default_rng(derived_seed(spec.seed, "binarization"))
+        self.images = torch.from_numpy(self.split.images).to(device)
+        labels = self.split.labels if spec.variant.conditional else None
+        self.labels = None if labels is None else torch.from_numpy(labels).to(device)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.images) / self.size)
+
+    def epoch(self, done: int = 0) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Every image once: int64 images [n, C, H, W] and labels [n] or None, the last batch ragged.
+
+        The first `done` batches are left out; the generators move on as if they were not.
+        """
+        images = self.images
+        if self.intensity:
+            drawn = draw_binary(self.split.images, self.binarization)
+            images = torch.from_numpy(drawn).to(self.device)
+        order = torch.randperm(len(images), generator=self.order)
+        for index in order.split(self.size)[done:]:
+            index = index.to(self.device)
+            yield images[index].long(), None if self.labels is None else self.labels[index]
+
+    def generators(self) -> dict[str, Any]:
+        """The states of the generators, from which `restore` makes the next epoch the same."""
+        # As text: the integers of numpy's state have 128 bits.
+        return {
+            "order": self.order.get_state(),
+            "binarization": json.dumps(self.binarization.bit_generator.state),
+        }
+
+    def restore(self, generators: dict[str, Any]) -> None:
+        """Go on from what `generators` returned."""
+        self.order.set_state(generators["order"])
+        self.binarization.bit_generator.state = json.loads(generators["binarization"])

@@ -1,0 +1,369 @@
+"""Training one run from start or from its saved state: the loop, and the records it leaves."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pixelcnn import checkpoint, machine
+from pixelcnn.checkpoint import Checkpoint
+from pixelcnn.config import RunSpec, SavingSpec
+from pixelcnn.data.preparation import PreparedData
+from pixelcnn.errors import Interrupted, RunFailed, UserError
+from pixelcnn.evaluation import evaluate
+from pixelcnn.files import atomic, write_json
+from pixelcnn.generators import derived_seed
+from pixelcnn.likelihoods import Likelihood
+from pixelcnn.models.base import AutoregressiveModel, ImageSpec
+from pixelcnn.records import CHECKPOINT, HISTORY, RESULTS, SPEC, Record, RunFolder
+from pixelcnn.sources import code_digest
+from pixelcnn.training import state
+from pixelcnn.training.batches import Batches
+from pixelcnn.training.step import TrainingStep
+
+#: Steps between two looks at the loss: each look makes a GPU wait.
+CHECK_EVERY = 25
+
+
+@dataclass(frozen=True)
+class Observer:
+    """What `fit` tells, and asks, while it works.
+
+    epoch: called with the history line of each finished epoch.
+    step: called with (finished steps, all steps) while an epoch runs.
+    say: called with a sentence, such as on a damaged state.
+    signal: the signal that asked to stop, None while there was none; asked at every step.
+    """
+
+    epoch: Callable[[dict[str, Any]], None] = lambda line: None
+    step: Callable[[int, int], None] = lambda done, total: None
+    say: Callable[[str], None] = lambda sentence: None
+    signal: Callable[[], int | None] = lambda: None
+
+
+def image_spec(data: PreparedData) -> ImageSpec:
+    """What a model must know of the images it describes."""
+    return ImageSpec(*data.shape, levels=data.levels, classes=data.classes)
+
+
+def fit(
+    model: AutoregressiveModel,
+    likelihood: Likelihood,
+    data: PreparedData,
+    spec: RunSpec,
+    *,
+    run_dir: Path,
+    device: torch.device,
+    saving: SavingSpec | None = None,
+    observer: Observer | None = None,
+) -> Checkpoint:
+    """Train one run and leave its records in `run_dir`; the checkpoint appears at the end.
+
+    Goes on from the run's saved state if there is one, to the same weights and history, bit for bit
+    (same versions, threads, precision, CPU), as without the interruption. Selects the epoch by the
+    validation NLL of the EMA weights, in float32.
+
+    Raises:
+        Interrupted: if `observer.signal` asked to stop. The state is saved.
+        RunFailed: if the loss becomes NaN or infinite, or memory runs out. The record then says failed.
+        UserError: if there is a saved state that does not belong to this training.
+    """
+    saving, observer = saving or SavingSpec(), observer or Observer()
+    code = code_digest(spec.variant.model)
+    found = state.load(run_dir, spec, code=code, data_sha256=data.sha256, say=observer.say)
+    record = _begin(model, spec, run_dir, device, code, found)
+    gpus = [device] if device.type == "cuda" else []
+    with _recorded(record, run_dir), torch.random.fork_rng(devices=gpus):
+        with machine.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
+            model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+            training = _Training(model, likelihood, data, spec, record, run_dir, saving, observer)
+            if found is not None:
+                training.restore(found)
+            training.run()
+        best = training.best
+        assert best.weights is not None and best.ema_weights is not None  # the first epoch is finite
+        result = Checkpoint(spec, image_spec(data), data.sha256, best.epoch, best.weights, best.ema_weights)
+        checkpoint.save(result, run_dir / CHECKPOINT)
+    return result
+
+
+@dataclass
+class Best:
+    """The epoch with the lowest validation NLL so far."""
+
+    epoch: int = 0
+    valid_nll: float = math.inf
+    weights: dict[str, Tensor] | None = None
+    ema_weights: dict[str, Tensor] | None = None
+
+    def offer(self, epoch: int, valid_nll: float, step: TrainingStep) -> None:
+        """Keep this epoch's weights if it is better."""
+        if valid_nll < self.valid_nll:
+            self.epoch, self.valid_nll = epoch, valid_nll
+            self.weights = _copied(step.model)
+            self.ema_weights = _copied(step.ema.model)
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    # Contiguous: a checkpoint does not depend on the memory format used for speed.
+    return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
+
+
+@dataclass
+class Epoch:
+    """How far the epoch that runs has come: batches done and the sums over them."""
+
+    nats: Tensor
+    norms: Tensor
+    batches: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class _Training:
+    """A training between two of its steps: what `state` saves and `restore` takes up."""
+
+    model: AutoregressiveModel
+    likelihood: Likelihood
+    data: PreparedData
+    spec: RunSpec
+    record: Record
+    run_dir: Path
+    saving: SavingSpec
+    observer: Observer
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: Best = field(default_factory=Best)
+
+    def __post_init__(self) -> None:
+        self.device = next(self.model.parameters()).device
+        self.batches = Batches(self.data, self.spec, self.device)
+        recipe = self.spec.training
+        total = recipe.epochs * len(self.batches)
+        self.step = TrainingStep(self.model, self.likelihood, recipe, total, self.record.precision)
+        self.epoch = self._new_epoch()
+        self.epoch_generators = self.batches.generators()
+        self.saver = state.Saver(state.path_of(self.run_dir, self.spec.digest), self.saving)
+        self.resumed_at = time.perf_counter()
+        self.wall_before, self.saving_before = 0.0, 0.0
+        # For layers that draw, such as dropout.
+        torch.manual_seed(derived_seed(self.spec.seed, "dropout"))
+
+    def _new_epoch(self) -> Epoch:
+        return Epoch(torch.zeros((), device=self.device), torch.zeros((), device=self.device))
+
+    def run(self) -> None:
+        """Train to the end; a training that is restored at its end has nothing to do."""
+        while self.record.epochs < self.spec.training.epochs and not self.record.stopped_early:
+            self._steps()
+            self._validate()
+            last = self.record.epochs == self.spec.training.epochs or self.record.stopped_early
+            # The last state is always saved: the checkpoint may get lost with a job that is killed.
+            if last or self.saver.due_after(self.record.epochs) or self.saver.due_by_clock():
+                self._save()
+            self._write_records()
+            self.observer.epoch(self.history[-1])
+
+    def _steps(self) -> None:
+        """The steps that are left of the epoch."""
+        self.epoch_generators = self.batches.generators()
+        running, total = self.epoch, len(self.batches)
+        started, before = time.perf_counter(), running.seconds
+        for x, y in self.batches.epoch(done=running.batches):
+            nats, norm = self.step(x, y)
+            running.nats += nats * len(x)
+            running.norms += norm
+            running.batches += 1
+            running.seconds = before + time.perf_counter() - started
+            if running.batches % CHECK_EVERY == 0 or running.batches == total:
+                self._check_finite()
+                self.observer.step(running.batches, total)
+            if self.saver.due_by_clock():
+                saved = time.perf_counter()
+                self._save()
+                started += time.perf_counter() - saved
+            self._stop_if_asked()
+
+    def _check_finite(self) -> None:
+        running = self.epoch
+        if not math.isfinite(running.nats.item()) or not math.isfinite(running.norms.item()):
+            raise RunFailed(
+                f"the loss or its gradient became NaN or infinite in epoch {self.record.epochs + 1}, by step "
+                f"{running.batches} of {len(self.batches)}; a lower learning_rate or longer warm-up may help"
+            )
+
+    def _validate(self) -> None:
+        """Validate the epoch whose steps are done, and note it."""
+        valid = self.data.splits["valid"]
+        valid_nll = evaluate(self.step.ema.model, self.likelihood, valid, on_batch=self._stop_if_asked).nll
+        record, best, running, images = self.record, self.best, self.epoch, len(self.batches.images)
+        epoch = record.epochs + 1
+        best.offer(epoch, valid_nll, self.step)
+        record.epochs, record.best_epoch, record.best_valid_nll = epoch, best.epoch, best.valid_nll
+        record.images_seen += images
+        record.training_seconds += running.seconds
+        record.images_per_second = record.images_seen / record.training_seconds
+        patience = self.spec.training.patience
+        record.stopped_early = patience is not None and epoch - best.epoch >= patience
+        self.history.append(
+            {
+                "epoch": epoch,
+                "step": epoch * len(self.batches),
+                "train_nll": running.nats.item() / images,
+                "valid_nll": valid_nll,
+                "learning_rate": self.step.schedule.get_last_lr()[0],
+                "gradient_norm": running.norms.item() / len(self.batches),
+                "seconds": record.training_seconds,
+                "images_per_second": images / running.seconds,
+            }
+        )
+        self.epoch = self._new_epoch()
+        self._count_cost()
+
+    def _count_cost(self) -> None:
+        self.record.wall_seconds = self.wall_before + time.perf_counter() - self.resumed_at
+        self.record.saving_seconds = self.saving_before + self.saver.seconds
+        self.record.peak_memory_bytes = machine.peak_memory_bytes(self.device)
+
+    def _write_records(self) -> None:
+        _append(self.run_dir / HISTORY, self.history[-1])
+        self._count_cost()
+        self.record.write(self.run_dir)
+
+    def _stop_if_asked(self) -> None:
+        """Between two steps or in the middle of a validation, which a resumed training begins again."""
+        number = self.observer.signal()
+        if number is not None:
+            self._save()
+            name = signal.Signals(number).name
+            raise Interrupted(
+                f"stopped by {name} after {self.record.epochs} of {self.spec.training.epochs} epochs"
+            )
+
+    # ------------------------------------------------------------------------------ state
+
+    def _save(self) -> None:
+        self._count_cost()
+        self.saver.save(self.state())
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain data from which `restore` makes the same training."""
+        between = self.epoch.batches == 0
+        return {
+            "digest": self.spec.digest,
+            "code": self.record.code,
+            "data_sha256": self.data.sha256,
+            "record": asdict(self.record),
+            "history": self.history,
+            "step": self.step.state(),
+            "epoch": vars(self.epoch),
+            "best": vars(self.best),
+            # Those at the start of the epoch: its order and binarization are drawn again, then skipped.
+            "generators": self.batches.generators() if between else self.epoch_generators,
+            "torch_generator": torch.get_rng_state(),
+            "cuda_generator": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+
+    def restore(self, found: dict[str, Any]) -> None:
+        """Go on from what `state` returned; the record was restored when it was begun."""
+        self.history = found["history"]
+        self.step.restore(found["step"])
+        self.epoch = Epoch(**found["epoch"])
+        self.epoch.nats, self.epoch.norms = (
+            value.to(self.device) for value in (self.epoch.nats, self.epoch.norms)
+        )
+        self.best = Best(**found["best"])
+        self.batches.restore(found["generators"])
+        self.wall_before, self.saving_before = self.record.wall_seconds, self.record.saving_seconds
+        torch.set_rng_state(found["torch_generator"])
+        if self.device.type == "cuda" and found["cuda_generator"] is not None:
+            torch.cuda.set_rng_state(found["cuda_generator"], self.device)
+        done = f"epoch {self.record.epochs + 1}, step {self.epoch.batches} of {len(self.batches)}"
+        if self.record.epochs == self.spec.training.epochs or self.record.stopped_early:
+            done = "its end"
+        self.observer.say(f"{self.spec.name}: goes on from its saved state, at {done}")
+
+
+# ------------------------------------------------------------------------------ records
+
+
+def _begin(
+    model: AutoregressiveModel,
+    spec: RunSpec,
+    run_dir: Path,
+    device: torch.device,
+    code: str,
+    found: dict[str, Any] | None,
+) -> Record:
+    """The run folder of a training that begins or goes on: nothing of what comes after."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    for stale in (run_dir / name for name in RESULTS):
+        stale.unlink(missing_ok=True)
+    before = Record(**found["record"]) if found is not None else _unfinished(run_dir, spec, code)
+    record = Record.new(
+        spec,
+        run_id=None if before is None else before.run_id,
+        commit=machine.commit(),
+        versions=machine.versions(),
+        device=machine.device_name(device),
+        threads=torch.get_num_threads(),
+        precision=machine.choose_precision(spec.training.precision, device),
+        parameters=sum(p.numel() for p in model.parameters()),
+        code=code,
+    )
+    if before is not None:
+        record.started, record.resumes = before.started, before.resumes + 1
+    if found is not None and before is not None:
+        record.go_on_from(before)
+    lines = [] if found is None else found["history"]
+    # The history may be ahead of the saved state, by epochs that are now trained again.
+    with atomic(run_dir / HISTORY) as temporary:
+        temporary.write_text("".join(_line(line) for line in lines))
+    write_json(run_dir / SPEC, spec.to_json())
+    record.write(run_dir)
+    return record
+
+
+def _unfinished(run_dir: Path, spec: RunSpec, code: str) -> Record | None:
+    """The record of an earlier attempt at this training that was killed before it saved a state."""
+    try:
+        record = RunFolder(run_dir).record()
+    except (UserError, TypeError):
+        return None  # damaged: this training writes it anew
+    if record is None or record.status == "finished" or (record.digest, record.code) != (spec.digest, code):
+        return None
+    return record
+
+
+@contextmanager
+def _recorded(record: Record, run_dir: Path) -> Iterator[None]:
+    """The record ends as finished, as interrupted, or as failed with its reason, whatever that was."""
+    try:
+        yield
+    except BaseException as error:
+        stopped = isinstance(error, (Interrupted, KeyboardInterrupt, SystemExit))
+        reason = str(error) if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
+        record.end("interrupted" if stopped else "failed", reason.removesuffix(": "))
+        with suppress(OSError):  # a full disk cannot take the record either: what ended it matters more
+            record.write(run_dir)
+        raise
+    record.end("finished")
+    record.write(run_dir)
+
+
+def _line(line: dict[str, Any]) -> str:
+    return json.dumps(line, allow_nan=False) + "\n"
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    with path.open("a") as stream:
+        stream.write(_line(line))
