@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pixelcnn import locks
 from pixelcnn.config import benchmark_from, dataset_digest
 from pixelcnn.errors import ConfigError
 

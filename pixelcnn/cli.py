@@ -23,10 +23,14 @@ if TYPE_CHECKING:  # torch takes seconds to import; commands that need it do so 
 
     from pixelcnn.checkpoint import Checkpoint
     from pixelcnn.data.preparation import PreparedData
+    from pixelcnn.gpus import Claim
 
 #: Exit statuses: a mistake in the input, a run that failed, a signal (128 + its number), and a signal
 #: that came while a state was there to save: "try again" of sysexits.h, the same command goes on.
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 75
+
+#: The GPU of this process, held until it ends.
+_CLAIMS: list[Claim] = []
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -359,7 +363,7 @@ def _device(benchmark: Benchmark, options: argparse.Namespace) -> torch.device:
     """The device of this process, set up for it: threads and allocator."""
     import torch
 
-    from pixelcnn import machine
+    from pixelcnn import gpus, machine
 
     # By hand as in the workflow: another number of threads rounds otherwise and ends in other weights.
     threads = benchmark.threads if options.threads is None else options.threads
@@ -367,7 +371,12 @@ def _device(benchmark: Benchmark, options: argparse.Namespace) -> torch.device:
         raise UserError(f"--threads: must be at least 1, got {threads}")
     torch.set_num_threads(threads)
     machine.tune_allocator()
-    return machine.choose_device(benchmark.device)
+    device = machine.choose_device(benchmark.device)
+    if device.type != "cuda":
+        return device
+    claim = gpus.claim(machine.gpu_names(), runs_per_gpu=benchmark.runs_per_gpu, on_wait=_say)
+    _CLAIMS.append(claim)
+    return torch.device("cuda", claim.index)
 
 
 def _parser() -> argparse.ArgumentParser:

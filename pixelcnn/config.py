@@ -173,6 +173,7 @@ class Benchmark:
     data_root: str = "data"
     results: str = "results"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    runs_per_gpu: int = at_least(1, 1)
     threads: int = at_least(1, 1)
 
     def __post_init__(self) -> None:

@@ -43,6 +43,12 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
+def gpu_names() -> list[str]:
+    """The GPUs that torch sees, by names that are the same in every process of this machine."""
+    found = range(torch.cuda.device_count())
+    return [str(torch.cuda.get_device_properties(i).uuid) for i in found]
+
+
 def choose_precision(wanted: str, device: torch.device) -> str:
     """`auto` takes bfloat16 where the device multiplies it in hardware, else float32."""
     if wanted != "auto":

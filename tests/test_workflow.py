@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from test_cli import SMALL, toy
@@ -13,18 +14,22 @@ from test_cli import SMALL, toy
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def command(folder: Path, *arguments: str, config: str = "toy.yaml") -> dict[str, Any]:
+    """How a subprocess runs Snakemake on a benchmark in `folder`."""
+    words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    words += ["--directory", str(folder), "--cores", "2", "--configfile", str(folder / config)]
+    return {"args": words, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "cwd": ROOT}
+
+
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
-    command += ["--directory", str(folder), "--cores", "2", "--configfile", str(folder / "toy.yaml")]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT)
+    return subprocess.run(**command(folder, *arguments), capture_output=True, text=True)
 
 
-def mlflow_statuses(folder: Path) -> dict[str, str]:
+def mlflow_statuses(folder: Path, benchmark: str = "toy") -> dict[str, str]:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder}/results/mlflow/mlflow.db")
-    experiment = client.get_experiment_by_name("toy")
+    experiment = client.get_experiment_by_name(benchmark)
     runs = client.search_runs([experiment.experiment_id])
     return {f"{run.data.tags['variant']}/{run.data.tags['seed']}": run.info.status for run in runs}
 

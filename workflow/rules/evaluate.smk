@@ -8,10 +8,11 @@ rule evaluate:
         RUN + "/nats.npz",
     log:
         ROOT + "/logs/evaluate-{dataset}-{variant}-seed{seed}.log",
-    threads: threads_of_a_run()
+    threads: BENCHMARK.threads
     resources:
         mem_mb=4000,
         runtime=60,
+        gpu=GPU_OF_A_JOB,
     shell:
         "exec {PIXELCNN} evaluate {input.config} --dataset {wildcards.dataset}"
         " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads} > {log} 2>&1"

@@ -10,10 +10,11 @@ rule sample:
         RUN + "/completions.png",
     log:
         ROOT + "/logs/sample-{dataset}-{variant}-seed{seed}.log",
-    threads: threads_of_a_run()
+    threads: BENCHMARK.threads
     resources:
         mem_mb=4000,
         runtime=60,
+        gpu=GPU_OF_A_JOB,
     params:
         sampling=dataclasses.asdict(BENCHMARK.sampling),
     shell:

@@ -1,6 +1,17 @@
 # MLflow follows the run folders while the workflow runs: one process, started and ended here, so
 # that no training waits for a tracking server and a fresh database has one writer.
 TRACKER = []
+LOCK = []
+
+
+def hold_folder():
+    """One workflow a folder; the lock ends with this process, however that ends."""
+    try:
+        LOCK.append(locks.acquire(Path(ROOT) / ".workflow.lock"))
+    except locks.Locked as error:
+        raise WorkflowError(
+            f"Another snakemake works on {ROOT}, so this one did nothing: wait for its end. ({error})"
+        ) from None
 
 
 def start_tracker():
@@ -44,6 +55,7 @@ def finish_tracker():
 
 
 onstart:
+    hold_folder()
     start_tracker()
 
 

@@ -8,10 +8,21 @@ def model_file(wildcards):
     return [model] if model.endswith(".py") else []
 
 
-def threads_of_a_run():
-    """One GPU takes one job at a time, so there a job that uses it claims every core."""
-    has_gpu = any(Path("/dev").glob("nvidia[0-9]*")) and BENCHMARK.device != "cpu"
-    return max(workflow.cores or 1, 1) if has_gpu else BENCHMARK.threads
+def gpus_here():
+    """How many GPUs the benchmark may use on this machine, without importing torch to ask."""
+    if BENCHMARK.device == "cpu":
+        return 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return sum(name.strip() not in ("", "-1") for name in visible.split(","))
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+# A job that uses a GPU counts as one place on it; which GPU it gets, it claims itself.
+GPUS = gpus_here()
+GPU_OF_A_JOB = 1 if GPUS or BENCHMARK.device == "cuda" else 0
+if GPUS and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", GPUS * BENCHMARK.runs_per_gpu)
 
 
 rule train:
@@ -25,10 +36,11 @@ rule train:
         ROOT + "/logs/train-{dataset}-{variant}-seed{seed}.log",
     # Long jobs first: short ones then fill the cores to the end.
     priority: 10
-    threads: threads_of_a_run()
+    threads: BENCHMARK.threads
     resources:
         mem_mb=4000,
         runtime=720,
+        gpu=GPU_OF_A_JOB,
     params:
         # All that decides the result, and nothing else: the reason to train anew.
         digest=lambda wildcards: run_of(wildcards).digest,
