@@ -27,8 +27,9 @@ def noted() -> Iterator[Callable[[], int | None]]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    for number in ASKING:
-        signal.signal(number, note)
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as in the background of a script: not meant for us
+            signal.signal(number, note)
     try:
         yield lambda: came[0] if came else None
     finally:

@@ -16,6 +16,8 @@ from pixelcnn.records import Metrics, Record, RunFolder, is_lost
 
 #: Keys of a history line that become metrics by epoch, in the units of `records.HISTORY_KEYS`.
 EPOCH_METRICS = ("valid_nll", "train_nll", "learning_rate", "gradient_norm", "images_per_second")
+#: Single values that are another number whenever they are taken.
+TIMES = ("evaluation_seconds",)
 HISTORY_PLOT = "history.png"
 RUN_ID_TAG = "pixelcnn.run_id"
 ERROR_TAG = "error"

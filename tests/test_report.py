@@ -25,6 +25,7 @@ from pixelcnn.grids import by_class
 from pixelcnn.report import build_report
 from pixelcnn.report.figures import learning_curve, mean_curve
 from pixelcnn.report.grids import tile
+from pixelcnn.sources import code_digest
 
 T_2 = 4.302652729911275  # 97.5 % quantile of Student's t with 2 degrees of freedom
 
@@ -412,3 +413,46 @@ def test_a_mean_curve_ends_where_the_first_seed_does() -> None:
     long = [{"epoch": e, "valid_nll": v} for e, v in ((1, 10.0), (2, 8.0), (3, 1.0))]
     short = [{"epoch": e, "valid_nll": v} for e, v in ((1, 12.0), (2, 9.0))]
     assert mean_curve([long, short]) == ([1.0, 2.0], [11.0, 8.5])
+
+
+def test_runs_trained_by_code_that_was_edited_since_are_flagged_and_counted(tmp_path: Path) -> None:
+    variants = {name: {"model": name} for name in ("pixelcnn", "gated", "attention")}
+    made = run_folders.benchmark(tmp_path, seeds=[0, 1, 2], variants=variants)
+    for spec in made.runs():
+        code = code_digest(spec.variant.model)
+        if spec.variant_name == "gated" and spec.seed != 1:
+            code = "0" * 16
+        values = {"code": None if spec.variant_name == "attention" else code}
+        run_folders.write_run(made, spec, record_values={**values, "commit": "fedcba9876543210"})
+    report = report_of(made)
+    stale = report.runs.stale
+    assert stale["gated"].tolist() == [True, False, True]
+    assert stale["pixelcnn"].tolist() == [False] * 3 and stale["attention"].isna().all()
+    assert set(report.runs.status) == {"finished"} and report.variants.loc["gated", "n"] == 3
+    assert report.variants.stale.to_dict() == {"pixelcnn": False, "gated": True, "attention": False}
+    sentence = "digits/gated: stale, seeds 0, 2. The code that trained them (commit fedcba9876543210)"
+    for text in (report.page, report.markdown):
+        assert sentence in text and text.count("stale, seeds") == 1
+    assert '<span class="tag">stale</span>' in report.page and "| gated (stale) |" in report.markdown
+    assert report.page.count("<code>fedcba98</code>") == 3, "each variant's numbers name their commit"
+
+
+def test_a_run_that_went_on_under_other_conditions_is_named(tmp_path: Path) -> None:
+    made = run_folders.benchmark(tmp_path, seeds=[0, 1], variants={"a": {"model": "a"}})
+    first, second = made.runs()
+    run_folders.write_run(made, first)
+    run_folders.write_run(made, second, record_values={"resumes": 1, "changed": ["threads: 1, then 2"]})
+    report = report_of(made)
+    named = "digits/a/seed1: was interrupted and went on under other conditions (threads: 1, then 2)"
+    assert named in report.page and "seed0: was interrupted" not in report.page
+    assert report.runs.resumes.tolist() == [0, 1]
+
+
+def test_an_interrupted_run_is_told_from_a_failed_one(tmp_path: Path) -> None:
+    made = run_folders.benchmark(tmp_path, seeds=[0, 1], variants={"a": {"model": "a"}})
+    first, second = made.runs()
+    run_folders.write_run(made, first, status="interrupted", record_values={"error": "stopped by SIGTERM"})
+    run_folders.write_run(made, second, status="failed", record_values={"error": "loss is NaN"})
+    report = report_of(made)
+    assert report.runs.status.tolist() == ["interrupted", "failed"]
+    assert "stopped after 6 of 12 epochs; the same command goes on" in report.page

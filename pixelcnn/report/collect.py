@@ -13,6 +13,7 @@ from pixelcnn.config import Benchmark, DatasetSpec, RunSpec, VariantSpec, load_b
 from pixelcnn.data.preparation import read_description
 from pixelcnn.errors import DataError, UserError
 from pixelcnn.records import CHECKPOINT, COMPLETIONS, RECORD, SAMPLES, Metrics, Record, RunFolder, is_lost
+from pixelcnn.sources import code_digest
 from pixelcnn.statistics import check_comparable
 
 CONFIG = "config.json"
@@ -52,6 +53,13 @@ class Run:
         return self.status is Status.FINISHED
 
     @property
+    def stale(self) -> bool | None:
+        """Whether the code that trained it was edited since; None if its record does not say."""
+        if self.record is None or self.record.code is None:
+            return None
+        return self.record.code != code_digest(self.spec.variant.model)
+
+    @property
     def samples(self) -> Path | None:
         """The file of sampled images, of a run whose training is the config's."""
         return self._of_its_training(SAMPLES)
@@ -78,6 +86,16 @@ class VariantRuns:
     def finished(self) -> list[Run]:
         """The runs that enter a mean."""
         return [run for run in self.runs if run.finished]
+
+    @property
+    def commits(self) -> list[str]:
+        """The commits whose code trained the runs that enter a mean."""
+        return sorted({run.record.commit or "unknown" for run in self.finished if run.record})
+
+    @property
+    def stale(self) -> bool:
+        """Whether the code that trained one of them was edited since."""
+        return any(run.stale for run in self.finished)
 
 
 @dataclass(frozen=True)

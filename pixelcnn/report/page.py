@@ -284,5 +284,6 @@ def _environment() -> jinja2.Environment:
         "thousands": text.thousands,
         "duration": provenance.duration,
         "md": text.markdown,
+        "commit": text.commit,
     }
     return environment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -85,6 +85,7 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
                     f"{dataset.name}/{variant.name}: its seeds mix {key} {' and '.join(values)}; "
                     "their spread is not that of the seed alone."
                 )
+    sentences += [*_stale(dataset), *_continued(dataset)]
     dirty = sum(str(record.commit).endswith("-dirty") for record in records(dataset.runs))
     if dirty:
         sentences.append(f"{dataset.name}: {dirty} of its runs ran code that no commit holds (-dirty).")
@@ -97,6 +98,28 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
                 f"{dataset.name}: its runs were trained {plural} ({listed}); compare their {what} with care."
             )
     return sentences
+
+
+def _stale(dataset: DatasetRuns) -> Iterator[str]:
+    for variant in dataset.variants:
+        seeds: dict[str, list[int]] = {}
+        for run in variant.finished:
+            if run.stale and run.record:
+                seeds.setdefault(run.record.commit or "unknown", []).append(run.spec.seed)
+        for commit, listed in seeds.items():
+            yield (
+                f"{dataset.name}/{variant.name}: stale, seeds {', '.join(map(str, listed))}. The code that "
+                f"trained them (commit {commit}) was edited since; train them anew before you compare."
+            )
+
+
+def _continued(dataset: DatasetRuns) -> Iterator[str]:
+    for run in dataset.runs:
+        if run.finished and run.record and run.record.changed:
+            yield (
+                f"{run.spec.name}: was interrupted and went on under other conditions "
+                f"({'; '.join(run.record.changed)}); an uninterrupted run may end elsewhere."
+            )
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ RECORD_COLUMNS = (
     "precision",
     "host",
     "commit",
+    "code",
+    "resumes",
     "run_id",
     "started",
     "ended",
@@ -61,6 +63,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         **{key: test.get(key) for key in TEST_COLUMNS},
         "evaluation_seconds": test.get("seconds"),
         **{key: record.get(key) for key in RECORD_COLUMNS},
+        "stale": run.stale,
         "digest": record.get("digest"),
         "expected_digest": run.spec.digest,
     }
@@ -81,6 +84,8 @@ def _variant_row(dataset: DatasetRuns, result: VariantResult) -> dict[str, Any]:
         "n": result.n,
         "expected": result.expected,
         "parameters": result.parameters,
+        "commits": " ".join(result.variant.commits),
+        "stale": result.variant.stale,
     }
     for key in MEASURES:
         summary = result.summaries.get(key)

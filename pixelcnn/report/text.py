@@ -60,3 +60,8 @@ def markdown(text: object) -> str:
     line = re.sub(r"([\\`*|\[\]~#$])", r"\\\1", line)
     # Between letters GitHub leaves an underscore alone, and names read better so.
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", line)
+
+
+def commit(name: str) -> str:
+    """A commit's first 8 digits, and whether the code differed from it."""
+    return name[:8] + ("-dirty" if name.endswith("-dirty") and len(name) > 8 else "")
