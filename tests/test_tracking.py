@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import http.server
 import json
 import os
 import platform
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -316,6 +320,43 @@ def test_a_server_that_is_down_fails_the_last_pass_only(made, monkeypatch, capsy
     assert "Traceback" not in said
     with pytest.raises(tracking.TrackingError, match=r"127\.0\.0\.1:9"):
         tracking.project(made.directory, uri="http://127.0.0.1:9")
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A server that answers every call with "not now"."""
+
+    def do_GET(self):
+        self.send_error(503)
+
+    do_POST = do_GET
+
+    def log_message(self, format, *args):
+        pass
+
+
+@contextlib.contextmanager
+def unhelpful_server(kind: str) -> Iterator[str]:
+    """The address of a server that refuses, or one that takes connections and never answers."""
+    if kind == "silent":
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            yield f"http://127.0.0.1:{silent.getsockname()[1]}"
+        return
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("kind", ["silent", "refusing"])
+def test_what_a_slow_or_refusing_server_missed_is_delivered_later(made, monkeypatch, kind):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    for spec in made.runs():
+        write_run(made, spec)
+    with unhelpful_server(kind) as uri, pytest.raises(tracking.TrackingError, match=r"127\.0\.0\.1"):
+        tracking.project(made.directory, uri=uri)
+    assert len(tracking.project(made.directory).created) == 2
+    assert all([step for step, _, _ in run["metrics"]["valid_nll"]] == [1, 2, 3, 4] for run in runs(made))
 
 
 def test_the_ui_has_a_command_and_an_address(made, tmp_path):
