@@ -184,7 +184,11 @@ def malicious_zip(path):
     torch.save({"format": 1, "digest": Malicious()}, path)
 
 
-DAMAGES = [truncate, flip, empty, malicious, malicious_zip]
+def incomplete(path):
+    torch.save({"format": 1}, path)
+
+
+DAMAGES = [incomplete, truncate, flip, empty, malicious, malicious_zip]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -74,13 +74,13 @@ def load(
             continue
         try:
             value = _read(path)
+            _check(value, path, spec, code, data_sha256)
         except DAMAGED as error:
             aside = path.with_suffix(".pt.damaged")
             os.replace(path, aside)
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             say(f"{path}: damaged state, set aside as {aside.name} ({reason})")
             continue
-        _check(value, path, spec, code, data_sha256)
         return value
     for other in sorted(run_dir.glob("state-*.pt")):
         say(f"{other}: not used, it is the state of another config (this one has the digest {spec.digest})")
