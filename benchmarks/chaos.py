@@ -116,6 +116,8 @@ def start(config: Path, command: Sequence[str]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+        # In the background of a script SIGINT is ignored, and children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -248,8 +250,6 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="trials side by side")
     options = parser.parse_args()
     draw = random.Random(options.seed)
-    # In the background of a script it is ignored, and by the children, too.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="pixelcnn-chaos-") as name:
         folder = Path(name)
         config = write_config(folder, CONFIG)

@@ -177,7 +177,7 @@ class Malicious:
 
 
 def malicious(path):
-    path.write_bytes(pickle.dumps(Malicious()))
+    path.write_bytes(pickle.dumps(Malicious(), protocol=2))
 
 
 def malicious_zip(path):
