@@ -50,6 +50,7 @@ rule all:
     default_target: True
     input:
         ROOT + "/report/index.html",
+        ROOT + "/report/.complete",
 
 
 include: "workflow/rules/data.smk"

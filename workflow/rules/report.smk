@@ -2,6 +2,11 @@ def of_every_run(name):
     return [f"{BENCHMARK.run_directory(spec)}/{name}" for spec in RUNS.values()]
 
 
+# There only while the report has every run. A partial report lies at the same place, and Snakemake would
+# not make what is missing behind a file that is there.
+WHOLE_REPORT = ROOT + "/report/.complete"
+
+
 rule report:
     input:
         config=ROOT + "/config.json",
@@ -13,6 +18,7 @@ rule report:
         ROOT + "/report/report.md",
         ROOT + "/report/metrics.csv",
         ROOT + "/report/comparison.csv",
+        touch(WHOLE_REPORT),
     log:
         ROOT + "/logs/report.log",
     threads: 1

@@ -70,6 +70,7 @@ def build_partial_report():
     wanted = json.loads(json.dumps(BENCHMARK.to_json()))
     if not resolved.exists() or json.loads(resolved.read_text()) != wanted:
         return
+    Path(WHOLE_REPORT).unlink(missing_ok=True)
     if subprocess.run([*COMMAND, "report", ROOT], check=False).returncode == 0:
         print(
             f"Partial report: {Path(ROOT).resolve()}/report/index.html",
