@@ -149,3 +149,29 @@ def test_two_benchmarks_side_by_side_do_not_disturb_each_other(tmp_path):
     for name in names:
         assert mlflow_statuses(tmp_path, name) == {"base/0": "FINISHED", "cond/0": "FINISHED"}
         assert (tmp_path / "results" / name / "report" / "index.html").exists()
+
+
+def test_after_ctrl_c_the_same_command_goes_on(tmp_path):
+    variants = {"base": {"model": "pixelcnn", "hyperparameters": SMALL}}
+    toy(tmp_path, variants=variants, seeds=[0], training={"epochs": 300, "batch_size": 16})
+    run = RunFolder(tmp_path / "results" / "toy" / "toy" / "base" / "seed0")
+    workflow = subprocess.Popen(
+        **command(tmp_path, "report"),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # In the background of a script SIGINT is ignored, and children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    wait_for(lambda: len(run.history()) >= 2)
+    os.killpg(workflow.pid, signal.SIGINT)  # a terminal sends it to all of them
+    assert workflow.wait(timeout=60) != 0
+    stopped = run.record()
+    assert stopped.status == "interrupted" and stopped.epochs < 300
+    assert mlflow_statuses(tmp_path) == {"base/0": "KILLED"}
+
+    again = snakemake(tmp_path, "report")
+    assert again.returncode == 0, again.stdout + again.stderr
+    record = run.record()
+    assert (record.status, record.resumes, record.run_id) == ("finished", 1, stopped.run_id)
+    assert mlflow_statuses(tmp_path) == {"base/0": "FINISHED"}
