@@ -3,13 +3,14 @@
 # `snakemake report --cores 8 --configfile configs/mnist.yaml` another benchmark.
 import dataclasses
 import json
+import math
 import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-from pixelcnn import locks
+from pixelcnn import estimates, locks
 from pixelcnn.config import benchmark_from, dataset_digest
 from pixelcnn.errors import ConfigError
 
@@ -39,10 +40,12 @@ wildcard_constraints:
     seed="|".join(map(str, BENCHMARK.seeds)),
 
 
+# On a cluster these run where Snakemake does: they are short, or download what compute nodes cannot.
 localrules:
     all,
     report,
     plan,
+    prepare,
 
 
 # `report` is the front door's first target, so that a bare `snakemake --cores 8` makes it, too.
@@ -53,9 +56,11 @@ rule all:
         ROOT + "/report/.complete",
 
 
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/sample.smk"
+include: "workflow/rules/pack.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/tracking.smk"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import signal
@@ -79,9 +80,14 @@ def _plan(options: argparse.Namespace) -> None:
         benchmark = config.benchmark_from(_json(options.json, "--json"))
     else:
         benchmark = config.load_benchmark(options.config)
-    counts = check_benchmark(benchmark)
-    for (dataset, variant), parameters in counts.items():
-        print(f"{dataset:24} {variant:20} {parameters:>12,} parameters")
+    plan: dict[str, dict[str, Any]] = {}
+    for (dataset, variant), size in check_benchmark(benchmark).items():
+        print(
+            f"{dataset:24} {variant:20} {size.parameters:>12,} parameters "
+            f"{size.multiply_adds:>14,} multiply-adds an image"
+        )
+        plan.setdefault(dataset, {})[variant] = dataclasses.asdict(size)
+    write_json(benchmark.plan_file, plan)
     path = benchmark.directory / "config.json"
     write_json(path, benchmark.to_json())
     print(f"{len(benchmark.runs())} runs; wrote {path}")

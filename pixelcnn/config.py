@@ -25,7 +25,7 @@ from pixelcnn.files import sha256
 T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-RESERVED_NAMES = ("report", "logs", "mlflow", "config.json", "data.npz")
+RESERVED_NAMES = ("report", "logs", "mlflow", "packs", "config.json", "plan.json", "data.npz")
 
 
 def at_least(minimum: float, default: Any = dataclasses.MISSING, maximum: float = math.inf) -> Any:
@@ -94,6 +94,30 @@ class SavingSpec:
 
     minutes: float | None = at_least(0, 1.0)
     epochs: int | None = at_least(1, None)
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What one kind of job asks a cluster for; null is an estimate (see `estimates`)."""
+
+    # Two at least: a job is asked to stop a minute before its end, and must have begun by then.
+    minutes: int | None = at_least(2, None)
+    memory_mb: int | None = at_least(1, None)
+
+
+@dataclass(frozen=True)
+class JobsSpec:
+    """What the jobs of the runs ask a cluster for, and how many runs one job takes.
+
+    `gpus` is what each job of a run asks for; null means one if the benchmark's device is a GPU.
+    With `runs_per_job` above 1 one job trains, evaluates and samples several runs.
+    """
+
+    train: JobSpec = JobSpec()
+    evaluate: JobSpec = JobSpec()
+    sample: JobSpec = JobSpec()
+    gpus: int | None = at_least(0, None)
+    runs_per_job: int = at_least(1, 1)
 
 
 @dataclass(frozen=True)
@@ -167,6 +191,7 @@ class Benchmark:
     training: TrainingSpec = TrainingSpec()
     sampling: SamplingSpec = SamplingSpec()
     saving: SavingSpec = SavingSpec()
+    jobs: JobsSpec = JobsSpec()
     tracking: TrackingSpec = TrackingSpec()
     title: str = ""
     note: str = ""
@@ -232,6 +257,11 @@ class Benchmark:
     def directory(self) -> Path:
         """The folder that holds everything this benchmark writes."""
         return Path(self.results) / self.benchmark
+
+    @property
+    def plan_file(self) -> Path:
+        """The sizes of the networks: dataset -> variant -> parameters, multiply-adds."""
+        return self.directory / "plan.json"
 
     def run_directory(self, spec: RunSpec) -> Path:
         """The folder of one run."""

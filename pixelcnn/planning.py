@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from pixelcnn.config import Benchmark, RunSpec
 from pixelcnn.data.preparation import check_dataset
 from pixelcnn.errors import ConfigError
-from pixelcnn.models.base import ImageSpec
+from pixelcnn.estimates import Size
+from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model
 
 
-def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], int]:
-    """Check every dataset and variant; returns the parameter count of each (dataset, variant).
+def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
+    """Check every dataset and variant; returns the size of the network of each (dataset, variant).
 
     Raises:
         ConfigError: naming the first key that cannot be run, such as a hyper-parameter that the
@@ -18,14 +22,14 @@ def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], int]:
     """
     seed = benchmark.seeds[0]
     return {
-        (dataset, variant): check_run(benchmark.run(dataset, variant, seed))
+        (dataset, variant): _size(check_run(benchmark.run(dataset, variant, seed)))
         for dataset in benchmark.datasets
         for variant in benchmark.variants
     }
 
 
-def check_run(spec: RunSpec) -> int:
-    """Check one run as `check_benchmark` does; returns its parameter count."""
+def check_run(spec: RunSpec) -> AutoregressiveModel:
+    """Check one run as `check_benchmark` does; returns its network, untrained."""
     try:
         source = check_dataset(spec.dataset)
     except ConfigError as error:
@@ -37,4 +41,13 @@ def check_run(spec: RunSpec) -> int:
     except ConfigError as error:
         where = f"variants.{spec.variant_name}.{error}"
         raise ConfigError(f"{where} (on dataset {spec.dataset_name})") from None
-    return sum(p.numel() for p in model.parameters())
+    return model
+
+
+def _size(model: AutoregressiveModel) -> Size:
+    image = torch.zeros(1, *model.image_shape, dtype=torch.long)
+    label = None if model.image.classes is None else torch.zeros(1, dtype=torch.long)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image, label)
+    parameters = sum(p.numel() for p in model.parameters())
+    return Size(parameters, counter.get_total_flops() // 2)  # a multiply-add counts as two

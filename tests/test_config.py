@@ -117,13 +117,16 @@ def test_a_good_config_gives_its_runs_and_their_sizes():
     assert [run.name for run in benchmark.runs()] == [
         "small/base/seed0", "small/base/seed1", "small/cond/seed0", "small/cond/seed1",
     ]  # fmt: skip
-    counts = check_benchmark(benchmark)
+    sizes = check_benchmark(benchmark)
     # 7x7 cropped to 4x7, from 4 channels (pixel, constant, row, column) to 8, with bias;
     # block 8->4, 2x3 crop 4->4, 4->8; head 8->64->16.
     stem = 4 * 8 * 28 + 8
     block = (8 * 4 + 4) + (4 * 4 * 6 + 4) + (4 * 8 + 8)
     head = (8 * 64 + 64) + (64 * 16 + 16)
-    assert counts["small", "base"] == stem + block + head
+    assert sizes["small", "base"].parameters == stem + block + head
+    biases = 8 + (4 + 4 + 8) + (64 + 16)
+    pixels = benchmark.datasets["small"].image_size ** 2
+    assert sizes["small", "base"].multiply_adds == (stem + block + head - biases) * pixels
 
 
 def test_numbers_may_come_as_text_as_yaml_and_the_command_line_give_them():

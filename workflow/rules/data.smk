@@ -5,6 +5,7 @@ rule plan:
         own_files=sorted({path for spec in RUNS.values() for path in spec.own_files}),
     output:
         ROOT + "/config.json",
+        ROOT + "/plan.json",
     log:
         ROOT + "/logs/plan.log",
     threads: 1

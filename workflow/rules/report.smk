@@ -1,5 +1,8 @@
-def of_every_run(name):
-    return [f"{BENCHMARK.run_directory(spec)}/{name}" for spec in RUNS.values()]
+def finished_runs():
+    """What is there once every run has its results."""
+    if PER_PACK > 1:
+        return [f"{ROOT}/packs/{i}.done" for i in range(len(PACKS))]
+    return results_of(RUNS.values())
 
 
 # There only while the report has every run. A partial report lies at the same place, and Snakemake would
@@ -11,8 +14,7 @@ rule report:
     input:
         config=ROOT + "/config.json",
         data=[str(BENCHMARK.data_file(dataset)) for dataset in BENCHMARK.datasets],
-        metrics=of_every_run("metrics.json"),
-        samples=of_every_run("samples.npz"),
+        runs=finished_runs(),
     output:
         ROOT + "/report/index.html",
         ROOT + "/report/report.md",

@@ -1,6 +1,7 @@
 rule sample:
     input:
         config=ancient(ROOT + "/config.json"),
+        plan=ancient(ROOT + "/plan.json"),
         checkpoint=RUN + "/checkpoint.pt",
         data=ROOT + "/{dataset}/data.npz",
     output:
@@ -12,9 +13,9 @@ rule sample:
         ROOT + "/logs/sample-{dataset}-{variant}-seed{seed}.log",
     threads: BENCHMARK.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
-        gpu=GPU_OF_A_JOB,
+        mem_mb=memory_of("sample"),
+        runtime=minutes_of("sample"),
+        gpu=GPUS_OF_A_JOB,
     params:
         sampling=dataclasses.asdict(BENCHMARK.sampling),
     shell:

@@ -1,0 +1,77 @@
+# Several runs in one job (`jobs.runs_per_job`): for runs that are shorter than the wait in a queue.
+#
+# A pack is a Snakemake of its own inside one job, with the very rules of single runs: logs, what is done
+# already, what a failure stops, all is the same, and a later change of `runs_per_job` repeats nothing. The
+# pack declares a mark and not the files of its runs, for Snakemake deletes what a failed job declares: so a
+# run that fails takes none of its neighbours with it, as it does in a Snakemake group.
+PER_PACK = BENCHMARK.jobs.runs_per_job
+PACKS = [list(RUNS.values())[i : i + PER_PACK] for i in range(0, len(RUNS), PER_PACK)]
+# Runs of a pack that share a GPU run side by side, others one after the other.
+AT_ONCE = BENCHMARK.runs_per_gpu if GPUS_OF_A_JOB else 1
+
+
+def pack_of(wildcards):
+    return PACKS[int(wildcards.pack)]
+
+
+def results_of(specs):
+    return [
+        f"{BENCHMARK.run_directory(spec)}/{name}"
+        for spec in specs
+        for name in ("metrics.json", "samples.npz")
+    ]
+
+
+def own_models_of(wildcards):
+    models = {spec.variant.model for spec in pack_of(wildcards)}
+    return sorted(model for model in models if model.endswith(".py"))
+
+
+def data_of(wildcards):
+    names = {spec.dataset_name for spec in pack_of(wildcards)}
+    return [str(BENCHMARK.data_file(name)) for name in sorted(names)]
+
+
+def minutes_of_pack(wildcards, input, attempt):
+    total = sum(
+        estimates.minutes(kind, BENCHMARK, spec, on_gpu=GPUS_OF_A_JOB > 0)
+        for spec in pack_of(wildcards)
+        for kind in ("train", "evaluate", "sample")
+    )
+    return math.ceil(total / AT_ONCE) * attempt
+
+
+def memory_of_pack(wildcards, attempt):
+    kinds = ("train", "evaluate", "sample")
+    return AT_ONCE * max(
+        estimates.memory_mb(kind, BENCHMARK, attempt=attempt) for kind in kinds
+    )
+
+
+rule pack:
+    input:
+        config=ancient(ROOT + "/config.json"),
+        plan=ancient(ROOT + "/plan.json"),
+        data=data_of,
+        models=own_models_of,
+    output:
+        touch(ROOT + "/packs/{pack}.done"),
+    log:
+        ROOT + "/logs/pack-{pack}.log",
+    wildcard_constraints:
+        pack=r"\d+",
+    priority: 10
+    threads: BENCHMARK.threads * AT_ONCE
+    resources:
+        mem_mb=memory_of_pack,
+        runtime=minutes_of_pack,
+        gpu=GPUS_OF_A_JOB,
+    params:
+        digests=lambda wildcards: [spec.digest for spec in pack_of(wildcards)],
+        results=lambda wildcards: results_of(pack_of(wildcards)),
+        snakemake=shlex.join([sys.executable, "-m", "snakemake"]),
+        snakefile=workflow.main_snakefile,
+    shell:
+        # --no-hooks: the folder's lock and the tracker belong to the workflow that started this job.
+        "exec {params.snakemake} --snakefile {params.snakefile} --configfile {input.config}"
+        " --cores {threads} --no-hooks --retries 0 {params.results} > {log} 2>&1"

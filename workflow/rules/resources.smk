@@ -1,0 +1,51 @@
+# What the jobs of a run ask for. On one machine Snakemake counts CPUs and GPUs, on a cluster the scheduler
+# wants to know time and memory as well.
+def run_of(wildcards):
+    return RUNS[f"{wildcards.dataset}/{wildcards.variant}/seed{wildcards.seed}"]
+
+
+def gpus_here():
+    """How many GPUs the benchmark may use on this machine, without importing torch to ask."""
+    if BENCHMARK.device == "cpu":
+        return 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return sum(name.strip() not in ("", "-1") for name in visible.split(","))
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def gpus_of_a_job():
+    """GPUs that a job of a run asks for: one counts as one place on it; which one it gets, it claims itself."""
+    if BENCHMARK.jobs.gpus is not None:
+        return BENCHMARK.jobs.gpus
+    return int(BENCHMARK.device == "cuda" or gpus_here() > 0)
+
+
+# Jobs read the Snakefile again, perhaps on a machine with other GPUs: they keep to what was asked for them.
+GPUS_OF_A_JOB = int(
+    os.environ.setdefault("PIXELCNN_GPUS_OF_A_JOB", str(gpus_of_a_job()))
+)
+if gpus_here() and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", gpus_here() * BENCHMARK.runs_per_gpu)
+
+
+def minutes_of(kind):
+    """Estimated from what `plan` and `prepare` wrote, so to be determined until they have."""
+
+    # `input` names what it is read from: Snakemake then knows what it waits for.
+    def minutes(wildcards, input, attempt):
+        return estimates.minutes(
+            kind,
+            BENCHMARK,
+            run_of(wildcards),
+            on_gpu=GPUS_OF_A_JOB > 0,
+            attempt=attempt,
+        )
+
+    return minutes
+
+
+def memory_of(kind):
+    return lambda wildcards, attempt: estimates.memory_mb(
+        kind, BENCHMARK, attempt=attempt
+    )
