@@ -1,5 +1,6 @@
 # make report    set up and run the default benchmark; make preview is its one-minute sketch
 # make test      set up with the test tools and run the tests
+# make env-slurm set up with Snakemake's plugin for SLURM; make test-slurm tries it on a throw-away SLURM (root on Debian)
 # make ui        browse the runs in MLflow; make check runs the linters
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,7 @@ PORT ?= 5000
 # A package index that has CPU-only builds of torch and torchvision; empty takes the usual ones.
 TORCH_INDEX ?=
 
-.PHONY: report preview test check format ui clean-env
+.PHONY: report preview test env-slurm test-slurm check format ui clean-env
 
 report: $(BIN)/.installed
 	@$(BIN)/snakemake report --cores $(CORES) --configfile $(CONFIG)
@@ -21,6 +22,12 @@ preview:
 
 test: $(BIN)/.installed-test
 	$(BIN)/python -m pytest
+
+env-slurm: $(BIN)/.installed-slurm
+
+test-slurm: $(BIN)/.installed-test $(BIN)/.installed-slurm
+	$(BIN)/python tests/slurm/cluster.py fit
+	$(BIN)/python -m pytest tests/slurm
 
 check: $(BIN)/.installed-test
 	$(BIN)/ruff check .
@@ -52,6 +59,10 @@ endif
 
 $(BIN)/.installed-test: requirements-test.lock $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet -r requirements-test.lock
+	@touch $@
+
+$(BIN)/.installed-slurm: requirements-slurm.lock $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet -r requirements-slurm.lock
 	@touch $@
 
 clean-env:

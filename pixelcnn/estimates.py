@@ -10,18 +10,21 @@ import errno
 import functools
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pixelcnn.config import Benchmark, RunSpec
 from pixelcnn.files import read_json
 
 Kind = Literal["train", "evaluate", "sample"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
-#: Multiply-adds a second of one CPU thread and of one GPU, and seconds of an optimizer step beside them.
-CPU_SPEED, GPU_SPEED, STEP_SECONDS = 5e9, 5e11, 0.02
-#: Minutes for starting on a busy node: reading the environment from a shared file system.
+#: Multiply-adds a second of one CPU thread and of one GPU; seconds of an optimizer step and of starting a
+#: process beside them.
+CPU_SPEED, GPU_SPEED, STEP_SECONDS, PROCESS_SECONDS = 5e9, 5e11, 0.02, 10
+#: Minutes for the start of a job on a busy node, which reads the environment from a shared file system.
 START_MINUTES = 5
 MARGIN = 3
 #: Forward passes that drawing a small batch costs at most (docs/performance.md), and draws a completion.
@@ -38,22 +41,24 @@ class Size:
     multiply_adds: int
 
 
-def minutes(kind: Kind, benchmark: Benchmark, spec: RunSpec, *, on_gpu: bool, attempt: int = 1) -> int:
-    """Minutes to ask for: those of the config, else an estimate, longer with every attempt.
+def minutes(
+    benchmark: Benchmark, work: Sequence[tuple[Kind, RunSpec]], *, on_gpu: bool, at_once: int = 1
+) -> int:
+    """Minutes to ask for, for a job that does `work`, so much of it at once.
 
     Raises:
-        FileNotFoundError: if the run was not planned or its data not prepared yet.
+        FileNotFoundError: if a run was not planned or its data not prepared yet.
     """
-    asked = getattr(benchmark.jobs, kind).minutes
-    if asked is not None:
-        return asked
-    return math.ceil(START_MINUTES + MARGIN * _seconds(kind, benchmark, spec, on_gpu) / 60) * attempt
+    asked = {kind: getattr(benchmark.jobs, kind).minutes for kind in KINDS}
+    given = sum(asked[kind] or 0 for kind, _ in work)
+    unknown = [(kind, spec) for kind, spec in work if asked[kind] is None]
+    seconds = sum(PROCESS_SECONDS + _seconds(kind, benchmark, spec, on_gpu) for kind, spec in unknown)
+    return math.ceil((given + MARGIN * seconds / 60) / at_once + (START_MINUTES if unknown else 0))
 
 
-def memory_mb(kind: Kind, benchmark: Benchmark, *, attempt: int = 1) -> int:
-    """MB to ask for: those of the config, else a guess that fits small networks, larger with every attempt."""
-    asked = getattr(benchmark.jobs, kind).memory_mb
-    return MEMORY_MB * attempt if asked is None else asked
+def memory_mb(benchmark: Benchmark, kinds: Sequence[Kind]) -> int:
+    """MB to ask for, for a job that does one of `kinds` at a time: those of the config, else a guess."""
+    return max(getattr(benchmark.jobs, kind).memory_mb or MEMORY_MB for kind in kinds)
 
 
 def _seconds(kind: Kind, benchmark: Benchmark, spec: RunSpec, on_gpu: bool) -> float:

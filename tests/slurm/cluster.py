@@ -22,7 +22,7 @@ FOLDER = Path("/var/tmp/pixelcnn-test-slurm")
 SETTINGS = Path("/etc/slurm")
 MARK = "# The throw-away SLURM of pixelcnn's tests\n"
 DAEMONS = ("slurmd", "slurmctld", "munged")
-CPUS = 4
+CPUS = 6
 
 #: pgid: other process trackers need cgroups. An urgent job pushes others out, which are queued again.
 SLURM_CONF = (
@@ -56,7 +56,7 @@ KillWait=30
 MinJobAge=3600
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=32000 Gres=gpu:1
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000 Gres=gpu:1
 PartitionName=work Nodes=ALL Default=YES PriorityTier=1
 PartitionName=urgent Nodes=ALL PriorityTier=2
 """

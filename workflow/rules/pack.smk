@@ -33,19 +33,13 @@ def data_of(wildcards):
 
 
 def minutes_of_pack(wildcards, input, attempt):
-    total = sum(
-        estimates.minutes(kind, BENCHMARK, spec, on_gpu=GPUS_OF_A_JOB > 0)
-        for spec in pack_of(wildcards)
-        for kind in ("train", "evaluate", "sample")
-    )
-    return math.ceil(total / AT_ONCE) * attempt
+    work = [(kind, spec) for spec in pack_of(wildcards) for kind in estimates.KINDS]
+    gpu = GPUS_OF_A_JOB > 0
+    return attempt * estimates.minutes(BENCHMARK, work, on_gpu=gpu, at_once=AT_ONCE)
 
 
 def memory_of_pack(wildcards, attempt):
-    kinds = ("train", "evaluate", "sample")
-    return AT_ONCE * max(
-        estimates.memory_mb(kind, BENCHMARK, attempt=attempt) for kind in kinds
-    )
+    return attempt * AT_ONCE * estimates.memory_mb(BENCHMARK, estimates.KINDS)
 
 
 rule pack:

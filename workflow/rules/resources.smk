@@ -29,23 +29,27 @@ if gpus_here() and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", gpus_here() * BENCHMARK.runs_per_gpu)
 
 
+# A job that was cut off asks for more time and memory when it is tried again. What the config asks for is
+# left as it is: it may be all that a partition gives.
+def more(asked, attempt):
+    return 1 if asked is not None else attempt
+
+
 def minutes_of(kind):
     """Estimated from what `plan` and `prepare` wrote, so to be determined until they have."""
 
-    # `input` names what it is read from: Snakemake then knows what it waits for.
+    # `input` has what it is read from: by that Snakemake knows what a missing file means.
     def minutes(wildcards, input, attempt):
-        return estimates.minutes(
-            kind,
-            BENCHMARK,
-            run_of(wildcards),
-            on_gpu=GPUS_OF_A_JOB > 0,
-            attempt=attempt,
+        estimate = estimates.minutes(
+            BENCHMARK, [(kind, run_of(wildcards))], on_gpu=GPUS_OF_A_JOB > 0
         )
+        return estimate * more(getattr(BENCHMARK.jobs, kind).minutes, attempt)
 
     return minutes
 
 
 def memory_of(kind):
-    return lambda wildcards, attempt: estimates.memory_mb(
-        kind, BENCHMARK, attempt=attempt
+    asked = getattr(BENCHMARK.jobs, kind).memory_mb
+    return lambda wildcards, attempt: estimates.memory_mb(BENCHMARK, [kind]) * more(
+        asked, attempt
     )
