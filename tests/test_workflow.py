@@ -96,6 +96,21 @@ def test_a_failing_run_leaves_a_partial_report_and_a_status_that_is_not_zero(tmp
         )
 
 
+def test_runs_packed_into_jobs_end_in_the_same_report_and_are_not_done_again(tmp_path):
+    toy(tmp_path, seeds=[0], jobs={"runs_per_job": 2})
+    done = snakemake(tmp_path, "report")
+    assert done.returncode == 0, done.stderr
+    results = tmp_path / "results" / "toy"
+    metrics = pd.read_csv(results / "report" / "metrics.csv")
+    assert sorted(metrics.variant) == ["base", "cond"] and set(metrics.status) == {"finished"}
+    assert (results / "logs" / "train-toy-base-seed0.log").exists(), "each run has its own log"
+    assert mlflow_statuses(tmp_path) == {"base/0": "FINISHED", "cond/0": "FINISHED"}
+    assert "Nothing to be done" in (again := snakemake(tmp_path, "report")).stdout + again.stderr
+    # Another variant makes another pack, and the packs that are there only look what they have.
+    toy(tmp_path, seeds=[0])
+    assert planned_jobs(tmp_path, "report") == {"plan": 1, "report": 1, "total": 2}
+
+
 def test_a_bad_config_stops_before_anything_runs(tmp_path):
     toy(tmp_path, trainig={})
     done = snakemake(tmp_path, "report")
@@ -113,7 +128,8 @@ def test_the_ready_benchmarks_can_be_planned(tmp_path):
     from pixelcnn.planning import check_benchmark
 
     for path in [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]:
-        counts = check_benchmark(benchmark := load_benchmark(path))
-        networks = [size.parameters for (_, v), size in counts.items() if benchmark.variants[v].model != "independent"]
+        sizes = check_benchmark(benchmark := load_benchmark(path))
+        counts = {variant: size.parameters for (_, variant), size in sizes.items()}
+        networks = [n for variant, n in counts.items() if benchmark.variants[variant].model != "independent"]
         if path.stem != "preview":
             assert max(networks) / min(networks) <= 1.05, f"{path}: the networks are not matched: {counts}"
