@@ -50,6 +50,14 @@ def test_a_toy_benchmark_to_its_report_twice(tmp_path):
     second = snakemake(tmp_path, "report")
     assert second.returncode == 0 and "Nothing to be done" in second.stdout + second.stderr
 
+    # Results that are brought to another machine are taken for what they are.
+    home = tmp_path / "home"
+    home.mkdir()
+    brought = [str(tmp_path / name) for name in ("results", "toy_data.py", "toy.yaml")]
+    subprocess.run(["cp", "-a", *brought, str(home)], check=True)
+    there = snakemake(home, "report", "-n")
+    assert there.returncode == 0 and "Nothing to be done" in there.stdout + there.stderr
+
     # An edit runs what it affects and nothing else.
     toy(tmp_path, seeds=[0, 1, 2], title="A new title")
     assert planned_jobs(tmp_path, "report") == {
