@@ -33,7 +33,7 @@ def main() -> int:
     network = {"model": "pixelcnn", "hyperparameters": {"channels": 4, "blocks": 1, "head_channels": 4}}
     benchmark = {
         "benchmark": "many",
-        "datasets": {"digits": {"source": "mnist5k", "image_size": 7, "levels": 2}},
+        "datasets": {"digits": {"source": "mnist5k", "image_size": 7, "levels": 3}},
         "variants": {"network": network, "independent": {"model": "independent"}},
         "seeds": list(range(options.runs // 2)),
         "training": {"epochs": 1, "batch_size": 100},
