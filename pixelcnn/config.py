@@ -117,7 +117,7 @@ class JobsSpec:
     evaluate: JobSpec = JobSpec()
     sample: JobSpec = JobSpec()
     gpus: int | None = at_least(0, None)
-    runs_per_job: int = at_least(1, 1)
+    runs_per_job: int = at_least(1, 1, 200)  # their names go into one command line
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,16 @@ def data_of(wildcards):
     return [str(BENCHMARK.data_file(name)) for name in sorted(names)]
 
 
-def minutes_of_pack(wildcards, input, attempt):
+def minutes_of_pack(wildcards, input):
     work = [(kind, spec) for spec in pack_of(wildcards) for kind in estimates.KINDS]
     gpu = GPUS_OF_A_JOB > 0
-    return attempt * estimates.minutes(BENCHMARK, work, on_gpu=gpu, at_once=AT_ONCE)
+    return estimates.minutes(BENCHMARK, work, on_gpu=gpu, at_once=AT_ONCE)
 
 
 def memory_of_pack(wildcards, attempt):
-    return attempt * AT_ONCE * estimates.memory_mb(BENCHMARK, estimates.KINDS)
+    asked = [getattr(BENCHMARK.jobs, kind).memory_mb for kind in estimates.KINDS]
+    largest = estimates.memory_mb(BENCHMARK, estimates.KINDS)
+    return AT_ONCE * largest * (attempt if None in asked else 1)
 
 
 rule pack:
@@ -68,4 +70,4 @@ rule pack:
     shell:
         # --no-hooks: the folder's lock and the tracker belong to the workflow that started this job.
         "exec {params.snakemake} --snakefile {params.snakefile} --configfile {input.config}"
-        " --cores {threads} --no-hooks --retries 0 {params.results} > {log} 2>&1"
+        " --executor local --cores {threads} --no-hooks --retries 0 {params.results} > {log} 2>&1"

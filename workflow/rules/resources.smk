@@ -29,27 +29,29 @@ if gpus_here() and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", gpus_here() * BENCHMARK.runs_per_gpu)
 
 
-# A job that was cut off asks for more time and memory when it is tried again. What the config asks for is
-# left as it is: it may be all that a partition gives.
+# What is tried again asks for more, unless the config says how much: that may be all that a partition gives. A
+# training asks for no more time, for it goes on where it was; more than a partition gives would wait for ever.
 def more(asked, attempt):
     return 1 if asked is not None else attempt
 
 
 def minutes_of(kind):
     """Estimated from what `plan` and `prepare` wrote, so to be determined until they have."""
+    asked = getattr(BENCHMARK.jobs, kind).minutes
 
     # `input` has what it is read from: by that Snakemake knows what a missing file means.
     def minutes(wildcards, input, attempt):
-        estimate = estimates.minutes(
-            BENCHMARK, [(kind, run_of(wildcards))], on_gpu=GPUS_OF_A_JOB > 0
-        )
-        return estimate * more(getattr(BENCHMARK.jobs, kind).minutes, attempt)
+        work = [(kind, run_of(wildcards))]
+        estimate = estimates.minutes(BENCHMARK, work, on_gpu=GPUS_OF_A_JOB > 0)
+        return estimate if kind == "train" else estimate * more(asked, attempt)
 
     return minutes
 
 
 def memory_of(kind):
     asked = getattr(BENCHMARK.jobs, kind).memory_mb
-    return lambda wildcards, attempt: estimates.memory_mb(BENCHMARK, [kind]) * more(
-        asked, attempt
-    )
+
+    def memory(wildcards, attempt):
+        return estimates.memory_mb(BENCHMARK, [kind]) * more(asked, attempt)
+
+    return memory
