@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from test_cli import SMALL, toy
 
@@ -114,8 +115,21 @@ def test_runs_packed_into_jobs_end_in_the_same_report_and_are_not_done_again(tmp
     assert (results / "logs" / "train-toy-base-seed0.log").exists(), "each run has its own log"
     assert mlflow_statuses(tmp_path) == {"base/0": "FINISHED", "cond/0": "FINISHED"}
     assert "Nothing to be done" in (again := snakemake(tmp_path, "report")).stdout + again.stderr
-    # Another variant makes another pack, and the packs that are there only look what they have.
-    toy(tmp_path, seeds=[0])
+    # Another sampling is drawn inside the pack, and nothing is trained for it.
+    edited = {"jobs": {"runs_per_job": 2}, "sampling": {"images": 3, "completions": 1}}
+    base = results / "toy" / "base" / "seed0"
+    trained = (base / "checkpoint.pt").stat().st_mtime_ns
+    toy(tmp_path, seeds=[0], **edited)
+    assert planned_jobs(tmp_path, "report") == {"plan": 1, "pack": 1, "report": 1, "total": 3}
+    assert snakemake(tmp_path, "report").returncode == 0
+    with np.load(base / "samples.npz") as samples:
+        assert len(samples["images"]) == 3
+    assert (base / "checkpoint.pt").stat().st_mtime_ns == trained
+    # What would not reach the runs inside a pack is refused.
+    forced = snakemake(tmp_path, "report", "--forcerun", "train")
+    assert forced.returncode != 0 and "jobs={runs_per_job: 1}" in forced.stderr + forced.stdout
+    # Without packs nothing is done again.
+    toy(tmp_path, seeds=[0], sampling=edited["sampling"])
     assert planned_jobs(tmp_path, "report") == {"plan": 1, "report": 1, "total": 2}
 
 

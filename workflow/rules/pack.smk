@@ -6,8 +6,19 @@
 # run that fails takes none of its neighbours with it, as it does in a Snakemake group.
 PER_PACK = BENCHMARK.jobs.runs_per_job
 PACKS = [list(RUNS.values())[i : i + PER_PACK] for i in range(0, len(RUNS), PER_PACK)]
-# Runs of a pack that share a GPU run side by side, others one after the other.
-AT_ONCE = BENCHMARK.runs_per_gpu if GPUS_OF_A_JOB else 1
+# Runs of a pack that find places on its GPUs run side by side, others one after the other.
+AT_ONCE = min(PER_PACK, BENCHMARK.runs_per_gpu * GPUS_OF_A_JOB) if GPUS_OF_A_JOB else 1
+
+
+def refuse_what_does_not_reach_packs():
+    inside = sorted(
+        {"train", "evaluate", "sample"} & set(workflow.dag_settings.forcerun)
+    )
+    if PER_PACK > 1 and inside:
+        raise WorkflowError(
+            f"--forcerun {' '.join(inside)} does not reach the runs inside the jobs of "
+            f"jobs.runs_per_job: {PER_PACK}; add --config 'jobs={{runs_per_job: 1}}'"
+        )
 
 
 def pack_of(wildcards):
@@ -65,9 +76,13 @@ rule pack:
     params:
         digests=lambda wildcards: [spec.digest for spec in pack_of(wildcards)],
         results=lambda wildcards: results_of(pack_of(wildcards)),
+        # As in rule `sample`: a reason to draw anew, by the Snakemake inside.
+        sampling=dataclasses.asdict(BENCHMARK.sampling),
+        # Inside, each run asks for one of the places on the GPUs of this job.
+        gpus=min(1, GPUS_OF_A_JOB),
         snakemake=shlex.join([sys.executable, "-m", "snakemake"]),
         snakefile=workflow.main_snakefile,
     shell:
         # --no-hooks: the folder's lock and the tracker belong to the workflow that started this job.
-        "exec {params.snakemake} --snakefile {params.snakefile} --configfile {input.config}"
+        "PIXELCNN_GPUS_OF_A_JOB={params.gpus} exec {params.snakemake} --snakefile {params.snakefile} --configfile {input.config}"
         " --executor local --cores {threads} --no-hooks --retries 0 {params.results} > {log} 2>&1"

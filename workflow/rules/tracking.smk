@@ -46,7 +46,8 @@ def finish_tracker():
         except subprocess.TimeoutExpired:  # a server that accepts and never answers
             process.kill()
             delivered = False
-        if not delivered:
+        # Without a config accepted there is nothing to deliver; the failed rule has said why.
+        if not delivered and (Path(ROOT) / "config.json").exists():
             print(
                 f"MLflow has not got everything: see {ROOT}/logs/track.log; the runs are whole, and "
                 f"`pixelcnn track {ROOT}` delivers them later",
@@ -55,6 +56,7 @@ def finish_tracker():
 
 
 onstart:
+    refuse_what_does_not_reach_packs()
     hold_folder()
     start_tracker()
 
