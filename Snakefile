@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pixelcnn import estimates, locks
+from pixelcnn import estimates, freshness, locks
 from pixelcnn.config import benchmark_from, dataset_digest
 from pixelcnn.errors import ConfigError
 

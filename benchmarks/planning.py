@@ -1,6 +1,8 @@
 """Seconds that `snakemake -n report` takes to plan a benchmark of 1,000 runs.
 
-python -m benchmarks.planning [--runs 1000]
+    python -m benchmarks.planning [--runs 1000]
+
+On a fresh folder, and once the data is prepared, when the time of every job is estimated.
 """
 
 from __future__ import annotations
@@ -31,9 +33,13 @@ def main() -> None:
         config.write_text(json.dumps(benchmark))
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "report"]
         command += ["-n", "--quiet=all", "--cores", "2", "--directory", folder]
-        start = time.perf_counter()
-        subprocess.run([*command, "--configfile", str(config)], check=True)
-        print(f"{options.runs} runs planned in {time.perf_counter() - start:.1f} s")
+        for when, steps in (("on a fresh folder", ()), ("once data is prepared", ("plan", "prepare"))):
+            for step in steps:
+                prepared = [sys.executable, "-m", "pixelcnn", step, str(config)]
+                subprocess.run(prepared, check=True, cwd=folder, capture_output=True)
+            start = time.perf_counter()
+            subprocess.run([*command, "--configfile", str(config)], check=True)
+            print(f"{options.runs} runs planned in {time.perf_counter() - start:.1f} s {when}")
 
 
 if __name__ == "__main__":

@@ -197,10 +197,10 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    from pixelcnn import machine
+    from pixelcnn import freshness, machine
     from pixelcnn.drawing import SHOWN, draw_completions, draw_samples, labels_for
     from pixelcnn.progress import sampling_progress
-    from pixelcnn.records import COMPLETION_GRID, COMPLETIONS, SAMPLE_GRID, SAMPLES
+    from pixelcnn.records import COMPLETION_GRID, COMPLETIONS, SAMPLE_GRID, SAMPLED, SAMPLES
     from pixelcnn.sampling import BATCH_SIZE
 
     benchmark, spec, run_dir = _run(options)
@@ -245,6 +245,8 @@ def _sample(options: argparse.Namespace) -> None:
         with machine.out_of_memory(advice):
             draw_completions(model, likelihood, test, n, wanted, arrays, grid, on_progress=progress, **how)
         print(f"{grid}: completions of {n} test images")
+    if options.also_complete:
+        write_json(run_dir / SAMPLED, freshness.sampled(spec, drawing))
 
 
 def _check_batch_size(value: int | None) -> None:

@@ -10,6 +10,8 @@
 | nats.npz        | evaluate   | nats per test image, mean nats per pixel                         |
 | samples.npz     | sample     | `images` uint8 [n, C, H, W] and `labels` int64 [n] (-1: none)    |
 | samples.png     | sample     | the same as a grid                                               |
+| completions.npz | sample     | test images whose lower half was drawn anew, and the same as .png |
+| sampled.json    | sample     | how both were drawn: see `freshness.sampled`                      |
 | state-DIGEST.pt | train      | what an interrupted training goes on from; see `training.state`  |
 """
 
@@ -38,9 +40,10 @@ SAMPLES = "samples.npz"
 SAMPLE_GRID = "samples.png"
 COMPLETIONS = "completions.npz"
 COMPLETION_GRID = "completions.png"
+SAMPLED = "sampled.json"
 
 #: What is made from a training; void as soon as the run is trained anew.
-RESULTS = (CHECKPOINT, METRICS, NATS, SAMPLES, SAMPLE_GRID, COMPLETIONS, COMPLETION_GRID)
+RESULTS = (CHECKPOINT, METRICS, NATS, SAMPLES, SAMPLE_GRID, COMPLETIONS, COMPLETION_GRID, SAMPLED)
 
 #: Keys of a history line. NLL in nats per image; seconds: training steps so far, without validation.
 HISTORY_KEYS = (

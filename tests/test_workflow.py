@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from test_cli import SMALL, toy
 
+from pixelcnn.records import RunFolder
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -60,20 +62,38 @@ def test_a_toy_benchmark_to_its_report_twice(tmp_path):
     assert there.returncode == 0 and "Nothing to be done" in there.stdout + there.stderr
 
     # An edit runs what it affects and nothing else.
-    toy(tmp_path, seeds=[0, 1, 2], title="A new title")
-    assert planned_jobs(tmp_path, "report") == {
-        "plan": 1,
-        "train": 2,
-        "evaluate": 2,
-        "sample": 2,
-        "report": 1,
-        "total": 8,
-    }
+    def runs(n: int, **others: int) -> dict[str, int]:
+        return dict.fromkeys(("train", "evaluate", "sample"), n) | others
+
+    base, cond = (
+        {"base": {"model": "pixelcnn", "hyperparameters": SMALL}},
+        {"cond": {"model": "gated", "conditional": True, "hyperparameters": SMALL}},
+    )
+    slower = {"cond": {**cond["cond"], "training": {"learning_rate": 0.001}}}
+    for edit, jobs in (
+        ({"title": "A new title"}, {}),
+        ({"seeds": [0, 1, 2]}, runs(2)),
+        ({"variants": base | slower}, runs(2)),
+        ({"sampling": {"images": 3}}, {"sample": 4}),
+        ({"datasets": {"toy": {"source": "toy_data.py", "levels": 3}}}, runs(4, prepare=1)),
+    ):
+        toy(tmp_path, **edit)
+        expected = {"plan": 1, **jobs, "report": 1}
+        assert planned_jobs(tmp_path, "report") == expected | {"total": sum(expected.values())}, edit
+    toy(tmp_path)
+    (tmp_path / "toy_data.py").write_text((tmp_path / "toy_data.py").read_text() + "# edited\n")
+    assert planned_jobs(tmp_path, "report") == runs(4, plan=1, prepare=1, report=1, total=15)
+
+    # And it does so at once: the first command after an edit, not the second.
+    toy(tmp_path, variants=base | slower, seeds=[0])
+    assert snakemake(tmp_path, "report").returncode == 0
+    trained = RunFolder(results / "toy" / "cond" / "seed0").spec()
+    assert trained is not None and trained.training.learning_rate == 0.001
 
 
-def planned_jobs(folder: Path, target: str) -> dict[str, int]:
+def planned_jobs(folder: Path, target: str, *arguments: str) -> dict[str, int]:
     """How many jobs of which rules a dry run would start."""
-    planned = snakemake(folder, target, "-n")
+    planned = snakemake(folder, target, "-n", *arguments)
     assert planned.returncode == 0, planned.stderr
     return {line.split()[0]: int(line.split()[1]) for line in planned.stdout.splitlines() if is_count(line)}
 
@@ -128,9 +148,11 @@ def test_runs_packed_into_jobs_end_in_the_same_report_and_are_not_done_again(tmp
     # What would not reach the runs inside a pack is refused.
     forced = snakemake(tmp_path, "report", "--forcerun", "train")
     assert forced.returncode != 0 and "jobs={runs_per_job: 1}" in forced.stderr + forced.stdout
-    # Without packs nothing is done again.
+    # Without packs nothing is done again, unless it is forced.
     toy(tmp_path, seeds=[0], sampling=edited["sampling"])
     assert planned_jobs(tmp_path, "report") == {"plan": 1, "report": 1, "total": 2}
+    all_anew = {"plan": 1, "train": 2, "evaluate": 2, "sample": 2, "report": 1, "total": 8}
+    assert planned_jobs(tmp_path, "report", "--forcerun", "train") == all_anew
 
 
 def test_a_bad_config_stops_before_anything_runs(tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelcnn.config import DatasetSpec
+from pixelcnn.config import DatasetSpec, dataset_digest
 from pixelcnn.data.source import SPLITS, Source, Split, find_source
 from pixelcnn.errors import ConfigError, DataError
 from pixelcnn.files import atomic
@@ -187,6 +187,7 @@ def save(data: PreparedData, path: Path) -> None:
         "train_is_intensity": data.train_is_intensity,
         "sha256": data.sha256,
         "spec": asdict(data.spec),
+        "digest": dataset_digest(data.spec),
     }
     arrays: dict[str, Any] = {f"{name}_images": split.images for name, split in data.splits.items()}
     arrays |= {f"{n}_labels": s.labels for n, s in data.splits.items() if s.labels is not None}

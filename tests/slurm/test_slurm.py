@@ -54,8 +54,16 @@ def start(folder: Path, name: str, *arguments: str, profile: bool = True) -> sub
     else:
         command += ["--cores", "2"]
     with (folder / f"{name}.log").open("w") as log:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, text=True)
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=log,
+            text=True,
+            # Ignored in the background of a shell, and so in its children; here it is Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
 
 @dataclass(frozen=True)
@@ -271,17 +279,25 @@ def test_runs_packed_into_jobs_share_a_gpu_and_lose_nothing_when_one_fails(packe
     assert planned == {"plan": "1", "train": "2", "evaluate": "2", "sample": "2", "report": "1", "total": "8"}
 
 
-def test_a_job_that_an_urgent_one_pushes_out_goes_on(tmp_path, uninterrupted):
-    results = benchmark(tmp_path, "preempted", {"steady": NETWORK}, **TRAINING)
-    workflow = start(tmp_path, "preempted")
+def test_after_ctrl_c_the_same_command_goes_on_and_so_does_a_job_that_an_urgent_one_pushes_out(
+    tmp_path, uninterrupted
+):
+    results = benchmark(tmp_path, "stopped", {"steady": LONGER}, **TRAINING)
     run = RunFolder(results / "digits" / "steady" / "seed0")
+    workflow = start(tmp_path, "stopped")
     try:
         wait_for_epochs(run, workflow, 2)
-        (job,) = jobs("train", "digits", "steady", "0")[-1:]
+        workflow.send_signal(signal.SIGINT)
+        assert workflow.wait(timeout=100) != 0
+        done = len(run.history())
+        workflow = start(tmp_path, "stopped")
+        wait_for_epochs(run, workflow, done + 2)
+        cancelled, job = jobs("train", "digits", "steady", "0")
         subprocess.run(["srun", "--partition=urgent", f"--ntasks={cluster.CPUS}", "true"], check=True)
         now(job.number)
         assert workflow.wait(timeout=200) == 0
     finally:
         workflow.kill()
-    assert run.record().resumes == 1
-    assert scientific(run) == scientific(uninterrupted("preempted"))
+    assert cancelled.state == "CANCELLED"
+    assert run.record().resumes == 2
+    assert scientific(run) == scientific(uninterrupted("limited"))

@@ -18,6 +18,30 @@ rule plan:
         "../scripts/plan.py"
 
 
+def forced_rules():
+    """Rules of `--forcerun`; known once the graph is built, and not in the Snakemakes of its jobs."""
+    return set(getattr(workflow.dag_settings, "forcerun", ()))
+
+
+def plan_for(rule, is_current):
+    """The plan as an input of a job: `ancient`, unless what the job made before is of another config.
+
+    An edited config lets `plan` run, and below a job that is to run Snakemake asks neither for changed
+    parameters nor for --forcerun: then the plan itself must be the reason.
+    """
+
+    def plan(wildcards):
+        path = str(BENCHMARK.plan_file)
+        keep = rule not in forced_rules() and is_current(wildcards)
+        return ancient(path) if keep else path
+
+    return plan
+
+
+def data_is_current(wildcards):
+    return freshness.data_is_current(BENCHMARK, wildcards.dataset)
+
+
 def source_file(wildcards):
     """A dataset module of the user's own is an input; one of the package is not a file to watch."""
     source = BENCHMARK.datasets[wildcards.dataset].source
@@ -27,6 +51,7 @@ def source_file(wildcards):
 rule prepare:
     input:
         config=ancient(ROOT + "/config.json"),
+        plan=plan_for("prepare", data_is_current),
         source=source_file,
     output:
         ROOT + "/{dataset}/data.npz",

@@ -1,7 +1,12 @@
+def evaluation_is_current(wildcards):
+    spec = run_of(wildcards)
+    return freshness.evaluation_is_current(BENCHMARK.run_directory(spec), spec)
+
+
 rule evaluate:
     input:
         config=ancient(ROOT + "/config.json"),
-        plan=ancient(ROOT + "/plan.json"),
+        plan=plan_for("evaluate", evaluation_is_current),
         data=ROOT + "/{dataset}/data.npz",
         checkpoint=RUN + "/checkpoint.pt",
     output:

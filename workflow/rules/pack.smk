@@ -11,10 +11,9 @@ AT_ONCE = min(PER_PACK, BENCHMARK.runs_per_gpu * GPUS_OF_A_JOB) if GPUS_OF_A_JOB
 
 
 def refuse_what_does_not_reach_packs():
-    inside = sorted(
-        {"train", "evaluate", "sample"} & set(workflow.dag_settings.forcerun)
-    )
-    if PER_PACK > 1 and inside:
+    """The jobs inside packs are not in this workflow's graph: without a word Snakemake would force nothing."""
+    inside = sorted({"train", "evaluate", "sample"} & forced_rules())
+    if inside:
         raise WorkflowError(
             f"--forcerun {' '.join(inside)} does not reach the runs inside the jobs of "
             f"jobs.runs_per_job: {PER_PACK}; add --config 'jobs={{runs_per_job: 1}}'"
@@ -23,6 +22,17 @@ def refuse_what_does_not_reach_packs():
 
 def pack_of(wildcards):
     return PACKS[int(wildcards.pack)]
+
+
+def pack_is_current(wildcards):
+    refuse_what_does_not_reach_packs()
+    runs = [(BENCHMARK.run_directory(spec), spec) for spec in pack_of(wildcards)]
+    return all(
+        freshness.training_is_current(*run)
+        and freshness.evaluation_is_current(*run)
+        and freshness.samples_are_current(*run, BENCHMARK.sampling)
+        for run in runs
+    )
 
 
 def results_of(specs):
@@ -58,7 +68,7 @@ def memory_of_pack(wildcards, attempt):
 rule pack:
     input:
         config=ancient(ROOT + "/config.json"),
-        plan=ancient(ROOT + "/plan.json"),
+        plan=plan_for("pack", pack_is_current),
         data=data_of,
         models=own_models_of,
     output:

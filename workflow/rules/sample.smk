@@ -1,7 +1,14 @@
+def samples_are_current(wildcards):
+    spec = run_of(wildcards)
+    return freshness.samples_are_current(
+        BENCHMARK.run_directory(spec), spec, BENCHMARK.sampling
+    )
+
+
 rule sample:
     input:
         config=ancient(ROOT + "/config.json"),
-        plan=ancient(ROOT + "/plan.json"),
+        plan=plan_for("sample", samples_are_current),
         checkpoint=RUN + "/checkpoint.pt",
         data=ROOT + "/{dataset}/data.npz",
     output:
@@ -9,6 +16,7 @@ rule sample:
         RUN + "/samples.png",
         RUN + "/completions.npz",
         RUN + "/completions.png",
+        RUN + "/sampled.json",
     log:
         ROOT + "/logs/sample-{dataset}-{variant}-seed{seed}.log",
     threads: BENCHMARK.threads

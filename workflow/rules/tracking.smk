@@ -56,7 +56,6 @@ def finish_tracker():
 
 
 onstart:
-    refuse_what_does_not_reach_packs()
     hold_folder()
     start_tracker()
 

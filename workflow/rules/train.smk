@@ -4,10 +4,15 @@ def model_file(wildcards):
     return [model] if model.endswith(".py") else []
 
 
+def training_is_current(wildcards):
+    spec = run_of(wildcards)
+    return freshness.training_is_current(BENCHMARK.run_directory(spec), spec)
+
+
 rule train:
     input:
         config=ancient(ROOT + "/config.json"),
-        plan=ancient(ROOT + "/plan.json"),
+        plan=plan_for("train", training_is_current),
         data=ROOT + "/{dataset}/data.npz",
         model=model_file,
     output:

@@ -1,0 +1,64 @@
+"""Whether what lies on disk was made from what the config says now, by the records beside it.
+
+Snakemake compares parameters with those of a job's last run, but not for jobs below one that is to run
+itself; and an edited config lets `plan`, on which all depend, run. So the workflow asks here as well.
+What is missing counts as current: that it is to be made needs no second reason. What does not say what
+it was made from does not. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from pixelcnn.config import Benchmark, RunSpec, SamplingSpec, dataset_digest
+from pixelcnn.errors import UserError
+from pixelcnn.files import read_json
+from pixelcnn.records import CHECKPOINT, METRICS, SAMPLED, SAMPLES, SPEC
+
+
+def data_is_current(benchmark: Benchmark, dataset: str) -> bool:
+    """Whether the prepared arrays are those of the dataset as described, and of its file if it is one's own."""
+    from pixelcnn.data.preparation import read_description  # only here: numpy takes time to import
+
+    path, spec = benchmark.data_file(dataset), benchmark.datasets[dataset]
+    if not path.exists():
+        return True
+    try:
+        return read_description(path).get("digest") == dataset_digest(spec)
+    except UserError:
+        return False
+
+
+def training_is_current(run_dir: Path, spec: RunSpec) -> bool:
+    """Whether the checkpoint is this run's."""
+    return not (run_dir / CHECKPOINT).exists() or _value(run_dir / SPEC, "digest") == spec.digest
+
+
+def evaluation_is_current(run_dir: Path, spec: RunSpec) -> bool:
+    """Whether the test results are this run's."""
+    return not (run_dir / METRICS).exists() or _value(run_dir / METRICS, "digest") == spec.digest
+
+
+def samples_are_current(run_dir: Path, spec: RunSpec, sampling: SamplingSpec) -> bool:
+    """Whether the samples and completions are this run's, drawn as the config says."""
+    return not (run_dir / SAMPLES).exists() or _content(run_dir / SAMPLED) == sampled(spec, sampling)
+
+
+def sampled(spec: RunSpec, sampling: SamplingSpec) -> dict[str, Any]:
+    """What `SAMPLED` says of samples and completions: the training they are of, and how they were drawn."""
+    return {"digest": spec.digest, **dataclasses.asdict(sampling)}
+
+
+def _value(path: Path, key: str) -> Any:
+    content = _content(path)
+    return content.get(key) if isinstance(content, dict) else None
+
+
+def _content(path: Path) -> Any:
+    """What a JSON file says; None if it cannot be read, as after a crash of the disk."""
+    try:
+        return read_json(path)
+    except (UserError, OSError):
+        return None
