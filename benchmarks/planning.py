@@ -32,13 +32,13 @@ def main() -> None:
         config = Path(folder) / "config.json"
         config.write_text(json.dumps(benchmark))
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "report"]
-        command += ["-n", "--quiet=all", "--cores", "2", "--directory", folder]
+        command += ["-n", "--quiet", "progress", "rules", "--cores", "2", "--directory", folder]
         for when, steps in (("on a fresh folder", ()), ("once data is prepared", ("plan", "prepare"))):
             for step in steps:
                 prepared = [sys.executable, "-m", "pixelcnn", step, str(config)]
                 subprocess.run(prepared, check=True, cwd=folder, capture_output=True)
             start = time.perf_counter()
-            subprocess.run([*command, "--configfile", str(config)], check=True)
+            subprocess.run([*command, "--configfile", str(config)], check=True, capture_output=True)
             print(f"{options.runs} runs planned in {time.perf_counter() - start:.1f} s {when}")
 
 

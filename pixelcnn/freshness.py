@@ -19,7 +19,7 @@ from pixelcnn.records import CHECKPOINT, METRICS, SAMPLED, SAMPLES, SPEC
 
 
 def data_is_current(benchmark: Benchmark, dataset: str) -> bool:
-    """Whether the prepared arrays are those of the dataset as described, and of its file if it is one's own."""
+    """Whether the prepared arrays are those of the dataset as described, and of one's own file of it."""
     from pixelcnn.data.preparation import read_description  # only here: numpy takes time to import
 
     path, spec = benchmark.data_file(dataset), benchmark.datasets[dataset]
