@@ -25,7 +25,7 @@ from pixelcnn.files import sha256
 T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-RESERVED_NAMES = ("report", "logs", "mlflow", "packs", "config.json", "plan.json", "data.npz")
+RESERVED_NAMES = ("report", "logs", "mlflow", "packs", "config.json", "plan.json", "data.npz", "classifier.pt", "classifier.json")
 
 
 def at_least(minimum: float, default: Any = dataclasses.MISSING, maximum: float = math.inf) -> Any:
@@ -85,6 +85,14 @@ class SamplingSpec:
 
 
 @dataclass(frozen=True)
+class AnalysisSpec:
+    """How closely trained models are looked at: more images mean less noise and more time."""
+
+    images: int = at_least(1, 64)  # test images that the effective receptive field is averaged over
+    samples: int = at_least(1, 300)  # of each conditional run, for the classifier to judge
+
+
+@dataclass(frozen=True)
 class SavingSpec:
     """How often a training saves the state from which it goes on after an interruption.
 
@@ -110,22 +118,30 @@ class JobsSpec:
     """What the jobs of the runs ask a cluster for, and how many runs one job takes.
 
     `gpus` is what each job of a run asks for; null means one if the benchmark's device is a GPU.
-    With `runs_per_job` above 1 one job trains, evaluates and samples several runs.
+    `classify` trains the classifier of a dataset, `measure` times one variant on a machine of its own.
+    With `runs_per_job` above 1 one job trains, evaluates, samples and analyses several runs.
     """
 
     train: JobSpec = JobSpec()
     evaluate: JobSpec = JobSpec()
     sample: JobSpec = JobSpec()
+    analyse: JobSpec = JobSpec()
+    classify: JobSpec = JobSpec()
+    measure: JobSpec = JobSpec()
     gpus: int | None = at_least(0, None)
     runs_per_job: int = at_least(1, 1, 200)  # their names go into one command line
 
 
 @dataclass(frozen=True)
 class TrackingSpec:
-    """Where MLflow keeps its runs; no uri means sqlite under the results folder."""
+    """Where MLflow keeps its runs; no uri means sqlite under the results folder.
+
+    `pictures` samples are drawn while a run trains, after epochs 1, 2, 4, 8, ... and the last; 0: none.
+    """
 
     enabled: bool = True
     uri: str | None = None
+    pictures: int = at_least(0, 10)
 
 
 @dataclass(frozen=True)
@@ -190,6 +206,7 @@ class Benchmark:
     seeds: tuple[int, ...]
     training: TrainingSpec = TrainingSpec()
     sampling: SamplingSpec = SamplingSpec()
+    analysis: AnalysisSpec = AnalysisSpec()
     saving: SavingSpec = SavingSpec()
     jobs: JobsSpec = JobsSpec()
     tracking: TrackingSpec = TrackingSpec()
@@ -266,6 +283,14 @@ class Benchmark:
     def run_directory(self, spec: RunSpec) -> Path:
         """The folder of one run."""
         return self.directory / spec.dataset_name / spec.variant_name / f"seed{spec.seed}"
+
+    def classifier_file(self, dataset: str) -> Path:
+        """The classifier that judges conditional samples of one dataset."""
+        return self.directory / dataset / "classifier.pt"
+
+    def cost_file(self, dataset: str, variant: str) -> Path:
+        """What a variant costs, measured by itself."""
+        return self.directory / dataset / variant / "cost.json"
 
     def data_file(self, dataset: str) -> Path:
         """The prepared arrays of one dataset."""

@@ -12,6 +12,9 @@
 | samples.png     | sample     | the same as a grid                                               |
 | completions.npz | sample     | test images whose lower half was drawn anew, and the same as .png |
 | sampled.json    | sample     | how both were drawn: see `freshness.sampled`                      |
+| analysis.json   | analyse    | gaps, receptive field, neighbours, agreement; see `Analysis`     |
+| analysis.npz    | analyse    | the maps and the neighbours behind it; see `ANALYSIS_ARRAYS`      |
+| pictures/       | train      | samples while it trained: epoch00001.png, ... at epochs 1, 2, 4  |
 | state-DIGEST.pt | train      | what an interrupted training goes on from; see `training.state`  |
 """
 
@@ -41,9 +44,12 @@ SAMPLE_GRID = "samples.png"
 COMPLETIONS = "completions.npz"
 COMPLETION_GRID = "completions.png"
 SAMPLED = "sampled.json"
+ANALYSIS = "analysis.json"
+ANALYSIS_ARRAYS = "analysis.npz"
+PICTURES = "pictures"
 
 #: What is made from a training; void as soon as the run is trained anew.
-RESULTS = (CHECKPOINT, METRICS, NATS, SAMPLES, SAMPLE_GRID, COMPLETIONS, COMPLETION_GRID, SAMPLED)
+RESULTS = (CHECKPOINT, METRICS, NATS, SAMPLES, SAMPLE_GRID, COMPLETIONS, COMPLETION_GRID, SAMPLED, ANALYSIS, ANALYSIS_ARRAYS)
 
 #: Keys of a history line. NLL in nats per image; seconds: training steps so far, without validation.
 HISTORY_KEYS = (
@@ -85,6 +91,67 @@ class Metrics:
     def write(self, run_dir: Path) -> None:
         """Write metrics.json atomically."""
         write_json(run_dir / METRICS, asdict(self))
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a look into a trained model showed, of the EMA weights of its chosen epoch.
+
+    NLL in nats per image, given the label for a conditional variant. Distances are root mean square
+    differences of pixels scaled to 0..1. `earlier_pixels` come before the centre in raster order, of which
+    `reach_pixels` can influence its parameters at all (measured by gradients of random weights);
+    `effective_pixels` is how many of the most influential ones hold 95 % of the influence of the trained
+    weights, `effective_radius` its root mean square distance from the centre, in pixels. `agreement` is the
+    share of conditional samples in which the classifier sees the label that was asked for.
+    """
+
+    digest: str
+    data_sha256: str
+    train_nll: float
+    valid_nll: float
+    earlier_pixels: int
+    reach_pixels: int
+    effective_pixels: int
+    effective_radius: float
+    sample_distance: float | None = None  # median distance of a sample to its nearest training image
+    test_distance: float | None = None  # the same of as many test images: what is to be expected
+    agreement: float | None = None
+    agreement_by_class: list[float] | None = None
+    agreement_images: int | None = None
+    classifier_accuracy: float | None = None
+    seconds: float = 0.0
+
+    def write(self, run_dir: Path) -> None:
+        """Write analysis.json atomically."""
+        write_json(run_dir / ANALYSIS, asdict(self))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a variant costs, measured while nothing else ran; `*_seconds` hold one value a round.
+
+    A step trains on one batch. A sampling draws `sampling_images` images, an evaluation is a forward pass
+    without gradients over as many.
+    """
+
+    digest: str
+    device: str
+    threads: int
+    precision: str
+    batch_size: int
+    parameters: int
+    multiply_adds: int
+    step_seconds: list[float]
+    evaluation_seconds: list[float]
+    sampling_seconds: list[float]
+    sampling_images: int
+    peak_memory_bytes: int | None
+    commit: str | None = None
+    host: str = ""
+
+    def write(self, path: Path) -> None:
+        """Write cost.json atomically."""
+        write_json(path, asdict(self))
 
 
 #: What a record takes over when a training goes on.
@@ -203,6 +270,11 @@ class RunFolder:
         """The test results, if the run was evaluated."""
         value = self._json(METRICS)
         return None if value is None else Metrics(**value)
+
+    def analysis(self) -> Analysis | None:
+        """What a look into the model showed, if the run was analysed."""
+        value = self._json(ANALYSIS)
+        return None if value is None else Analysis(**value)
 
     def history(self) -> list[dict[str, Any]]:
         """The finished epochs. A last line without its newline is still being written: left out."""
