@@ -12,7 +12,18 @@ import numpy as np
 
 from pixelcnn.config import Benchmark, DatasetSpec, RunSpec, benchmark_from, dataset_digest
 from pixelcnn.files import write_json
-from pixelcnn.records import CHECKPOINT, HISTORY, SAMPLES, SPEC, Metrics, Record
+from pixelcnn.records import (
+    ANALYSIS_ARRAYS,
+    CHECKPOINT,
+    HISTORY,
+    NATS,
+    SAMPLES,
+    SPEC,
+    Analysis,
+    Cost,
+    Metrics,
+    Record,
+)
 
 #: Six variants like those of a real benchmark: name -> (entry of the config, plausible NLL in nats).
 VARIANTS: dict[str, tuple[dict[str, Any], float]] = {
@@ -190,6 +201,8 @@ def write_run(
         (folder / CHECKPOINT).write_bytes(b"weights")
     if complete and evaluated:
         metrics(spec, nll, **(metrics_values or {})).write(folder)
+        write_nats(made, spec, nll)
+        write_analysis(made, spec, nll)
     if complete and sampled:
         images, labels = digits(made.sampling.images, levels=spec.dataset.levels, seed=spec.seed + 7)
         shown = labels if spec.variant.conditional else np.full_like(labels, -1)
@@ -197,6 +210,88 @@ def write_run(
     return folder
 
 
+def write_nats(made: Benchmark, spec: RunSpec, nll: float) -> None:
+    """Test NLL by image and by pixel, which add up to `nll`; harder images are so for every variant."""
+    hardness = np.random.default_rng(5).gamma(30, 1 / 30, 60)
+    noise = np.random.default_rng([spec.seed, len(spec.variant_name)]).normal(0, 0.02, 60)
+    per_image = hardness / hardness.mean() + noise - noise.mean()
+    rows, columns = np.mgrid[:14, :14] / 13 - 0.5
+    per_pixel = np.exp(-6 * (rows**2 + columns**2))
+    arrays = {"per_image": nll * per_image, "per_pixel": nll * per_pixel / per_pixel.sum()}
+    if spec.variant.conditional:
+        arrays["marginal_per_image"] = (nll + 0.4) * per_image
+        arrays["by_class"] = nll * per_image[:, None] + np.arange(10)
+    np.savez_compressed(made.run_directory(spec) / NATS, **arrays)  # type: ignore[arg-type]
+
+
+def write_analysis(made: Benchmark, spec: RunSpec, nll: float) -> None:
+    """A receptive field that grows with the variant's name, neighbours, and an agreement with labels."""
+    rows, columns = np.mgrid[:14, :14] - 7
+    earlier = (rows < 0) | ((rows == 0) & (columns < 0))
+    extent = 0 if spec.variant.model == "independent" else min(7, 2 + len(spec.variant_name) // 3)
+    reach = earlier & (abs(rows) <= extent) & (abs(columns) <= extent)
+    effective = reach * np.exp(-np.hypot(rows, columns) / (1 + extent / 3))
+    effective = effective / (effective.sum() or 1)
+    count = made.sampling.images
+    random = np.random.default_rng(spec.seed)
+    arrays = {
+        "reach": reach,
+        "effective": effective,
+        "sample_nearest": random.integers(0, 200, count),
+        "sample_distance": random.uniform(0.1, 0.3, count),
+        "test_distance": random.uniform(0.1, 0.3, count),
+    }
+    judged: dict[str, Any] = {}
+    if spec.variant.conditional:
+        arrays["confusion"] = np.full((10, 10), 1) + 20 * np.eye(10, dtype=np.int64)
+        shares = np.diag(arrays["confusion"]) / arrays["confusion"].sum(axis=1)
+        judged = {
+            "agreement": float(shares.mean()) - 0.01 * spec.seed,
+            "agreement_by_class": shares.tolist(),
+            "agreement_images": 300,
+        }
+    folder = made.run_directory(spec)
+    np.savez_compressed(folder / ANALYSIS_ARRAYS, **arrays)
+    Analysis(
+        digest=spec.digest,
+        data_sha256=data_sha256(spec.dataset),
+        train_nll=nll - 0.6 - 0.02 * spec.seed,
+        valid_nll=nll + 0.1,
+        earlier_pixels=int(earlier.sum()),
+        reach_pixels=int(reach.sum()),
+        effective_pixels=int(reach.sum() * 0.7),
+        effective_radius=extent * 0.6,
+        sample_distance=0.2,
+        test_distance=0.21,
+        classifier_accuracy=0.98,
+        **judged,
+    ).write(folder)
+
+
+def write_cost(made: Benchmark, dataset: str, variant: str) -> None:
+    """What a variant costs, in proportion to the length of its name."""
+    spec = made.run(dataset, variant, made.seeds[0])
+    unit = 0.001 * len(variant)
+    rounds = [unit * factor for factor in (1.0, 1.02, 0.99, 1.05, 1.01)]
+    Cost(
+        digest=spec.digest,
+        device="cpu",
+        threads=1,
+        precision="float32",
+        batch_size=spec.training.batch_size,
+        parameters=20_000 + 9_000 * len(variant),
+        multiply_adds=3_000_000 * len(variant),
+        step_seconds=rounds,
+        evaluation_seconds=[0.3 * value for value in rounds],
+        sampling_seconds=[4 * value for value in rounds],
+        sampling_images=64,
+        peak_memory_bytes=400 * 2**20,
+    ).write(made.cost_file(dataset, variant))
+
+
 def write_all(made: Benchmark) -> list[Path]:
-    """The folders of all runs of a benchmark, finished, evaluated and sampled."""
+    """The folders of all runs of a benchmark, finished, evaluated, sampled, analysed and measured."""
+    for dataset in made.datasets:
+        for variant in made.variants:
+            write_cost(made, dataset, variant)
     return [write_run(made, spec) for spec in made.runs()]

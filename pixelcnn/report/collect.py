@@ -12,11 +12,26 @@ from typing import Any
 from pixelcnn.config import Benchmark, DatasetSpec, RunSpec, VariantSpec, load_benchmark
 from pixelcnn.data.preparation import read_description
 from pixelcnn.errors import DataError, UserError
-from pixelcnn.records import CHECKPOINT, COMPLETIONS, RECORD, SAMPLES, Metrics, Record, RunFolder, is_lost
+from pixelcnn.files import read_json
+from pixelcnn.records import (
+    ANALYSIS_ARRAYS,
+    CHECKPOINT,
+    COMPLETIONS,
+    NATS,
+    RECORD,
+    SAMPLES,
+    Analysis,
+    Cost,
+    Metrics,
+    Record,
+    RunFolder,
+    is_lost,
+)
 from pixelcnn.sources import code_digest
 from pixelcnn.statistics import check_comparable
 
 CONFIG = "config.json"
+COST = "cost.json"
 
 #: A running training writes its record every epoch; silence longer than this, in seconds, is worth a word.
 SILENCE = 3600.0
@@ -46,6 +61,7 @@ class Run:
     record: Record | None = None
     metrics: Metrics | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+    analysis: Analysis | None = None
 
     @property
     def finished(self) -> bool:
@@ -69,6 +85,16 @@ class Run:
         """The file of completed test images, of a run whose training is the config's."""
         return self._of_its_training(COMPLETIONS)
 
+    @property
+    def nats(self) -> Path | None:
+        """The file of test NLL by image and by pixel, of a finished run."""
+        return RunFolder(self.folder).file(NATS) if self.finished else None
+
+    @property
+    def maps(self) -> Path | None:
+        """The file of receptive fields and neighbours, of an analysed run."""
+        return RunFolder(self.folder).file(ANALYSIS_ARRAYS) if self.analysis else None
+
     def _of_its_training(self, name: str) -> Path | None:
         trained = self.status in (Status.FINISHED, Status.NOT_EVALUATED)
         return RunFolder(self.folder).file(name) if trained else None
@@ -76,11 +102,12 @@ class Run:
 
 @dataclass(frozen=True)
 class VariantRuns:
-    """The runs of one variant on one dataset, one a seed."""
+    """The runs of one variant on one dataset, one a seed, and what it costs where that was measured."""
 
     name: str
     spec: VariantSpec
     runs: list[Run]
+    cost: Cost | None = None
 
     @property
     def finished(self) -> list[Run]:
@@ -144,7 +171,9 @@ def collect(directory: Path) -> Collected:
     data = {name: _data_sha256(directory / name / "data.npz") for name in benchmark.datasets}
     runs = [read_run(s, _folder(directory, s), data[s.dataset_name]) for s in benchmark.runs()]
     datasets = [
-        DatasetRuns(name, spec, directory / name / "data.npz", list(_variants(benchmark, name, runs)))
+        DatasetRuns(
+            name, spec, directory / name / "data.npz", list(_variants(benchmark, name, runs, directory))
+        )
         for name, spec in benchmark.datasets.items()
     ]
     for dataset in datasets:
@@ -159,10 +188,19 @@ def _folder(directory: Path, spec: RunSpec) -> Path:
     return directory / spec.dataset_name / spec.variant_name / f"seed{spec.seed}"
 
 
-def _variants(benchmark: Benchmark, dataset: str, runs: list[Run]) -> Iterator[VariantRuns]:
+def _variants(benchmark: Benchmark, dataset: str, runs: list[Run], directory: Path) -> Iterator[VariantRuns]:
     for name, spec in benchmark.variants.items():
         own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
-        yield VariantRuns(name, spec, own)
+        yield VariantRuns(name, spec, own, _cost(directory / dataset / name / COST, own))
+
+
+def _cost(path: Path, runs: list[Run]) -> Cost | None:
+    """What was measured of a variant as the config has it now."""
+    try:
+        cost = Cost(**read_json(path)) if path.is_file() else None
+    except (UserError, TypeError):
+        return None  # damaged: the page shows that nothing was measured
+    return cost if cost and cost.digest in {run.spec.digest for run in runs} else None
 
 
 def _data_sha256(path: Path) -> str | None:
@@ -182,7 +220,16 @@ def read_run(spec: RunSpec, path: Path, data_sha256: str | None = None) -> Run:
     except (UserError, TypeError, ValueError) as error:
         return Run(spec, path, Status.DAMAGED, str(error).replace(f"{path}/", ""))
     status, detail = _judge(spec, path, trained, record, metrics, data_sha256)
-    return Run(spec, path, status, detail, record, metrics, history)
+    analysis = _analysis(folder, spec) if status is Status.FINISHED else None
+    return Run(spec, path, status, detail, record, metrics, history, analysis)
+
+
+def _analysis(folder: RunFolder, spec: RunSpec) -> Analysis | None:
+    try:
+        analysis = folder.analysis()
+    except (UserError, TypeError):
+        return None  # damaged: as good as not analysed; the test results stand
+    return analysis if analysis and analysis.digest == spec.digest else None
 
 
 def _judge(
