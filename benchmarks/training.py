@@ -71,7 +71,7 @@ def textbook_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callabl
 
     def step(x: Tensor) -> None:
         # Contiguous NCHW: the door of the model would make it channels last.
-        params = model.network(model._enter(x).contiguous(), None)
+        params = model.network(model.enter(x).contiguous(), None)
         optimizer.zero_grad()
         (-likelihood.log_prob(params, x).sum(dim=(1, 2)).mean()).backward()
         optimizer.step()

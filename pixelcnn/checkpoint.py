@@ -53,6 +53,18 @@ class Checkpoint:
             ) from error
         return model.eval(), likelihood
 
+    def require_data(self, sha256: str, run_dir: Path) -> None:
+        """Refuse data that this was not trained on.
+
+        Raises:
+            UserError: naming the run.
+        """
+        if self.data_sha256 != sha256:
+            raise UserError(
+                f"{run_dir}: trained on data with SHA-256 {self.data_sha256}, "
+                f"the prepared data has {sha256}; train it again"
+            )
+
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint, atomically."""
@@ -96,7 +108,7 @@ def load(path: Path) -> Checkpoint:
         UserError: if it is missing, damaged, or holds anything but plain data.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no checkpoint there; train the run first")
+        raise UserError(f"{path}: no checkpoint there; run `pixelcnn train` first")
     try:
         value = read_tensors(path)
     except pickle.UnpicklingError as error:

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -97,9 +96,7 @@ def _prepare(options: argparse.Namespace) -> None:
     from pixelcnn.data import preparation
 
     benchmark = config.load_benchmark(options.config)
-    name = _only(options.dataset, benchmark.datasets, "--dataset")
-    if name not in benchmark.datasets:
-        raise UserError(f"--dataset: {name!r} is not one of {', '.join(benchmark.datasets)}")
+    name = _dataset(benchmark, options)
     data = preparation.prepare(benchmark.datasets[name], preparation.data_root(benchmark.data_root))
     path = benchmark.data_file(name)
     preparation.save(data, path)
@@ -131,6 +128,7 @@ def _train_locked(options: argparse.Namespace, benchmark: Benchmark, spec: RunSp
     from pixelcnn import checkpoint, machine, signals, training
     from pixelcnn.generators import derived_seed
     from pixelcnn.models.registry import build_model
+    from pixelcnn.pictures import drawer
     from pixelcnn.progress import TrainingProgress
     from pixelcnn.records import CHECKPOINT
 
@@ -141,13 +139,14 @@ def _train_locked(options: argparse.Namespace, benchmark: Benchmark, spec: RunSp
         print(f"{run_dir}: already trained; --force trains it anew")
         return
     device = _device(benchmark, options)
-    data = _data(benchmark, spec)
+    data = _data(benchmark, spec.dataset_name)
     model, likelihood = build_model(
         spec.variant, training.image_spec(data), seed=derived_seed(spec.seed, "initialisation")
     )
     progress = TrainingProgress(spec.name, spec.training.epochs)
     with signals.noted() as came:
-        observer = training.Observer(progress.on_epoch, progress.on_step, _say, came)
+        draw = drawer(likelihood, run_dir, n=benchmark.tracking.pictures, seed=spec.seed)
+        observer = training.Observer(progress.on_epoch, progress.on_step, _say, came, draw)
         result = training.fit(
             model,
             likelihood,
@@ -162,17 +161,22 @@ def _train_locked(options: argparse.Namespace, benchmark: Benchmark, spec: RunSp
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from pixelcnn import evaluation, machine, training
-    from pixelcnn.records import RunFolder
+    from pixelcnn import evaluation, export, machine, training
+    from pixelcnn.records import MODEL, RunFolder
 
     benchmark, spec, run_dir = _run(options)
     _check_batch_size(options.batch_size)
-    trained, data, device = _checkpoint(spec, run_dir), _data(benchmark, spec), _device(benchmark, options)
+    trained, data, device = (
+        _checkpoint(spec, run_dir),
+        _data(benchmark, spec.dataset_name),
+        _device(benchmark, options),
+    )
     record = RunFolder(run_dir).record()
     batch_size = evaluation.BATCH_SIZE if options.batch_size is None else options.batch_size
     try:
         with machine.out_of_memory(f"lower --batch-size, which is {batch_size}"):
             metrics = evaluation.evaluate_run(trained, data, device, run_dir, batch_size)
+        export.save(trained, data, run_dir / MODEL)
     except RunFailed as error:
         if record is not None:  # a run without a finite likelihood has failed, however well it trained
             record.end("failed", f"evaluation: {error}")
@@ -236,7 +240,7 @@ def _sample(options: argparse.Namespace) -> None:
             draw_samples(model, likelihood, n, y, arrays, grid, on_progress=progress, **how)
         print(f"{arrays}: {n} images, {min(n, SHOWN)} of them in {grid}")
     if options.complete or options.also_complete:
-        test = _data(benchmark, spec).splits["test"]
+        test = _data(benchmark, spec.dataset_name).splits["test"]
         n = min(drawing.completions, len(test.images))
         if options.complete and options.n is not None:
             n = options.n
@@ -277,6 +281,68 @@ def _labels(text: str) -> list[int]:
         raise UserError(f"--labels: expected whole numbers with commas between them, got {text!r}") from None
 
 
+def _classify(options: argparse.Namespace) -> None:
+    from pixelcnn import machine
+    from pixelcnn.analysis import classifier
+
+    benchmark = config.load_benchmark(options.config)
+    name = _dataset(benchmark, options)
+    data, device = _data(benchmark, name), _device(benchmark, options)
+    path = benchmark.classifier_file(name)
+    with machine.out_of_memory("the classifier needs some hundred MB"):
+        judge = classifier.classify(data, device, path)
+    said = (
+        "the images have no labels, nothing to classify"
+        if judge is None
+        else f"right on {judge.accuracy:.1%} of {judge.images:,} test images"
+    )
+    print(f"{path}: {said}")
+
+
+def _analyse(options: argparse.Namespace) -> None:
+    from pixelcnn import machine
+    from pixelcnn.analysis.classifier import load_classifier
+    from pixelcnn.analysis.run import analyse_run
+
+    benchmark, spec, run_dir = _run(options)
+    trained, data = _checkpoint(spec, run_dir), _data(benchmark, spec.dataset_name)
+    device = _device(benchmark, options)
+    judge = None
+    if spec.variant.conditional:
+        judge = load_classifier(benchmark.classifier_file(spec.dataset_name), data, device)
+    with machine.out_of_memory("a machine with more of it is needed to look into this network"):
+        found = analyse_run(trained, data, device, run_dir, benchmark.analysis, judge)
+    agreement = "" if found.agreement is None else f", {found.agreement:.1%} of samples show their label"
+    print(
+        f"{spec.name}: NLL {found.train_nll:.2f} training, {found.valid_nll:.2f} validation nats/image, the "
+        f"centre sees {found.reach_pixels} of {found.earlier_pixels} earlier pixels and uses "
+        f"{found.effective_pixels}{agreement}"
+    )
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from statistics import median
+
+    from pixelcnn import machine
+    from pixelcnn.analysis.cost import measure_cost
+
+    benchmark, spec, run_dir = _run(options)
+    trained, data = _checkpoint(spec, run_dir), _data(benchmark, spec.dataset_name)
+    device = _device(benchmark, options)
+    with machine.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
+        cost = measure_cost(trained, data, device)
+    path = benchmark.cost_file(spec.dataset_name, spec.variant_name)
+    cost.write(path)
+    step, evaluation, sampling = (
+        1000 * median(seconds)
+        for seconds in (cost.step_seconds, cost.evaluation_seconds, cost.sampling_seconds)
+    )
+    print(
+        f"{path}: a training step {step:.1f} ms, evaluating {cost.sampling_images} images "
+        f"{evaluation:.1f} ms, drawing as many {sampling:.1f} ms, {cost.device}, {cost.threads} threads"
+    )
+
+
 def _report(options: argparse.Namespace) -> None:
     from pixelcnn.report import build_report
 
@@ -295,12 +361,9 @@ def _track(options: argparse.Namespace) -> int:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    from pixelcnn import tracking
+    from pixelcnn import tracking_ui
 
-    command = tracking.ui_command(options.directory, port=options.port)
-    print(f"The runs: {tracking.runs_address(options.directory, port=options.port)}")
-    print("MLflow takes some seconds to start; Ctrl-C ends it.", flush=True)
-    return subprocess.run(command, check=False).returncode
+    return tracking_ui.serve(options.directory, port=options.port, open_browser=options.open)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -338,18 +401,27 @@ def _run(options: argparse.Namespace) -> tuple[Benchmark, RunSpec, Path]:
 
     benchmark = config.load_benchmark(options.config)
     dataset = _only(options.dataset, benchmark.datasets, "--dataset")
-    spec = benchmark.run(dataset, options.variant, options.seed)
+    seed = benchmark.seeds[0] if options.seed is None else options.seed
+    spec = benchmark.run(dataset, options.variant, seed)
     check_run(spec)
     return benchmark, spec, benchmark.run_directory(spec)
 
 
-def _data(benchmark: Benchmark, spec: RunSpec) -> PreparedData:
+def _dataset(benchmark: Benchmark, options: argparse.Namespace) -> str:
+    """The name of the dataset that the options say, or of the only one."""
+    name = _only(options.dataset, benchmark.datasets, "--dataset")
+    if name not in benchmark.datasets:
+        raise UserError(f"--dataset: {name!r} is not one of {', '.join(benchmark.datasets)}")
+    return name
+
+
+def _data(benchmark: Benchmark, dataset: str) -> PreparedData:
     from pixelcnn.data.preparation import load_prepared
 
-    path = benchmark.data_file(spec.dataset_name)
+    path, spec = benchmark.data_file(dataset), benchmark.datasets[dataset]
     data = load_prepared(path)
-    if data.spec != spec.dataset:
-        raise UserError(f"{path}: prepared as {data.spec}, the config says {spec.dataset}; prepare it again")
+    if data.spec != spec:
+        raise UserError(f"{path}: prepared as {data.spec}, the config says {spec}; prepare it again")
     return data
 
 
@@ -404,9 +476,7 @@ def _parser() -> argparse.ArgumentParser:
     given.add_argument("config", nargs="?", help="benchmark description, YAML or JSON")
     given.add_argument("--json", help="the benchmark description itself, as JSON")
 
-    prepare = command("prepare", _prepare, "Prepare the images of a dataset: one file for all runs.")
-    prepare.add_argument("config", help="benchmark description, YAML or JSON")
-    prepare.add_argument("--dataset", help="name in the config; needed if it has several")
+    _dataset_command(command("prepare", _prepare, "Prepare the images of a dataset: one file for all runs."))
 
     train = _run_command(command("train", _train, "Train one run."))
     train.add_argument("--force", action="store_true", help="train anew what is already trained")
@@ -427,6 +497,12 @@ def _parser() -> argparse.ArgumentParser:
     samples.add_argument("--sampling-seed", type=int, help="seed of the noise (default: the run's seed)")
     samples.add_argument("--out", type=Path, help="an .npz file (default: in the run's folder)")
 
+    classify = command("classify", _classify, "Train the classifier that judges conditional samples.")
+    _threads(_dataset_command(classify))
+    _run_command(command("analyse", _analyse, "What a trained run sees, has memorised and was asked for."))
+    measure = command("measure", _measure, "Time a variant: a training step, an evaluation, sampling.")
+    _run_command(measure, seed_needed=False)
+
     for name, function, text in (
         ("report", _report, "Compare the runs of a benchmark: tables, plots, samples, one page."),
         ("track", _track, "Project the runs of a benchmark into MLflow."),
@@ -440,6 +516,9 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--uri", help="tracking server (default: MLFLOW_TRACKING_URI or the config's)")
         if name == "ui":
             added.add_argument("--port", type=int, default=5000)
+            added.add_argument(
+                "--no-open", dest="open", action="store_false", help="only print the address, open no browser"
+            )
 
     check = command("check", _check, "Check the invariants of an architecture.")
     check.add_argument("model", help="a name, or the path of a .py file that defines one")
@@ -447,10 +526,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run_command(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _dataset_command(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("config", help="benchmark description, YAML or JSON")
     parser.add_argument("--dataset", help="name in the config; needed if it has several")
+    return parser
+
+
+def _run_command(parser: argparse.ArgumentParser, *, seed_needed: bool = True) -> argparse.ArgumentParser:
+    _dataset_command(parser)
     parser.add_argument("--variant", required=True, help="name in the config")
-    parser.add_argument("--seed", type=int, required=True)
+    words = None if seed_needed else "of a trained run (default: the config's first)"
+    parser.add_argument("--seed", type=int, required=seed_needed, help=words)
+    return _threads(parser)
+
+
+def _threads(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="CPU threads (default: the config's)")
     return parser

@@ -25,7 +25,17 @@ from pixelcnn.files import sha256
 T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-RESERVED_NAMES = ("report", "logs", "mlflow", "packs", "config.json", "plan.json", "data.npz", "classifier.pt", "classifier.json")
+RESERVED_NAMES = (
+    "report",
+    "logs",
+    "mlflow",
+    "packs",
+    "config.json",
+    "plan.json",
+    "data.npz",
+    "classifier.pt",
+    "classifier.json",
+)
 
 
 def at_least(minimum: float, default: Any = dataclasses.MISSING, maximum: float = math.inf) -> Any:

@@ -18,8 +18,10 @@ from typing import Any, Literal, get_args
 from pixelcnn.config import Benchmark, RunSpec
 from pixelcnn.files import read_json
 
-Kind = Literal["train", "evaluate", "sample"]
+Kind = Literal["train", "evaluate", "sample", "analyse", "classify", "measure"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: Those that every run has; a classifier belongs to a dataset, a measurement to a variant.
+KINDS_OF_A_RUN: tuple[Kind, ...] = ("train", "evaluate", "sample", "analyse")
 
 #: Multiply-adds a second of one CPU thread and of one GPU; seconds of an optimizer step and of starting a
 #: process beside them.
@@ -29,6 +31,12 @@ START_MINUTES = 5
 MARGIN = 3
 #: Forward passes that drawing a small batch costs at most (docs/performance.md), and draws a completion.
 PASSES_A_SAMPLE, DRAWS_A_COMPLETION = 10, 4
+#: Forward passes an image that the effective receptive field costs, in float64 and with gradients.
+PASSES_A_FIELD = 60
+#: Passes over the training images that train a classifier, and its multiply-adds a pixel, forward.
+CLASSIFIER_PASSES, CLASSIFIER_MULTIPLY_ADDS = 12, 21_000
+#: Seconds that a measurement takes, and for slow networks how often everything is done at least.
+MEASURED_SECONDS, MEASURED_TIMES, MEASURED_IMAGES = 10, 7, 64
 #: MB of a job whose config says nothing: torch with its GPU libraries takes most of it.
 MEMORY_MB = 6000
 
@@ -64,18 +72,27 @@ def memory_mb(benchmark: Benchmark, kinds: Sequence[Kind]) -> int:
 def _seconds(kind: Kind, benchmark: Benchmark, spec: RunSpec, on_gpu: bool) -> float:
     size = _size(benchmark.plan_file, spec)
     data = _description(benchmark.data_file(spec.dataset_name))
-    counts = data["counts"]
-    steps = 0
+    counts, seconds = data["counts"], 0.0
     if kind == "train":  # a backward pass costs two forward passes
         passes = spec.training.epochs * (3 * counts["train"] + counts["valid"])
-        steps = spec.training.epochs * math.ceil(counts["train"] / spec.training.batch_size)
+        seconds = spec.training.epochs * math.ceil(counts["train"] / spec.training.batch_size) * STEP_SECONDS
     elif kind == "evaluate":  # a conditional network is asked for every label
         passes = counts["test"] * ((data["classes"] or 1) if spec.variant.conditional else 1)
-    else:
+    elif kind == "sample":
         drawn = benchmark.sampling.images + DRAWS_A_COMPLETION * benchmark.sampling.completions
         passes = PASSES_A_SAMPLE * drawn
+    elif kind == "analyse":
+        judged = benchmark.analysis.samples if spec.variant.conditional else 0
+        passes = counts["train"] + counts["valid"] + PASSES_A_SAMPLE * judged
+        passes += PASSES_A_FIELD * benchmark.analysis.images
+    elif kind == "classify":
+        size = Size(0, CLASSIFIER_MULTIPLY_ADDS * math.prod(data["shape"]))
+        passes = 3 * CLASSIFIER_PASSES * counts["train"]
+    else:
+        passes = MEASURED_TIMES * (3 * spec.training.batch_size + MEASURED_IMAGES * (1 + PASSES_A_SAMPLE))
+        seconds = MEASURED_SECONDS
     speed = GPU_SPEED if on_gpu else CPU_SPEED * benchmark.threads
-    return passes * size.multiply_adds / speed + steps * STEP_SECONDS
+    return passes * size.multiply_adds / speed + seconds
 
 
 def _size(plan: Path, spec: RunSpec) -> Size:

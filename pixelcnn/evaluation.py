@@ -18,7 +18,7 @@ from pixelcnn import machine
 from pixelcnn.checkpoint import Checkpoint
 from pixelcnn.data.preparation import PreparedData
 from pixelcnn.data.source import Split
-from pixelcnn.errors import RunFailed, UserError
+from pixelcnn.errors import RunFailed
 from pixelcnn.files import atomic
 from pixelcnn.likelihoods import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
@@ -149,11 +149,7 @@ def evaluate_run(
         UserError: if the checkpoint was trained on other data.
         RunFailed: if a likelihood is NaN or infinite.
     """
-    if trained.data_sha256 != data.sha256:
-        raise UserError(
-            f"{run_dir}: trained on data with SHA-256 {trained.data_sha256}, "
-            f"the prepared data has {data.sha256}; train it again"
-        )
+    trained.require_data(data.sha256, run_dir)
     started = time.perf_counter()
     model, likelihood = trained.model()
     model.to(device)

@@ -12,10 +12,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from pixelcnn.config import Benchmark, RunSpec, SamplingSpec, dataset_digest
+from pixelcnn.config import AnalysisSpec, Benchmark, RunSpec, SamplingSpec, dataset_digest
 from pixelcnn.errors import UserError
 from pixelcnn.files import read_json
-from pixelcnn.records import CHECKPOINT, METRICS, SAMPLED, SAMPLES, SPEC
+from pixelcnn.records import ANALYSIS, CHECKPOINT, METRICS, SAMPLED, SAMPLES, SPEC
 
 
 def data_is_current(benchmark: Benchmark, dataset: str) -> bool:
@@ -48,7 +48,38 @@ def samples_are_current(run_dir: Path, spec: RunSpec, sampling: SamplingSpec) ->
 
 def sampled(spec: RunSpec, sampling: SamplingSpec) -> dict[str, Any]:
     """What `SAMPLED` says of samples and completions: the training they are of, and how they were drawn."""
-    return {"digest": spec.digest, **dataclasses.asdict(sampling)}
+    # One by one: a key of `sampling` that changes nothing in the pictures must not have them drawn anew.
+    return {
+        "digest": spec.digest,
+        "images": sampling.images,
+        "completions": sampling.completions,
+        "temperature": sampling.temperature,
+    }
+
+
+def classifier_is_current(benchmark: Benchmark, dataset: str) -> bool:
+    """Whether the classifier was trained on the dataset as described.
+
+    By the dataset's digest, which the config gives: the SHA-256 of data that are to be prepared anew is not
+    known yet. (`load_classifier` compares that.)
+    """
+    path = benchmark.classifier_file(dataset)
+    said = _value(path.with_suffix(".json"), "digest")
+    return not path.exists() or said == dataset_digest(benchmark.datasets[dataset])
+
+
+def analysis_is_current(run_dir: Path, spec: RunSpec, analysis: AnalysisSpec) -> bool:
+    """Whether the analysis is this run's, as closely looked at as the config says."""
+    path = run_dir / ANALYSIS
+    made = (_value(path, "digest"), _value(path, "settings"))
+    return not path.exists() or made == (spec.digest, dataclasses.asdict(analysis))
+
+
+def cost_is_current(benchmark: Benchmark, dataset: str, variant: str) -> bool:
+    """Whether the cost is this variant's, measured by a run of any of its seeds."""
+    path = benchmark.cost_file(dataset, variant)
+    digests = {benchmark.run(dataset, variant, seed).digest for seed in benchmark.seeds}
+    return not path.exists() or _value(path, "digest") in digests
 
 
 def _value(path: Path, key: str) -> Any:

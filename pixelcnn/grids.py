@@ -16,9 +16,9 @@ FRAME = 236  # grey value of the lines between images: light on either page colo
 WIDTH = 1000  # pixels that an enlarged grid is about as wide as
 
 
-def grid(images: NDArray[np.uint8], levels: int) -> Image.Image:
+def grid(images: NDArray[np.uint8], levels: int, columns: int = COLUMNS) -> Image.Image:
     """Images uint8 [n, C, H, W] with values 0..levels-1, row by row in a frame."""
-    return _framed(_grey(images, levels), min(COLUMNS, len(images)))
+    return _framed(_grey(images, levels), min(columns, len(images)))
 
 
 def completion_grid(

@@ -22,7 +22,7 @@ def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
     """
     seed = benchmark.seeds[0]
     return {
-        (dataset, variant): _size(check_run(benchmark.run(dataset, variant, seed)))
+        (dataset, variant): size_of(check_run(benchmark.run(dataset, variant, seed)))
         for dataset in benchmark.datasets
         for variant in benchmark.variants
     }
@@ -44,7 +44,8 @@ def check_run(spec: RunSpec) -> AutoregressiveModel:
     return model
 
 
-def _size(model: AutoregressiveModel) -> Size:
+def size_of(model: AutoregressiveModel) -> Size:
+    """The parameters of a network, and the multiply-adds of one image's forward pass."""
     image = torch.zeros(1, *model.image_shape, dtype=torch.long)
     label = None if model.image.classes is None else torch.zeros(1, dtype=torch.long)
     with FlopCounterMode(display=False) as counter, torch.no_grad():

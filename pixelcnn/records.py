@@ -8,6 +8,7 @@
 | checkpoint.pt   | train      | weights and EMA weights of the best epoch                        |
 | metrics.json    | evaluate   | test NLL (nats/image), bits/dim, perplexity; see `evaluation`    |
 | nats.npz        | evaluate   | nats per test image, mean nats per pixel                         |
+| model.safetensors | evaluate | the EMA weights alone, for use elsewhere; see `export`           |
 | samples.npz     | sample     | `images` uint8 [n, C, H, W] and `labels` int64 [n] (-1: none)    |
 | samples.png     | sample     | the same as a grid                                               |
 | completions.npz | sample     | test images whose lower half was drawn anew, and the same as .png |
@@ -39,17 +40,43 @@ HISTORY = "history.jsonl"
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.json"
 NATS = "nats.npz"
+MODEL = "model.safetensors"
 SAMPLES = "samples.npz"
 SAMPLE_GRID = "samples.png"
 COMPLETIONS = "completions.npz"
 COMPLETION_GRID = "completions.png"
 SAMPLED = "sampled.json"
 ANALYSIS = "analysis.json"
+#: n samples, m test images, K classes; the last four are of conditional runs.
+#:
+#: reach            bool [H, W]           pixels that can influence the parameters of the centre at all
+#: effective        float64 [H, W]        their influence in the trained model: sum 1, or all 0 without any
+#: sample_nearest   int64 [n]             index of the training image nearest to each image of `SAMPLES`
+#: sample_distance  float64 [n]           and its distance: root mean square of pixels scaled to 0..1
+#: test_distance    float64 [m]           the same of the first test images, as many as there are samples
+#: confusion        int64 [K, K]          judged samples by the label asked for (row) and the answer
+#: judged           uint8 [k, C, H, W]    the first two judged samples of each class
+#: judged_labels    int64 [k]             the labels asked for
+#: judged_answers   int64 [k]             the classifier's answers
 ANALYSIS_ARRAYS = "analysis.npz"
 PICTURES = "pictures"
+#: In the benchmark's folder: where MLflow shows it, {"uri", "experiment_id", "runs": {run_id: MLflow's id}}.
+TRACKED = "tracking.json"
 
 #: What is made from a training; void as soon as the run is trained anew.
-RESULTS = (CHECKPOINT, METRICS, NATS, SAMPLES, SAMPLE_GRID, COMPLETIONS, COMPLETION_GRID, SAMPLED, ANALYSIS, ANALYSIS_ARRAYS)
+RESULTS = (
+    CHECKPOINT,
+    METRICS,
+    NATS,
+    MODEL,
+    SAMPLES,
+    SAMPLE_GRID,
+    COMPLETIONS,
+    COMPLETION_GRID,
+    SAMPLED,
+    ANALYSIS,
+    ANALYSIS_ARRAYS,
+)
 
 #: Keys of a history line. NLL in nats per image; seconds: training steps so far, without validation.
 HISTORY_KEYS = (
@@ -120,6 +147,7 @@ class Analysis:
     agreement_images: int | None = None
     classifier_accuracy: float | None = None
     seconds: float = 0.0
+    settings: dict[str, Any] = field(default_factory=dict)  # the AnalysisSpec that it was made by
 
     def write(self, run_dir: Path) -> None:
         """Write analysis.json atomically."""
@@ -173,7 +201,8 @@ class Record:
     """How a training went. Written at its start, after every epoch and at its end.
 
     `training_seconds` is the time spent in training steps, `wall_seconds` that from the first step
-    to the end of the last epoch (validation too), `saving_seconds` the part of it that saved the state.
+    to the end of the last epoch (validation too, but not the pictures drawn for whoever looks on),
+    `saving_seconds` the part of it that saved the state.
     A training that was interrupted and went on is one training: its times add up, without the pause.
     `code` is the digest of the sources that training imports. `resumes` counts how often it went on,
     `changed` says what was different then, such as "threads: 1, then 2".
@@ -250,6 +279,11 @@ def is_lost(record: Record) -> bool:
     return record.status == "running" and record.host == platform.node() and not process_alive(record.pid)
 
 
+def picture_file(run_dir: Path, epoch: int) -> Path:
+    """The samples that were drawn after an epoch, while the run trained."""
+    return run_dir / PICTURES / f"epoch{epoch:05d}.png"
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Read access to the records of one run; what is not there yet is None or empty."""
@@ -283,6 +317,11 @@ class RunFolder:
             return []
         lines = path.read_text().split("\n")[:-1]
         return [json.loads(line) for line in lines]
+
+    def pictures(self) -> dict[int, Path]:
+        """The pictures that were drawn while it trained, by epoch."""
+        found = sorted((self.path / PICTURES).glob("epoch[0-9]*.png"))
+        return {int(path.stem.removeprefix("epoch")): path for path in found}
 
     def file(self, name: str) -> Path | None:
         """The path of one of the files above if it is there."""

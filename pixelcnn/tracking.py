@@ -7,25 +7,15 @@ MLflow, so trainings need neither mlflow nor its server.
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import sys
-import tempfile
-import threading
-import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from pixelcnn import records
 from pixelcnn.config import Benchmark, RunSpec, load_benchmark
 from pixelcnn.errors import UserError
-from pixelcnn.processes import process_alive
-from pixelcnn.records import RunFolder, is_lost
+from pixelcnn.records import RunFolder
+from pixelcnn.tracking_report import PAGE, read_report
 from pixelcnn.tracking_store import (
     CONFIG,
     Store,
@@ -36,35 +26,21 @@ from pixelcnn.tracking_store import (
     hide_password,
     mlflow_errors,
     open_experiment,
-    runs_address,
-    ui_command,
 )
-from pixelcnn.tracking_view import (
-    ERROR_TAG,
-    HISTORY_PLOT,
-    RUN_ID_TAG,
-    TIMES,
-    Artifact,
-    Point,
-    RunView,
-    read_view,
-)
+from pixelcnn.tracking_view import RUN_ID_TAG, RunView, read_view
+from pixelcnn.tracking_watch import Watcher, signature, stamp, stop_signals, wait
+from pixelcnn.tracking_write import write
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-__all__ = ["Summary", "TrackingError", "project", "runs_address", "ui_command", "watch"]
+__all__ = ["Summary", "TrackingError", "project", "watch"]
 
-ARTIFACTS_TAG = "pixelcnn.artifacts"  # what was uploaded: name -> digest, as JSON
 ORIGIN_TAG = "pixelcnn.origin"
 #: In the benchmark's folder. Locked, since two projections at once would make runs twice; holds an id
 #: by which the runs of this folder are told from those of another that shares the server and the name.
 LOCK = ".tracking.lock"
-GROUP = ("dataset", "variant", "seed")  # tags that only one active run of a folder has together
-WATCHED = (records.SPEC, records.RECORD, records.HISTORY, *records.RESULTS)
-LOOK_SECONDS = 0.2  # how soon a watcher notices a signal or the end of its parent
-RETRY_SECONDS = 10.0  # how long a watcher leaves a failed server alone
 
 
 @dataclass
@@ -104,7 +80,7 @@ def project(benchmark_dir: Path, *, uri: str | None = None) -> Summary:
     Raises:
         UserError: if the config is missing or damaged, mlflow is not installed, or the store fails.
     """
-    return _Projector(Path(benchmark_dir), uri).project()
+    return Projector(Path(benchmark_dir), uri).project()
 
 
 def watch(
@@ -119,9 +95,9 @@ def watch(
     Returns:
         Whether a last pass over everything went well.
     """
-    with _stop_signals() as stop:
-        watcher = _Watcher(_Projector(Path(benchmark_dir), uri))
-        while not _wait(interval, stop, parent_pid):
+    with stop_signals() as stop:
+        watcher = Watcher(Projector(Path(benchmark_dir), uri))
+        while not wait(interval, stop, parent_pid):
             watcher.look()
         return watcher.finish()
 
@@ -129,7 +105,7 @@ def watch(
 # ---------------------------------------------------------------------------------------- passes
 
 
-class _Projector:
+class Projector:
     """A benchmark's folder and the store that shows it; keeps the connection between passes."""
 
     def __init__(self, benchmark_dir: Path, uri: str | None) -> None:
@@ -157,14 +133,26 @@ class _Projector:
             known = self._open(store, benchmark, _origin(lock), anew=not only_changed)
             summary = Summary(benchmark.benchmark, known.experiment_id, store.uri)
             for name, (spec, folder) in runs.items():
-                signature = (_stamp(self.config), _signature(folder))
-                if not only_changed or self._shown.get(name) != signature:
-                    self._project_run(known, spec, folder, summary)
-                    self._shown[name] = signature
+                seen = (stamp(self.config), signature(folder))
+                if not only_changed or self._shown.get(name) != seen:
+                    self._project_run(known, benchmark, spec, folder, summary)
+                    self._shown[name] = seen
+            seen = (stamp(self.config), stamp(self.directory / PAGE))
+            if not only_changed or self._shown.get(PAGE) != seen:
+                self._project_report(known, benchmark, summary)
+                self._shown[PAGE] = seen
         return summary
 
+    def stamps(self) -> object:
+        """Changes whenever a pass might have something to do; None while there is no config yet."""
+        config = stamp(self.config)
+        if config is None:
+            return None
+        _, runs = self.runs()
+        return config, stamp(self.directory / PAGE), tuple(signature(folder) for _, folder in runs.values())
+
     def _open(self, store: Store, benchmark: Benchmark, origin: str, *, anew: bool) -> _Known:
-        config = _stamp(self.config)
+        config = stamp(self.config)
         if self._known is None or anew or (self._known_config, self._known.store) != (config, store):
             client = self._known.client if self._known and self._known.store == store else connect(store)
             experiment_id = open_experiment(client, store, benchmark)
@@ -178,9 +166,11 @@ class _Projector:
         self._known = None
         self._shown.clear()
 
-    def _project_run(self, known: _Known, spec: RunSpec, folder: RunFolder, summary: Summary) -> None:
+    def _project_run(
+        self, known: _Known, benchmark: Benchmark, spec: RunSpec, folder: RunFolder, summary: Summary
+    ) -> None:
         try:
-            view = read_view(folder, spec, self.config)
+            view = read_view(folder, spec, benchmark, self.config)
             if view is None:
                 summary.waiting.append(spec.name)
                 return
@@ -189,6 +179,17 @@ class _Projector:
             summary.statuses[spec.name] = view.status
         except TrackingError:
             raise  # of the store, not of this run: the next runs would fail alike
+        except UserError as error:
+            summary.problems.append(str(error))
+
+    def _project_report(self, known: _Known, benchmark: Benchmark, summary: Summary) -> None:
+        try:
+            view = read_report(self.directory, benchmark, known.origin)
+            if view is not None:
+                with mlflow_errors(known.store, view.name):
+                    _bring_in_line(known, view, summary)
+        except TrackingError:
+            raise
         except UserError as error:
             summary.problems.append(str(error))
 
@@ -245,10 +246,10 @@ class _Known:
         return run
 
     def superseded_by(self, view: RunView) -> list[Run]:
-        """Active runs of the same dataset, variant and seed that an earlier training left."""
+        """Active runs of the same dataset, variant and seed, or reports, that this one replaces."""
         if not self.fresh:
             return []  # a run that was known before: whatever it superseded is gone since
-        group = {key: view.tags[key] for key in GROUP} | {ORIGIN_TAG: self.origin}
+        group = view.group | {ORIGIN_TAG: self.origin}
         same = [run for run in self._runs if group.items() <= run.data.tags.items()]
         active = [run for run in same if run.info.lifecycle_stage == "active"]
         return [run for run in active if run.info.run_id != self._ids.get(view.run_id)]
@@ -265,9 +266,6 @@ def _origin(lock: IO[str]) -> str:
     return origin
 
 
-# ------------------------------------------------------------------------------- one run
-
-
 def _bring_in_line(known: _Known, view: RunView, summary: Summary) -> None:
     """Write what MLflow lacks of a run, and only that."""
     found = known.find(view)
@@ -278,219 +276,6 @@ def _bring_in_line(known: _Known, view: RunView, summary: Summary) -> None:
     restored = run.info.lifecycle_stage == "deleted"
     if restored:
         known.client.restore_run(run.info.run_id)
-    changes = [_write_values(known.client, run, view), _write_status(known.client, run, view)]
-    changes.append(_write_artifacts(known.client, run, view))
-    outcome = "created" if found is None else "updated" if restored or any(changes) else "unchanged"
+    changed = write(known.client, run, view)
+    outcome = "created" if found is None else "updated" if restored or changed else "unchanged"
     getattr(summary, outcome).append(view.name)
-
-
-def _write_values(client: MlflowClient, run: Run, view: RunView) -> bool:
-    from mlflow.entities import Metric, Param, RunTag
-
-    held = run.data
-    points = [point for point in view.finals if _is_news(point, held.metrics)]
-    logged = _logged_epochs(client, run, view)
-    points += [p for epoch, line in view.epochs.items() if epoch not in logged for p in line]
-    metrics = [Metric(p.key, float(p.value), p.milliseconds, p.step) for p in points]
-    params = [Param(key, value) for key, value in view.params.items() if key not in held.params]
-    tags = [RunTag(key, value) for key, value in view.tags.items() if held.tags.get(key) != value]
-    if metrics or params or tags:
-        # log_batch cuts what is too much for one request into several.
-        client.log_batch(run.info.run_id, metrics, params, tags, synchronous=True)
-    recovered = ERROR_TAG in held.tags and ERROR_TAG not in view.tags
-    if recovered:
-        client.delete_tag(run.info.run_id, ERROR_TAG)
-    return bool(metrics or params or tags or recovered)
-
-
-def _is_news(point: Point, held: Mapping[str, float]) -> bool:
-    """Whether MLflow lacks a value. It keeps the old one beside the new: a time taken twice is no news."""
-    if point.key in held and point.key in TIMES:
-        return False
-    return held.get(point.key) != point.value
-
-
-def _logged_epochs(client: MlflowClient, run: Run, view: RunView) -> set[int]:
-    """The epochs that MLflow has. It would keep a step that is logged twice as two points."""
-    keys = {point.key for line in view.epochs.values() for point in line if point.key in run.data.metrics}
-    if not keys:
-        return set()
-    # The points of an epoch are written together: any one of its metrics tells.
-    key = "valid_nll" if "valid_nll" in keys else min(keys)
-    return {metric.step for metric in client.get_metric_history(run.info.run_id, key)}
-
-
-def _write_status(client: MlflowClient, run: Run, view: RunView) -> bool:
-    if run.info.status == view.status and (view.ended is None or run.info.end_time == view.ended):
-        return False
-    if view.ended is None:
-        client.update_run(run.info.run_id, status=view.status)
-    else:
-        client.set_terminated(run.info.run_id, view.status, view.ended)
-    return True
-
-
-def _write_artifacts(client: MlflowClient, run: Run, view: RunView) -> bool:
-    uploaded: dict[str, str] = json.loads(run.data.tags.get(ARTIFACTS_TAG, "{}"))
-    changed = [a for a in view.artifacts if uploaded.get(a.name) != a.digest]
-    for artifact in changed:
-        _upload(client, run.info.run_id, artifact, view)
-        uploaded[artifact.name] = artifact.digest
-    if changed:
-        client.set_tag(run.info.run_id, ARTIFACTS_TAG, json.dumps(uploaded, sort_keys=True))
-    return bool(changed)
-
-
-def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView) -> None:
-    try:
-        if artifact.name != HISTORY_PLOT:
-            client.log_artifact(run_id, str(artifact.source))
-            return
-        with tempfile.TemporaryDirectory(prefix="pixelcnn-") as folder:
-            path = Path(folder) / HISTORY_PLOT
-            _draw_history(view.history, view.title, path)
-            client.log_artifact(run_id, str(path))
-    except OSError as error:
-        raise UserError(f"{view.name}: cannot copy {artifact.name} to MLflow's artifacts: {error}") from error
-
-
-def _draw_history(history: Sequence[dict[str, Any]], title: str, path: Path) -> None:
-    try:
-        from pixelcnn.report.figures import learning_curve
-
-        learning_curve(history, title).savefig(path, dpi=120)
-    except (ImportError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{title}: cannot draw {HISTORY_PLOT}: {error}") from error
-
-
-# ---------------------------------------------------------------------------------- watching
-
-
-class _Watcher:
-    """Passes over what changed; says each thing once."""
-
-    def __init__(self, projector: _Projector) -> None:
-        self._projector = projector
-        self._seen: object = None
-        self._not_before = 0.0
-        self._failure: str | None = None
-        self._told: set[str] = set()
-        self._statuses: dict[str, str] = {}
-
-    def look(self) -> None:
-        """A pass over what changed since the last one that went well, if anything did."""
-        if time.monotonic() < self._not_before:
-            return
-        try:
-            seen = self._stamps()
-            if seen is None or seen == self._seen:
-                return
-            self._tell(self._projector.project(only_changed=True))
-            self._seen = seen
-        except Exception as error:  # a watcher must outlive a bad pass, whatever its cause
-            self._projector.forget()
-            self._not_before = time.monotonic() + RETRY_SECONDS
-            reason = _reason(error)
-            if self._failure is None:
-                _say(f"{reason} (trying again every {RETRY_SECONDS:g} s)")
-            self._failure = reason
-
-    def finish(self) -> bool:
-        """The last pass, over everything."""
-        try:
-            summary = self._projector.project()
-        except Exception as error:  # at the end of a workflow a line and an answer serve, no trace
-            _say(f"the last pass failed: {_reason(error)}")
-            return False
-        self._tell(summary)
-        _say(str(summary).split("\n")[0])
-        return summary.ok
-
-    def _stamps(self) -> object:
-        """Changes whenever a pass might have something to do; None while there is no config yet."""
-        config = _stamp(self._projector.config)
-        if config is None:
-            return None
-        _, runs = self._projector.runs()
-        return config, tuple(_signature(folder) for _, folder in runs.values())
-
-    def _tell(self, summary: Summary) -> None:
-        if self._failure is not None:
-            _say(f"MLflow answers again: {hide_password(summary.uri)}")
-            self._failure = None
-        for name, status in summary.statuses.items():
-            if self._statuses.get(name) != status:
-                _say(f"{name}: {status}")
-        self._statuses |= summary.statuses
-        for problem in summary.problems:
-            if problem not in self._told:
-                _say(f"problem: {problem}")
-        self._told |= set(summary.problems)
-
-
-def _reason(error: Exception) -> str:
-    text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    return text.split("\n")[0]
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _signature(folder: RunFolder) -> object:
-    """Changes whenever a file of a run does, or its process disappears."""
-    stamps = tuple(_stamp(folder.path / name) for name in WATCHED)
-    try:
-        record = folder.record()
-        lost = record is not None and is_lost(record)
-    except (UserError, TypeError):
-        lost = False  # a damaged record: the pass that reads it tells
-    return stamps, lost
-
-
-class _Stop:
-    """Set from a signal handler, where an Event could wait for itself."""
-
-    requested = False
-
-
-def _wait(seconds: float, stop: _Stop, parent_pid: int | None) -> bool:
-    """Sleep in short naps; whether it is time to end."""
-    until = time.monotonic() + seconds
-    while True:
-        if stop.requested or (parent_pid is not None and not process_alive(parent_pid)):
-            return True
-        left = until - time.monotonic()
-        if left <= 0:
-            return False
-        time.sleep(min(left, LOOK_SECONDS))
-
-
-@contextmanager
-def _stop_signals() -> Iterator[_Stop]:
-    """What SIGTERM and SIGINT set; the same signal once more ends the process at once."""
-    stop = _Stop()
-
-    def handle(number: int, frame: object) -> None:
-        stop.requested = True
-        signal.signal(number, signal.SIG_DFL)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _say(line: str) -> None:
-    # One write a line: several watchers may share a log.
-    sys.stderr.write(f"track[{os.getpid()}]: {line}\n")
-    sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Where MLflow keeps its runs: which store, how it is opened safely, and the server that shows it.
+"""Where MLflow keeps its runs: which store, and how it is opened safely.
 
 mlflow is imported inside functions only, so that `import pixelcnn.tracking` works without it.
 """
@@ -6,26 +6,23 @@ mlflow is imported inside functions only, so that `import pixelcnn.tracking` wor
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
-import sys
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from pixelcnn.config import Benchmark, load_benchmark
+from pixelcnn.config import Benchmark
 from pixelcnn.errors import UserError
+from pixelcnn.tracking_layout import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CONFIG = "config.json"  # of the benchmark, resolved; in the benchmark's folder
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
-HOST = "127.0.0.1"
-PORT = 5000
 
 #: Defaults of MLflow that do not suit a projection; what the user has set stays.
 ENVIRONMENT = {
@@ -39,30 +36,7 @@ ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
-#: Columns of the runs table, best test NLL first, at the address that `runs_address` gives.
-TABLE_VIEW = {
-    "selectedColumns": [
-        "tags.`variant`",
-        "tags.`seed`",
-        "metrics.`test_nll`",
-        "metrics.`test_bits_per_dim`",
-        "metrics.`test_marginal_nll`",
-        "metrics.`valid_nll`",
-        "metrics.`parameters`",
-        "metrics.`training_seconds`",
-        "tags.`dataset`",
-    ],
-    "orderByKey": "metrics.`test_nll`",
-    "orderByAsc": True,
-    "runsHiddenMode": "SHOW_ALL",
-}
 EXPERIMENT_NOTE = "mlflow.note.content"
-EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",  # the UI's word for training, as against GenAI
-    "mlflow.sharedViewState.pixelcnn": json.dumps(TABLE_VIEW),
-}
-# Without the first the UI of MLflow 3 shows an experiment's GenAI pages, whatever its kind.
-TABLE_QUERY = "workflowType=machine_learning&viewStateShareKey=pixelcnn"
 
 
 class TrackingError(UserError):
@@ -189,7 +163,7 @@ def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) ->
         UserError: if MLflow fails, or the store was made before the results folder moved.
     """
     artifacts = store.artifacts / benchmark.benchmark if store.artifacts else None
-    tags = dict(EXPERIMENT_TAGS)
+    tags = experiment_tags(benchmark)
     if description := "\n\n".join(text.strip() for text in (benchmark.title, benchmark.note) if text):
         tags[EXPERIMENT_NOTE] = description
     with mlflow_errors(store, f"opening the experiment {benchmark.benchmark}"):
@@ -215,44 +189,3 @@ def hide_password(uri: str) -> str:
     """A URI fit for a log: a password in it is replaced by stars."""
     password = urllib.parse.urlsplit(uri).password
     return uri.replace(f":{password}@", ":***@") if password else uri
-
-
-def ui_command(results_dir: Path, *, port: int = PORT) -> list[str]:
-    """The command of a server on this machine only that shows a results folder's own store.
-
-    Sets MLflow's environment defaults (no telemetry) in this process, for the child to inherit.
-    A benchmark's own folder is accepted too.
-
-    Raises:
-        UserError: if nothing was tracked there yet.
-    """
-    configure()
-    store = _existing_store(results_dir)
-    assert store.artifacts is not None
-    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", store.uri]
-    return [*command, "--default-artifact-root", store.artifacts.as_uri()]
-
-
-def _existing_store(folder: Path) -> Store:
-    results_dir = folder.resolve().parent if (folder / CONFIG).exists() else folder
-    store = default_store(results_dir)
-    if store.database is None or not store.database.exists():
-        raise UserError(f"{store.database}: no MLflow database yet; expected what `pixelcnn track DIR` makes")
-    return store
-
-
-def runs_address(benchmark_dir: Path, *, port: int = PORT) -> str:
-    """The address of a benchmark's runs table on the server of `ui_command`.
-
-    Raises:
-        UserError: if the benchmark was not tracked in its results folder's own store yet.
-    """
-    store = _existing_store(benchmark_dir)
-    name = load_benchmark(benchmark_dir / CONFIG).benchmark
-    client = connect(store)
-    with mlflow_errors(store, f"looking for the experiment {name}"):
-        found = client.get_experiment_by_name(name)
-    if found is None:
-        raise UserError(f"{store.database}: has no experiment {name}; expected what `pixelcnn track` makes")
-    return f"http://{HOST}:{port}/#/experiments/{found.experiment_id}/runs?{TABLE_QUERY}"

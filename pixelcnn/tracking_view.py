@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,17 +10,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pixelcnn import files, records
-from pixelcnn.config import RunSpec
+from pixelcnn import __version__, files, records
+from pixelcnn.config import Benchmark, RunSpec
 from pixelcnn.errors import UserError
-from pixelcnn.records import Metrics, Record, RunFolder, is_lost
+from pixelcnn.records import Analysis, Metrics, Record, RunFolder, is_lost
+from pixelcnn.tracking_layout import run_title
 
 #: Keys of a history line that become metrics by epoch, in the units of `records.HISTORY_KEYS`.
 EPOCH_METRICS = ("valid_nll", "train_nll", "learning_rate", "gradient_norm", "images_per_second")
 #: Single values that are another number whenever they are taken.
-TIMES = ("evaluation_seconds",)
+TIMES = ("evaluation_seconds", "analysis_seconds")
 HISTORY_PLOT = "history.png"
+MODEL = "model"
+MODEL_CODE = Path(__file__).with_name("mlflow_model.py")
 RUN_ID_TAG = "pixelcnn.run_id"
+KIND_TAG = "kind"  # "run", or "report" of the one that holds the comparison
+GROUP = ("dataset", "variant", "seed")  # tags that only one active run of a folder has together
 ERROR_TAG = "error"
 MAX_TEXT = 4000  # characters; MLflow refuses or cuts longer values
 
@@ -44,11 +50,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file to show with the run. `source` is copied, or drawn from if the name is HISTORY_PLOT."""
+    """What to show with the run, under a name that may have folders: a file as it is, or made from one.
+
+    A "picture" is one of MLflow's images by step, the "history" a plot, the "model" a folder of MLflow's.
+    """
 
     name: str
     source: Path
     digest: str
+    kind: Literal["file", "picture", "history", "model"] = "file"
+    step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,8 +79,14 @@ class RunView:
     artifacts: list[Artifact]
     history: list[dict[str, Any]]
 
+    @property
+    def group(self) -> dict[str, str]:
+        """Tags that no other active run of the benchmark's folder may have."""
+        keys = GROUP if self.tags[KIND_TAG] == "run" else (KIND_TAG,)
+        return {key: self.tags[key] for key in keys}
 
-def read_view(folder: RunFolder, expected: RunSpec, config: Path) -> RunView | None:
+
+def read_view(folder: RunFolder, expected: RunSpec, benchmark: Benchmark, config: Path) -> RunView | None:
     """The view of a run folder, None if its training has not started.
 
     Raises:
@@ -85,7 +102,8 @@ def read_view(folder: RunFolder, expected: RunSpec, config: Path) -> RunView | N
                 f"{folder.path}: {records.SPEC} has the digest {spec.digest}, {records.RECORD} "
                 f"{record.digest}: expected the same; a training that starts right now mends it"
             )
-        return _view(folder, record, spec, lost, config)
+        title = run_title(benchmark, spec.dataset_name, spec.variant_name, spec.seed)
+        return _view(folder, record, spec, lost, config, title)
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{folder.path}: cannot make sense of its records: {error}") from error
     except OSError as error:
@@ -101,7 +119,7 @@ def _read_record(folder: RunFolder) -> tuple[Record | None, bool]:
     return record, record is not None and is_lost(record)
 
 
-def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: Path) -> RunView:
+def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: Path, title: str) -> RunView:
     status = STATUSES[record.status]
     error = record.error or ("the training failed and left no reason" if status == "FAILED" else None)
     if lost:
@@ -110,8 +128,7 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
     started, history = _milliseconds(record.started), folder.history()
     return RunView(
         name=spec.name,
-        # The runs table cuts long names: what tells runs apart comes first.
-        title=f"{spec.variant_name}/seed{spec.seed} on {spec.dataset_name}",
+        title=title,
         run_id=record.run_id,
         status=status,
         started=started,
@@ -120,7 +137,7 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
         tags=_tags(spec, record, error if status in ("FAILED", "KILLED") else None),
         epochs={line["epoch"]: _epoch_points(line, started) for line in history},
         finals=_finals(folder, record, status),
-        artifacts=_artifacts(folder, config, status),
+        artifacts=_artifacts(folder, record, config, status),
         history=history,
     )
 
@@ -159,6 +176,7 @@ def _params(spec: RunSpec) -> dict[str, str]:
 
 def _tags(spec: RunSpec, record: Record, error: str | None) -> dict[str, str]:
     tags = {
+        KIND_TAG: "run",
         "variant": spec.variant_name,
         "dataset": spec.dataset_name,
         "seed": str(spec.seed),
@@ -206,11 +224,14 @@ def _finals(folder: RunFolder, record: Record, status: Status) -> list[Point]:
     if metrics and metrics.digest == record.digest:
         values, moment = _test_values(metrics), _modified(folder.path / records.METRICS)
         points += [Point(key, value, moment) for key, value in values.items() if value is not None]
+    analysis = folder.analysis() if status == "FINISHED" else None
+    if analysis and analysis.digest == record.digest:
+        values, moment = _analysis_values(analysis), _modified(folder.path / records.ANALYSIS)
+        points += [Point(key, value, moment) for key, value in values.items() if value is not None]
     return points
 
 
 def _cost_values(record: Record) -> dict[str, float | None]:
-    peak = record.peak_memory_bytes
     return {
         "epochs": record.epochs,
         "best_epoch": record.best_epoch,
@@ -218,36 +239,76 @@ def _cost_values(record: Record) -> dict[str, float | None]:
         "images_seen": record.images_seen,
         "training_seconds": record.training_seconds,
         "wall_seconds": record.wall_seconds,
+        # `images_per_second` is the series by epoch.
         "mean_images_per_second": record.images_per_second,
-        "peak_memory_mb": None if peak is None else peak / 1e6,
+        "peak_memory_bytes": record.peak_memory_bytes,
     }
 
 
 def _test_values(metrics: Metrics) -> dict[str, float | None]:
+    """Named as in the report's metrics.csv; the `comparable_` ones as in its comparison.csv: they rank."""
+    units = ("nll", "bits_per_dim", "perplexity")
+    marginal = {unit: getattr(metrics, f"marginal_{unit}") for unit in units}
+    given = {unit: getattr(metrics, unit) for unit in units}
+    comparable = given if metrics.marginal_nll is None else marginal
     return {
-        "test_nll": metrics.nll,
-        "test_bits_per_dim": metrics.bits_per_dim,
-        "test_perplexity": metrics.perplexity,
-        "test_marginal_nll": metrics.marginal_nll,
-        "test_marginal_bits_per_dim": metrics.marginal_bits_per_dim,
-        "test_marginal_perplexity": metrics.marginal_perplexity,
-        "test_accuracy": metrics.accuracy,
-        "test_images": metrics.images,
+        **{f"comparable_{unit}": value for unit, value in comparable.items()},
+        **given,
+        **{f"marginal_{unit}": value for unit, value in marginal.items()},
+        "accuracy": metrics.accuracy,
+        "images": metrics.images,
         "evaluation_seconds": metrics.seconds,
     }
 
 
-def _artifacts(folder: RunFolder, config: Path, status: Status) -> list[Artifact]:
-    """The files to show; those that a training still changes only once it ended."""
+def _analysis_values(analysis: Analysis) -> dict[str, float | None]:
+    """Of the chosen epoch; `train_nll` and `valid_nll` alone are the series by epoch."""
+    return {
+        "selected_train_nll": analysis.train_nll,
+        "selected_valid_nll": analysis.valid_nll,
+        "earlier_pixels": analysis.earlier_pixels,
+        "reach_pixels": analysis.reach_pixels,
+        "effective_pixels": analysis.effective_pixels,
+        "effective_radius": analysis.effective_radius,
+        "sample_distance": analysis.sample_distance,
+        "test_distance": analysis.test_distance,
+        "agreement": analysis.agreement,
+        "classifier_accuracy": analysis.classifier_accuracy,
+        "analysis_seconds": analysis.seconds,
+    }
+
+
+def file_artifact(name: str, source: Path) -> Artifact:
+    """A file as it is."""
+    return Artifact(name, source, files.sha256(source)[:16])
+
+
+def _artifacts(folder: RunFolder, record: Record, config: Path, status: Status) -> list[Artifact]:
+    """What to show; what a training still changes only once it ended."""
     sources = {records.SPEC: folder.file(records.SPEC), config.name: config}
     if status != "RUNNING":
         ended = (
             records.RECORD,
             records.CHECKPOINT,
             records.METRICS,
+            records.ANALYSIS,
             records.SAMPLE_GRID,
             records.COMPLETION_GRID,
         )
         sources |= {name: folder.file(name) for name in ended}
-        sources[HISTORY_PLOT] = folder.file(records.HISTORY)
-    return [Artifact(name, path, files.sha256(path)[:16]) for name, path in sources.items() if path]
+    artifacts = [file_artifact(name, path) for name, path in sources.items() if path]
+    history = folder.file(records.HISTORY)
+    if status != "RUNNING" and history:
+        artifacts.append(Artifact(HISTORY_PLOT, history, files.sha256(history)[:16], "history"))
+    for epoch, path in folder.pictures().items():
+        name = f"{records.PICTURES}/{path.name}"
+        artifacts.append(Artifact(name, path, files.sha256(path)[:16], "picture", epoch))
+    weights, metrics = folder.file(records.MODEL), folder.metrics()
+    if status == "FINISHED" and weights and metrics and metrics.digest == record.digest:
+        artifacts.append(Artifact(MODEL, weights, _model_digest(weights), "model"))
+    return artifacts
+
+
+def _model_digest(weights: Path) -> str:
+    parts = (files.sha256(weights), files.sha256(MODEL_CODE), __version__)
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]

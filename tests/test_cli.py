@@ -143,6 +143,11 @@ MISTAKES = [
     (["train", "toy.yaml", "--variant", "base", "--seed", "0", "--threads", "0"], ["--threads", "0"]),
     (["evaluate", "toy.yaml", "--variant", "base", "--seed", "0"], ["checkpoint.pt", "train"]),
     (["sample", "toy.yaml", "--variant", "base", "--seed", "0"], ["checkpoint.pt", "train"]),
+    (["analyse", "toy.yaml", "--variant", "base", "--seed", "0"], ["checkpoint.pt", "pixelcnn train"]),
+    (["measure", "toy.yaml", "--variant", "base"], ["checkpoint.pt", "pixelcnn train"]),
+    (["measure", "toy.yaml", "--variant", "base", "--seed", "7"], ["seeds", "7", "[0, 1]"]),
+    (["classify", "toy.yaml"], ["data.npz", "pixelcnn prepare"]),
+    (["classify", "toy.yaml", "--dataset", "digits"], ["'digits'", "toy"]),
     (["report", "results/none"], ["results/none"]),
     (["track", "results/none"], ["results/none"]),
     (["ui", "results/none"], ["results"]),
@@ -271,9 +276,10 @@ def test_the_library_imports_neither_snakemake_nor_mlflow_to_train(folder):
     absent = ["snakemake", "mlflow", "pydantic", "mlxtend", "yaml", "pandas", "seaborn", "scipy"]
     blocked = f"import sys; sys.modules.update(dict.fromkeys({absent}))"
     main(["plan", "toy.yaml"])
-    run = ["results/toy/config.json", "--variant", "base", "--seed", "0"]
-    commands = [["prepare", run[0]], ["train", *run], ["evaluate", *run], ["sample", *run]]
+    run = ["results/toy/config.json", "--variant", "cond", "--seed", "0"]
+    of_the_run = [[command, *run] for command in ("train", "evaluate", "sample", "analyse", "measure")]
+    commands = [["prepare", run[0]], ["classify", run[0]], *of_the_run]
     code = f"{blocked}; from pixelcnn.cli import main; print([main(c) for c in {commands}])"
     env = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
-    assert done.stdout.splitlines()[-1] == "[0, 0, 0, 0]", done.stderr
+    assert done.stdout.splitlines()[-1] == str([0] * 7), done.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import math
 import os
 import platform
@@ -23,7 +25,7 @@ from pixelcnn.config import Benchmark
 from pixelcnn.errors import UserError
 from pixelcnn.grids import by_class
 from pixelcnn.report import build_report
-from pixelcnn.report.figures import learning_curve, mean_curve
+from pixelcnn.report.figures import learning_curve, mean_curve, pareto_front
 from pixelcnn.report.grids import tile
 from pixelcnn.sources import code_digest
 
@@ -120,9 +122,7 @@ def test_a_conditional_variant_is_ranked_by_its_marginalised_nll(mixed: Report) 
     assert told["comparable_bits_per_dim_mean"] == pytest.approx(20.6 / 196 / math.log(2))
     assert (plain["rank"], told["rank"]) == (1, 2)
     assert pd.isna(plain["marginal_nll_mean"]) and plain["comparable_nll_mean"] == plain["nll_mean"]
-    assert mixed.page.index('scope="row" class="variant">plain') < mixed.page.index(
-        'scope="row" class="variant">told'
-    )
+    assert mixed.page.index('data-value="plain">') < mixed.page.index('data-value="told">')
 
 
 def test_only_finished_runs_of_the_present_config_enter_a_mean(mixed: Report) -> None:
@@ -207,7 +207,7 @@ def test_trained_but_not_evaluated_is_said(tmp_path: Path) -> None:
 
 
 def test_a_variant_without_any_result_is_a_row(mixed: Report) -> None:
-    row = next(row for row in mixed.page.split("<tr") if 'class="variant">absent' in row)
+    row = next(row for row in mixed.page.split("<tr") if 'data-value="absent"' in row)
     assert "0 of 3" in row and "no finished run" in row
     assert mixed.variants.loc["absent", "n"] == 0
     assert pd.isna(mixed.variants.loc["absent", "rank"])
@@ -311,8 +311,13 @@ class Links(HTMLParser):
 def test_the_page_needs_no_network_and_no_other_file(mixed: Report) -> None:
     links = Links(mixed.page)
     assert len([a for a in links.addresses if a.startswith("data:image/")]) >= 6
-    assert [a for a in links.addresses if not a.startswith(("data:image/", "#"))] == []
-    assert not links.tags & {"link", "script", "iframe", "object"}
+    others = [a for a in links.addresses if not a.startswith(("data:image/", "#"))]
+    folder = mixed.folder
+    for address, name in zip(others, ("metrics.csv", "comparison.csv", "pairs.csv"), strict=True):
+        content = base64.b64decode(address.removeprefix("data:text/csv;base64,"))
+        assert content == (folder / name).read_bytes(), "the page offers the tables that lie beside it"
+    assert not links.tags & {"link", "iframe", "object"}
+    assert mixed.page.count("<script") == 1 and "script-src 'sha256-" in mixed.page, "its own, and no other"
     assert "url(" not in mixed.page and "@import" not in mixed.page
     assert len(mixed.page) < 5_000_000
 
@@ -323,7 +328,7 @@ def test_every_picture_says_what_it_shows(mixed: Report) -> None:
 
 
 def test_foreign_text_is_text(mixed: Report) -> None:
-    assert "<script>" not in mixed.page and "&lt;script&gt;alert(1)" in mixed.page
+    assert "<script>alert" not in mixed.page and "&lt;script&gt;alert(1)" in mixed.page
     assert "<i>more</i>" not in mixed.page and "Models &amp; &lt;i&gt;more" in mixed.page
     line = next(row for row in mixed.markdown.splitlines() if "alert(1)" in row)
     assert "<script>" not in line
@@ -434,7 +439,7 @@ def test_runs_trained_by_code_that_was_edited_since_are_flagged_and_counted(tmp_
     for text in (report.page, report.markdown):
         assert sentence in text and text.count("stale, seeds") == 1
     assert '<span class="tag">stale</span>' in report.page and "| gated (stale) |" in report.markdown
-    assert report.page.count("<code>fedcba98</code>") == 3, "each variant's numbers name their commit"
+    assert report.page.count("<code>fedcba98</code>") == 3 + 9, "each variant and run names its commit"
 
 
 def test_a_run_that_went_on_under_other_conditions_is_named(tmp_path: Path) -> None:
@@ -456,3 +461,79 @@ def test_an_interrupted_run_is_told_from_a_failed_one(tmp_path: Path) -> None:
     report = report_of(made)
     assert report.runs.status.tolist() == ["interrupted", "failed"]
     assert "stopped after 6 of 12 epochs; the same command goes on" in report.page
+
+
+# --------------------------------------------------------------------- comparisons and analyses
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A benchmark where everything is finished, analysed and measured."""
+    made = run_folders.benchmark(tmp_path_factory.mktemp("whole"))
+    run_folders.write_all(made)
+    return report_of(made)
+
+
+def test_every_pair_of_variants_is_compared_over_seeds_and_apart_from_that_over_images(whole: Report) -> None:
+    pairs = pd.read_csv(whole.folder / "pairs.csv")
+    assert len(pairs) == 15 and pairs.paired.all(), "equal seeds see the data in the same order"
+    nll = whole.variants.comparable_nll_mean
+    assert np.allclose(pairs.difference, nll[pairs["first"]].values - nll[pairs["second"]].values)
+    assert (pairs.p_holm >= pairs.p).all() and pairs.images.eq(60).all()
+    assert {"lower", "tie"} == set(pairs.verdict), "the planted differences are found, the noise is a tie"
+    assert "Row better than column by" in whole.page and "Image by image" in whole.page
+
+
+def test_the_first_screen_has_three_sentences_of_the_numbers(whole: Report) -> None:
+    first = whole.page[: whole.page.index("Results by variant")]
+    best = whole.variants.sort_values("rank").iloc[0]
+    assert (
+        first.count("<p>") == 3 and f"{best.name} has the lowest NLL, {best.comparable_nll_mean:.2f}" in first
+    )
+
+
+def test_gaps_and_costs_are_those_of_analysis_and_measurement(whole: Report) -> None:
+    row = whole.runs.loc[("gated", 1)]
+    assert row.gap == pytest.approx(0.72) and row.agreement != row.agreement
+    assert whole.runs.loc[("gated-conditional", 0)].agreement == pytest.approx(21 / 30)
+    assert whole.variants.loc["gated", "gap_mean"] == pytest.approx(0.72)
+    assert "5.05 ms" in whole.page, "the median of the rounds of a step, gated"
+
+
+def test_an_analysis_or_a_cost_of_another_config_is_left_out(tmp_path: Path) -> None:
+    made = run_folders.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
+    run_folders.write_all(made)
+    for path in (made.run_directory(made.runs()[0]) / "analysis.json", made.cost_file("digits", "plain")):
+        text = path.read_text()
+        path.write_text(text.replace(made.runs()[0].digest, "0" * 16))
+    report = report_of(made)
+    assert pd.isna(report.runs.loc[("plain", 0), "gap"]) and 'id="digits-cost"' not in report.page
+
+
+def test_a_damaged_analysis_costs_nothing_but_itself(tmp_path: Path) -> None:
+    made = run_folders.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
+    run_folders.write_all(made)
+    folder = made.run_directory(made.runs()[0])
+    for name in ("analysis.npz", "nats.npz"):
+        (folder / name).write_bytes(b"damaged")
+    (folder / "analysis.json").write_text("{")
+    report = report_of(made)
+    assert report.runs.loc[("plain", 0), "status"] == "finished"
+
+
+def test_the_front_is_of_those_that_none_beats_in_both() -> None:
+    assert pareto_front([1, 2, 3, 4], [9, 7, 8, 5]) == [0, 1, 3]
+    assert pareto_front([2, 1, 1], [5, 6, 5]) == [2]
+
+
+def test_runs_on_a_server_are_linked_and_passwords_are_not(tmp_path: Path) -> None:
+    made = run_folders.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
+    run_folders.write_all(made)
+    noted = {"uri": "https://me:secret@host:5000", "experiment_id": "7"}
+    noted["runs"] = {f"run-{made.runs()[0].digest}": "abc"}
+    (made.directory / "tracking.json").write_text(json.dumps(noted))
+    page = report_of(made).page
+    assert 'href="https://host:5000/#/experiments/7/runs/abc"' in page and "secret" not in page
+    noted["uri"] = "sqlite:///mlflow.db"
+    (made.directory / "tracking.json").write_text(json.dumps(noted))
+    assert "experiments/7" not in report_of(made).page

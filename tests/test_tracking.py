@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from run_folders import benchmark, metrics, write_run
 
-from pixelcnn import tracking
+from pixelcnn import tracking, tracking_ui, tracking_watch
 from pixelcnn.config import Benchmark
 from pixelcnn.errors import UserError
 from pixelcnn.records import HISTORY, SAMPLE_GRID, RunFolder
@@ -113,10 +113,10 @@ def test_shows_a_finished_run(made):
     assert run["params"]["dataset.levels"] == "2"
     assert values(run, "valid_nll") == [line["valid_nll"] for line in RunFolder(folder).history()]
     assert [step for step, _, _ in run["metrics"]["train_nll"]] == [1, 2, 3, 4]
-    assert values(run, "test_nll") == [result.nll]
-    assert values(run, "test_marginal_bits_per_dim") == [result.marginal_bits_per_dim]
+    assert values(run, "nll") == [result.nll]
+    assert values(run, "marginal_bits_per_dim") == [result.marginal_bits_per_dim]
     assert values(run, "training_seconds") == [record.training_seconds]
-    shown = {"spec.json", "config.json", "record.json", "metrics.json", "checkpoint.pt"}
+    shown = {"spec.json", "config.json", "record.json", "metrics.json", "analysis.json", "checkpoint.pt"}
     assert set(run["files"]) == shown | {"history.png", "samples.png"}
     assert dump(made)["experiment"]["mlflow.note.content"] == "A toy benchmark\n\nA note."
 
@@ -154,7 +154,7 @@ def test_grows_with_the_history_and_uploads_at_the_end(made):
     [run] = runs(made)
     assert run["info"]["status"] == "FINISHED"
     assert [step for step, _, _ in run["metrics"]["valid_nll"]] == [1, 2, 3, 4]
-    assert "history.png" in run["files"] and "test_nll" not in run["metrics"]
+    assert "history.png" in run["files"] and "nll" not in run["metrics"]
 
 
 def test_a_finished_run_gets_its_metrics_later(made):
@@ -167,7 +167,7 @@ def test_a_finished_run_gets_its_metrics_later(made):
     assert tracking.project(made.directory).updated == [spec.name]
 
     [run] = runs(made)
-    assert values(run, "test_nll") == [23.5]
+    assert values(run, "nll") == [23.5]
     assert set(run["files"]) == {*files, "metrics.json"}
     assert files.items() <= run["files"].items(), "files that did not change were uploaded again"
 
@@ -309,7 +309,7 @@ def test_watch_ends_on_sigterm_with_a_last_pass(made):
 
 def test_a_server_that_is_down_fails_the_last_pass_only(made, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr(tracking, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(tracking_watch, "RETRY_SECONDS", 0.0)
     write_run(made, made.runs()[0])
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
@@ -362,12 +362,12 @@ def test_what_a_slow_or_refusing_server_missed_is_delivered_later(made, monkeypa
 def test_the_ui_has_a_command_and_an_address(made, tmp_path):
     tracking.project(made.directory)
     for folder in (tmp_path, made.directory):
-        command = tracking.ui_command(folder, port=5123)
+        command = tracking_ui.ui_command(folder, port=5123)
         assert command[command.index("--backend-store-uri") + 1] == default_store(tmp_path).uri
         assert command[command.index("--host") + 1] == "127.0.0.1"
-    assert tracking.runs_address(made.directory, port=5123).startswith("http://127.0.0.1:5123/#/experiments/")
+    assert tracking_ui.runs_address(made.directory, port=5123).startswith("http://127.0.0.1:5123/#/experiments/")
     with pytest.raises(UserError, match=r"mlflow\.db: no MLflow database"):
-        tracking.ui_command(tmp_path / "nowhere")
+        tracking_ui.ui_command(tmp_path / "nowhere")
 
 
 def test_missing_config_and_missing_mlflow_are_told_plainly(made, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from test_cli import SMALL, toy
 from pixelcnn.records import RunFolder
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The rules that every run goes through.
+OF_A_RUN = ("train", "evaluate", "sample", "analyse")
 
 
 def command(folder: Path, *arguments: str, config: str = "toy.yaml") -> dict[str, Any]:
@@ -47,8 +50,17 @@ def test_a_toy_benchmark_to_its_report_twice(tmp_path):
     metrics = pd.read_csv(results / "report" / "metrics.csv")
     assert len(metrics) == 4 and set(metrics.status) == {"finished"} and metrics.nll.notna().all()
     assert mlflow_statuses(tmp_path) == dict.fromkeys(["base/0", "base/1", "cond/0", "cond/1"], "FINISHED")
-    for name in ("train-toy-base-seed0.log", "report.log", "plan.log", "prepare-toy.log", "track.log"):
-        assert (results / "logs" / name).exists()
+    for name in ("train-toy-base-seed0", "report", "plan", "prepare-toy", "track", "classify-toy"):
+        assert (results / "logs" / f"{name}.log").exists()
+    for run in ("base/seed0", "base/seed1", "cond/seed0", "cond/seed1"):
+        analysis = RunFolder(results / "toy" / run).analysis()
+        assert analysis is not None and (analysis.agreement is not None) == run.startswith("cond")
+    for variant in ("base", "cond"):
+        cost = json.loads((results / "toy" / variant / "cost.json").read_text())
+        assert cost["threads"] == 1, "alone on two cores, with the threads of a training"
+    # What runs alone holds every core and so comes when nothing else is left to do.
+    started = [line.split()[-1].strip(":") for line in first.stderr.splitlines() if "rule " in line]
+    assert started.index("measure") > max(i for i, rule in enumerate(started) if rule == "train")
 
     second = snakemake(tmp_path, "report")
     assert second.returncode == 0 and "Nothing to be done" in second.stdout + second.stderr
@@ -63,26 +75,29 @@ def test_a_toy_benchmark_to_its_report_twice(tmp_path):
 
     # An edit runs what it affects and nothing else.
     def runs(n: int, **others: int) -> dict[str, int]:
-        return dict.fromkeys(("train", "evaluate", "sample"), n) | others
+        return dict.fromkeys(OF_A_RUN, n) | others
 
     base, cond = (
         {"base": {"model": "pixelcnn", "hyperparameters": SMALL}},
         {"cond": {"model": "gated", "conditional": True, "hyperparameters": SMALL}},
     )
+    all_anew = runs(4, prepare=1, classify=1, measure=2)
     slower = {"cond": {**cond["cond"], "training": {"learning_rate": 0.001}}}
     for edit, jobs in (
         ({"title": "A new title"}, {}),
         ({"seeds": [0, 1, 2]}, runs(2)),
-        ({"variants": base | slower}, runs(2)),
-        ({"sampling": {"images": 3}}, {"sample": 4}),
-        ({"datasets": {"toy": {"source": "toy_data.py", "levels": 3}}}, runs(4, prepare=1)),
+        ({"variants": base | slower}, runs(2, measure=1)),
+        ({"sampling": {"images": 3}}, {"sample": 4, "analyse": 4}),
+        ({"analysis": {"samples": 20}}, {"analyse": 4}),
+        ({"tracking": {"pictures": 0}}, {}),
+        ({"datasets": {"toy": {"source": "toy_data.py", "levels": 3}}}, all_anew),
     ):
         toy(tmp_path, **edit)
         expected = {"plan": 1, **jobs, "report": 1}
         assert planned_jobs(tmp_path, "report") == expected | {"total": sum(expected.values())}, edit
     toy(tmp_path)
     (tmp_path / "toy_data.py").write_text((tmp_path / "toy_data.py").read_text() + "# edited\n")
-    assert planned_jobs(tmp_path, "report") == runs(4, plan=1, prepare=1, report=1, total=15)
+    assert planned_jobs(tmp_path, "report") == all_anew | {"plan": 1, "report": 1, "total": 22}
 
     # And it does so at once: the first command after an edit, not the second.
     toy(tmp_path, variants=base | slower, seeds=[0])
@@ -118,10 +133,12 @@ def test_a_failing_run_leaves_a_partial_report_and_a_status_that_is_not_zero(tmp
     assert "NaN or infinite" in (results / "report" / "index.html").read_text()
     assert "NaN or infinite" in (results / "logs" / "train-toy-bad-seed0.log").read_text()
     assert mlflow_statuses(tmp_path) == {"good/0": "FINISHED", "bad/0": "FAILED"}
+    for name in ("good/seed0/analysis.json", "good/cost.json"):
+        assert (results / "toy" / name).exists(), "what did not fail is there with all that belongs to it"
     # The partial report does not count as the report: the same command tries what is missing again.
     for target in ("report", "all"):
-        assert planned_jobs(tmp_path, target) == {"train": 1, "evaluate": 1, "sample": 1, "report": 1} | (
-            {"all": 1, "total": 5} if target == "all" else {"total": 4}
+        assert planned_jobs(tmp_path, target) == dict.fromkeys((*OF_A_RUN, "measure", "report"), 1) | (
+            {"all": 1, "total": 7} if target == "all" else {"total": 6}
         )
 
 
@@ -134,6 +151,8 @@ def test_runs_packed_into_jobs_end_in_the_same_report_and_are_not_done_again(tmp
     assert sorted(metrics.variant) == ["base", "cond"] and set(metrics.status) == {"finished"}
     assert (results / "logs" / "train-toy-base-seed0.log").exists(), "each run has its own log"
     assert mlflow_statuses(tmp_path) == {"base/0": "FINISHED", "cond/0": "FINISHED"}
+    for name in ("base/seed0/analysis.json", "cond/seed0/analysis.json", "base/cost.json", "cond/cost.json"):
+        assert (results / "toy" / name).exists()
     assert "Nothing to be done" in (again := snakemake(tmp_path, "report")).stdout + again.stderr
     # Another sampling is drawn inside the pack, and nothing is trained for it.
     edited = {"jobs": {"runs_per_job": 2}, "sampling": {"images": 3, "completions": 1}}
@@ -151,7 +170,7 @@ def test_runs_packed_into_jobs_end_in_the_same_report_and_are_not_done_again(tmp
     # Without packs nothing is done again, unless it is forced.
     toy(tmp_path, seeds=[0], sampling=edited["sampling"])
     assert planned_jobs(tmp_path, "report") == {"plan": 1, "report": 1, "total": 2}
-    all_anew = {"plan": 1, "train": 2, "evaluate": 2, "sample": 2, "report": 1, "total": 8}
+    all_anew = dict.fromkeys(OF_A_RUN, 2) | {"plan": 1, "measure": 2, "report": 1, "total": 12}
     assert planned_jobs(tmp_path, "report", "--forcerun", "train") == all_anew
 
 

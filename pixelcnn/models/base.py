@@ -71,7 +71,7 @@ class AutoregressiveModel(nn.Module):
             UserError: if the images have another shape or the labels do not fit the model.
         """
         self._check(x, y)
-        return self.network(self._enter(x), y)
+        return self.network(self.enter(x), y)
 
     def reach(self) -> Tensor:
         """Which pixels the parameters of each pixel can see, by the layers' taps: bool [H, W, H·W].
@@ -93,7 +93,7 @@ class AutoregressiveModel(nn.Module):
         """
         program = Program(schedule, images, self._parameter)
         blank = torch.zeros(images, *self.image_shape, dtype=torch.long, device=self._parameter.device)
-        features = self.network(program.source(self.inputs, lambda: self._enter(blank)), y)
+        features = self.network(program.source(self.inputs, lambda: self.enter(blank)), y)
         if not isinstance(features, Stream):
             raise NoForm(f"the network gives {type(features).__name__}, not features")
         return program, features
@@ -102,8 +102,8 @@ class AutoregressiveModel(nn.Module):
         """Integers 0..levels-1 as reals -1..1."""
         return x.to(dtype, copy=True).mul_(2 / (self.image.levels - 1)).sub_(1)
 
-    def _enter(self, x: Tensor) -> Tensor:
-        """The scaled pixels, and what a pixel may know of its place.
+    def enter(self, x: Tensor) -> Tensor:
+        """What the network reads: the scaled pixels, and what a pixel may know of its place.
 
         The constant tells an image from its zero padding (Salimans et al. 2017, their code). Row and
         column let a shallow network know how much of the image is still to come; PixelSNAIL (Chen

@@ -19,6 +19,19 @@ TEST_MEASURES = (
     "accuracy",
 )
 
+#: What `records.Analysis` says of a run, and two gaps, validation minus training NLL: of the chosen epoch's
+#: averaged weights, and of the last epoch, whose training NLL is that of the weights while they trained.
+ANALYSIS_MEASURES = (
+    "gap",
+    "end_gap",
+    "effective_pixels",
+    "effective_radius",
+    "reach_pixels",
+    "agreement",
+    "sample_distance",
+    "test_distance",
+)
+
 #: Measures of a run. NLL in nats per image, times in seconds, memory in bytes.
 #: The `comparable_` ones are of -log p(x), label-marginalised where the variant is conditional.
 MEASURES = (
@@ -32,14 +45,19 @@ MEASURES = (
     "peak_memory_bytes",
     "best_epoch",
     "epochs",
+    *ANALYSIS_MEASURES,
 )
-
-#: The architecture without any dependence between pixels: what every other one has to beat.
-BASELINE_MODEL = "independent"
 
 
 def measure(run: Run, key: str) -> float | None:
     """One of `MEASURES` for a finished run; None if it has no such value."""
+    if key == "gap":
+        return None if run.analysis is None else run.analysis.valid_nll - run.analysis.train_nll
+    if key == "end_gap":
+        return _end_gap(run)
+    if key in ANALYSIS_MEASURES:
+        value = getattr(run.analysis, key, None)
+        return None if value is None else float(value)
     if key.startswith("comparable_"):
         prefix = "marginal_" if run.spec.variant.conditional else ""
         key = prefix + key.removeprefix("comparable_")
@@ -48,6 +66,12 @@ def measure(run: Run, key: str) -> float | None:
             value = getattr(source, key)
             return None if value is None else float(value)
     raise KeyError(key)
+
+
+def _end_gap(run: Run) -> float | None:
+    last = run.history[-1] if run.history else {}
+    valid, train = last.get("valid_nll"), last.get("train_nll")
+    return None if valid is None or train is None else float(valid) - float(train)
 
 
 @dataclass(frozen=True)
@@ -106,45 +130,6 @@ def rank(dataset: DatasetRuns) -> list[VariantResult]:
 def _result(variant: VariantRuns) -> VariantResult:
     bare = VariantResult(variant, {})
     return VariantResult(variant, {k: summarize(v) for k in MEASURES if (v := bare.values(k))})
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The result of a dataset in a few facts. Differences in nats per image, of means.
-
-    `baseline` is the variant of independent pixels, unless it is the best or the second itself.
-    """
-
-    best: VariantResult
-    second: VariantResult | None
-    margin: float | None
-    overlap: bool | None
-    baseline: VariantResult | None
-    gain: float | None
-
-
-def headline(results: Sequence[VariantResult]) -> Headline | None:
-    """What to say first about ranked results; None before any run has finished."""
-    ranked = [r for r in results if r.nll]
-    if not ranked or not ranked[0].nll:
-        return None
-    best, best_nll = ranked[0], ranked[0].nll
-    second = ranked[1] if len(ranked) > 1 else None
-    baseline = next((r for r in ranked[2:] if r.variant.spec.model == BASELINE_MODEL), None)
-    return Headline(
-        best=best,
-        second=second,
-        margin=second.nll.mean - best_nll.mean if second and second.nll else None,
-        overlap=_overlap(best_nll, second.nll) if second and second.nll else None,
-        baseline=baseline,
-        gain=baseline.nll.mean - best_nll.mean if baseline and baseline.nll else None,
-    )
-
-
-def _overlap(one: Summary, other: Summary) -> bool | None:
-    if one.low is None or one.high is None or other.low is None or other.high is None:
-        return None
-    return one.low <= other.high and other.low <= one.high
 
 
 def far_off(results: Sequence[VariantResult]) -> list[VariantResult]:

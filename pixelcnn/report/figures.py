@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from pixelcnn.report.collect import Run, Status
 from pixelcnn.report.compare import VariantResult, far_off
-from pixelcnn.report.style import CONTEXT, INK, MUTED, UNCONDITIONAL, Drawing, kind_colour, style
+from pixelcnn.report.style import CONTEXT, INK, MUTED, UNCONDITIONAL, WIDTH, Drawing, kind_colour, style
 
-WIDTH = 9.2  # inches
 History = Sequence[Mapping[str, Any]]
 
 
@@ -272,46 +272,47 @@ def learning_curve(history: History, title: str) -> Figure:
 # ----------------------------------------------------------------------- quality against cost
 
 
-def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
-    """Mean test NLL against mean training time and against the number of parameters."""
-    ranked = [r for r in results if r.nll]
-    far = far_off(ranked)
-    near = [r for r in ranked if r not in far]
-    if len(near) < 2:
-        return None
-    seconds = [r.summaries["training_seconds"].mean for r in near]
-    sizes = [float(r.parameters or 0) for r in near]
-    times, time_unit = _in_unit(seconds, TIME_UNITS)
-    counts, count_unit = _in_unit(sizes, COUNT_UNITS)
-    with style():
-        figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        left.set_ylim(*_nll_limits(near))
-        _draw_cost(left, near, times, f"training time of one seed{time_unit}")
-        _draw_cost(right, near, counts, f"trainable parameters{count_unit}")
-        left.set_ylabel("test NLL, nats per image")
-        _label_points(figure, left, near, times)
-        _label_points(figure, right, near, counts)
-    keys = "labelled by name" if len(near) <= LABELLED else "labelled by rank as in the table"
-    caption = (
-        "Mean test NLL (bar: 95 % t-interval) against mean training time, without validation, and against "
-        f"size; {keys}. Lower left is better. Conditional variants (orange) are label-marginalised."
-        + _off_axis_words(far)
-    )
-    alt = "Test NLL against cost: " + "; ".join(
-        f"{r.name} {r.nll.mean:.2f} nats, {t:.0f} s, {c:.0f} parameters"
-        for r, t, c in zip(near, seconds, sizes, strict=True)
-        if r.nll
-    )
-    return Drawing(figure, caption, alt)
-
-
 #: Up to so many points carry their names; beyond, names would hide the points.
 LABELLED = 10
 
 
 TIME_UNITS = (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
-COUNT_UNITS = (("millions", 1e6), ("thousands", 1e3), ("", 1.0))
+SHORT_UNITS = (("seconds", 1.0), ("milliseconds", 1e-3), ("microseconds", 1e-6))
+COUNT_UNITS = (("billions", 1e9), ("millions", 1e6), ("thousands", 1e3), ("", 1.0))
+
+
+@dataclass(frozen=True)
+class Expense:
+    """Something that a variant costs: its label, the units it may be told in, its amount or None."""
+
+    label: str
+    units: Sequence[tuple[str, float]]
+    amount: Callable[[VariantResult], float | None]
+
+
+def _parameters(result: VariantResult) -> float | None:
+    return None if result.parameters is None else float(result.parameters)
+
+
+def _multiply_adds(result: VariantResult) -> float | None:
+    return float(result.variant.cost.multiply_adds) if result.variant.cost else None
+
+
+def _training(result: VariantResult) -> float | None:
+    return result.summaries["training_seconds"].mean if "training_seconds" in result.summaries else None
+
+
+def _sampling(result: VariantResult) -> float | None:
+    cost = result.variant.cost
+    return float(np.median(cost.sampling_seconds)) / cost.sampling_images if cost else None
+
+
+EXPENSES = (
+    Expense("trainable parameters", COUNT_UNITS, _parameters),
+    Expense("multiply-adds of an image's forward pass", COUNT_UNITS, _multiply_adds),
+    Expense("training time of one seed", TIME_UNITS, _training),
+    Expense("sampling time of an image, in a batch", SHORT_UNITS, _sampling),
+)
 
 
 def _in_unit(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tuple[list[float], str]:
@@ -321,6 +322,53 @@ def _in_unit(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tup
     return [value / size for value in values], f" ({name})" if name else ""
 
 
+def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
+    """Mean test NLL against each thing that a variant costs, with the front of those that none beats."""
+    ranked = [r for r in results if r.nll]
+    far = far_off(ranked)
+    near = [r for r in ranked if r not in far]
+    panels = [(e, [r for r in near if e.amount(r) is not None]) for e in EXPENSES]
+    panels = [(e, shown) for e, shown in panels if len(shown) >= 2]
+    if not panels:
+        return None
+    columns, rows = 2, math.ceil(len(panels) / 2)
+    drawn = []
+    with style():
+        figure = Figure(figsize=(WIDTH, 3.1 * rows + 0.3), layout="constrained")
+        grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        grid[0, 0].set_ylim(*_nll_limits(near))
+        for axes, (expense, shown) in zip(grid.flat, panels, strict=False):
+            costs, unit = _in_unit([expense.amount(r) or 0.0 for r in shown], expense.units)
+            _draw_cost(axes, shown, costs, expense.label + unit)
+            drawn.append((axes, shown, costs))
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+        figure.supylabel("test NLL, nats per image", fontsize=9.5)
+        for axes, shown, costs in drawn:
+            _label_points(figure, axes, shown, costs)
+    keys = "labelled by name" if len(near) <= LABELLED else "labelled by rank as in the table"
+    caption = (
+        f"Mean test NLL (bar: 95 % t-interval) against what a variant costs; {keys}. Lower left is better. "
+        "The grey line joins the variants that none beats in both (Pareto front, of means). Conditional "
+        "variants (orange) are label-marginalised. Training time is that of the steps, while other runs may "
+        "have run beside them; sampling was timed with nothing beside it." + _off_axis_words(far)
+    )
+    alt = "Test NLL against cost: " + "; ".join(
+        f"{expense.label}: " + ", ".join(f"{r.name} {expense.amount(r):.4g}" for r in shown)
+        for expense, shown in panels
+    )
+    return Drawing(figure, caption, alt)
+
+
+def pareto_front(costs: Sequence[float], nlls: Sequence[float]) -> list[int]:
+    """The points that no other beats in both, by their place, cheapest first."""
+    front: list[int] = []
+    for place in sorted(range(len(costs)), key=lambda i: (costs[i], nlls[i])):
+        if not front or nlls[place] < nlls[front[-1]]:
+            front.append(place)
+    return front
+
+
 def _draw_cost(axes: Axes, results: Sequence[VariantResult], costs: Sequence[float], label: str) -> None:
     for result, cost in zip(results, costs, strict=True):
         nll, colour = result.nll, kind_colour(result.conditional)
@@ -328,7 +376,10 @@ def _draw_cost(axes: Axes, results: Sequence[VariantResult], costs: Sequence[flo
             continue
         if nll.low is not None and nll.high is not None:
             axes.plot([cost, cost], [nll.low, nll.high], color=colour, lw=1.4, alpha=0.6)
-        axes.plot([cost], [nll.mean], "o", ms=6.5, color=colour, mec="white", mew=0.8)
+        axes.plot([cost], [nll.mean], "o", ms=6.5, color=colour, mec="white", mew=0.8, zorder=3)
+    nlls = [r.nll.mean for r in results if r.nll]
+    front = pareto_front(costs, nlls)
+    axes.plot([costs[i] for i in front], [nlls[i] for i in front], color=MUTED, lw=0.9, alpha=0.6, zorder=1)
     low, high = min(costs), max(costs)
     if low > 0 and high / low > 3:
         axes.set_xscale("log")

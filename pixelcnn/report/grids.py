@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pixelcnn.errors import DataError
-from pixelcnn.grids import completion_grid, grid
+from pixelcnn.grids import COLUMNS, completion_grid, grid
 
 _HEADERS: dict[tuple[int, int], Callable[..., tuple[Any, ...]]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -94,9 +94,9 @@ def read_completions(path: Path) -> Completions:
     return found
 
 
-def tile(name: str, caption: str, images: np.ndarray, levels: int) -> Tile:
+def tile(name: str, caption: str, images: np.ndarray, levels: int, columns: int = COLUMNS) -> Tile:
     """Images uint8 [n, C, H, W] with values 0..levels-1 as a framed grid."""
-    return _tile(name, caption, grid(images, levels))
+    return _tile(name, caption, grid(images, levels, columns))
 
 
 def completions_tile(name: str, caption: str, found: Completions, levels: int) -> Tile:

@@ -22,6 +22,7 @@ CONDITIONAL = "#c0561f"
 MUTED = "#68737d"
 CONTEXT = "#d3d8dc"
 INK = "#1d2329"
+WIDTH = 9.2  # inches
 
 _FONTS = ("Inter", "Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 
@@ -73,6 +74,7 @@ class Drawing:
     figure: Figure
     caption: str
     alt: str
+    heat: bool = False  # whether its shades have a meaning that a dark page must not turn round
 
 
 def save(figure: Figure, stem: Path) -> str:

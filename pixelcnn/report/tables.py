@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
 from pixelcnn.report.collect import DatasetRuns, Run
-from pixelcnn.report.compare import MEASURES, TEST_MEASURES, VariantResult
+from pixelcnn.report.compare import ANALYSIS_MEASURES, MEASURES, TEST_MEASURES, VariantResult, measure
+from pixelcnn.report.pairs import Pairs
 
 #: Test results in the table of runs, left empty unless the run counts.
 TEST_COLUMNS = (
@@ -61,7 +63,9 @@ def _run_row(run: Run) -> dict[str, Any]:
         "status": str(run.status),
         "detail": run.detail,
         **{key: test.get(key) for key in TEST_COLUMNS},
+        "comparable_nll": measure(run, "comparable_nll") if run.finished else None,
         "evaluation_seconds": test.get("seconds"),
+        **{key: measure(run, key) if run.finished else None for key in ANALYSIS_MEASURES},
         **{key: record.get(key) for key in RECORD_COLUMNS},
         "stale": run.stale,
         "digest": record.get("digest"),
@@ -93,3 +97,39 @@ def _variant_row(dataset: DatasetRuns, result: VariantResult) -> dict[str, Any]:
             empty = 0 if part == "n" else None
             row[f"{key}_{part}"] = getattr(summary, part) if summary else empty
     return row
+
+
+def pairs_table(datasets: list[tuple[DatasetRuns, Pairs]]) -> pd.DataFrame:
+    """One row a dataset and pair of variants, the better one first; differences in nats per image.
+
+    `difference` is first minus second over seeds; the `images_` columns are over test images, the same
+    networks: another question, see `report.pairs`.
+    """
+    rows = [
+        _pair_row(dataset, pairs, first, second)
+        for dataset, pairs in datasets
+        for first, second in combinations(pairs.names, 2)
+    ]
+    return pd.DataFrame(rows, columns=list(_PAIR_COLUMNS))
+
+
+_PAIR_COLUMNS = (
+    "dataset", "first", "second", "difference", "low", "high", "p", "p_holm", "paired", "n_first", "n_second",
+    "verdict", "images_difference", "images_error", "images_low", "images_high", "images_better", "images",
+)  # fmt: skip
+
+
+def _pair_row(dataset: DatasetRuns, pairs: Pairs, first: str, second: str) -> dict[str, Any]:
+    seeds, images = pairs.seeds[first, second], pairs.images.get((first, second))
+    return {
+        "dataset": dataset.name,
+        "first": first,
+        "second": second,
+        "difference": seeds.mean,
+        **{key: getattr(seeds, key) for key in ("low", "high", "p", "p_holm", "paired", "verdict")},
+        "n_first": seeds.n[0],
+        "n_second": seeds.n[1],
+        "images_difference": images and images.mean,
+        **{f"images_{key}": images and getattr(images, key) for key in ("error", "low", "high", "better")},
+        "images": images and images.images,
+    }

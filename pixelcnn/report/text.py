@@ -54,6 +54,27 @@ def thousands(count: int | None) -> str:
     return MISSING if count is None else f"{count:,}".replace(",", "\u202f")
 
 
+def signed(value: float | None, digits: int = 2) -> str:
+    """A difference, always with its sign."""
+    return MISSING if value is None else f"{value:+.{digits}f}".replace("-", "\u2212")
+
+
+def small_time(seconds: float | None) -> str:
+    """A time of less than some seconds, in three digits."""
+    if seconds is None:
+        return MISSING
+    unit, size = next(((u, s) for u, s in (("s", 1.0), ("ms", 1e-3)) if seconds >= s), ("\u00b5s", 1e-6))
+    return f"{seconds / size:.3g} {unit}"
+
+
+def count(value: float | None) -> str:
+    """A large number in three digits, with the sign of its thousands."""
+    if value is None:
+        return MISSING
+    mark, size = next(((m, s) for m, s in (("G", 1e9), ("M", 1e6), ("k", 1e3)) if value >= s), ("", 1))
+    return f"{value / size:.3g} {mark}".rstrip()
+
+
 def markdown(text: object) -> str:
     """Foreign text in one line of GitHub's Markdown that it cannot format or break out of."""
     line = html.escape(" ".join(str(text).split()), quote=False)

@@ -25,7 +25,7 @@ from pixelcnn.files import atomic, write_json
 from pixelcnn.generators import derived_seed
 from pixelcnn.likelihoods import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
-from pixelcnn.records import CHECKPOINT, HISTORY, RESULTS, SPEC, Record, RunFolder
+from pixelcnn.records import CHECKPOINT, HISTORY, PICTURES, RESULTS, SPEC, Record, RunFolder, picture_file
 from pixelcnn.sources import code_digest
 from pixelcnn.training import state
 from pixelcnn.training.batches import Batches
@@ -43,12 +43,16 @@ class Observer:
     step: called with (finished steps, all steps) while an epoch runs.
     say: called with a sentence, such as on a damaged state.
     signal: the signal that asked to stop, None while there was none; asked at every step.
+    pictures: called after epochs 1, 2, 4, 8, ... and the last, whose records are written by then, with the
+        epoch and the EMA model, which it must leave as it is. A training that goes on from the end of such
+        an epoch calls it again. Its time counts nowhere.
     """
 
     epoch: Callable[[dict[str, Any]], None] = lambda line: None
     step: Callable[[int, int], None] = lambda done, total: None
     say: Callable[[str], None] = lambda sentence: None
     signal: Callable[[], int | None] = lambda: None
+    pictures: Callable[[int, AutoregressiveModel], None] = lambda epoch, model: None
 
 
 def image_spec(data: PreparedData) -> ImageSpec:
@@ -163,15 +167,27 @@ class _Training:
 
     def run(self) -> None:
         """Train to the end; a training that is restored at its end has nothing to do."""
-        while self.record.epochs < self.spec.training.epochs and not self.record.stopped_early:
+        if self.record.epochs and self.epoch.batches == 0:
+            self._offer_pictures()  # it may have been killed between its last state and these
+        while not self._at_end():
             self._steps()
             self._validate()
-            last = self.record.epochs == self.spec.training.epochs or self.record.stopped_early
             # The last state is always saved: the checkpoint may get lost with a job that is killed.
-            if last or self.saver.due_after(self.record.epochs) or self.saver.due_by_clock():
+            if self._at_end() or self.saver.due_after(self.record.epochs) or self.saver.due_by_clock():
                 self._save()
             self._write_records()
             self.observer.epoch(self.history[-1])
+            self._offer_pictures()
+
+    def _at_end(self) -> bool:
+        return self.record.epochs == self.spec.training.epochs or self.record.stopped_early
+
+    def _offer_pictures(self) -> None:
+        epoch = self.record.epochs
+        if self._at_end() or epoch & (epoch - 1) == 0:  # a power of two
+            started = time.perf_counter()
+            self.observer.pictures(epoch, self.step.ema.model)
+            self.resumed_at += time.perf_counter() - started
 
     def _steps(self) -> None:
         """The steps that are left of the epoch."""
@@ -288,7 +304,7 @@ class _Training:
         if self.device.type == "cuda" and found["cuda_generator"] is not None:
             torch.cuda.set_rng_state(found["cuda_generator"], self.device)
         done = f"epoch {self.record.epochs + 1}, step {self.epoch.batches} of {len(self.batches)}"
-        if self.record.epochs == self.spec.training.epochs or self.record.stopped_early:
+        if self._at_end():
             done = "its end"
         self.observer.say(f"{self.spec.name}: goes on from its saved state, at {done}")
 
@@ -325,7 +341,10 @@ def _begin(
     if found is not None and before is not None:
         record.go_on_from(before)
     lines = [] if found is None else found["history"]
-    # The history may be ahead of the saved state, by epochs that are now trained again.
+    # Pictures and history may be ahead of the saved state, by epochs that are now trained again.
+    kept = {picture_file(run_dir, line["epoch"]) for line in lines}
+    for picture in set((run_dir / PICTURES).glob("*.png")) - kept:
+        picture.unlink(missing_ok=True)
     with atomic(run_dir / HISTORY) as temporary:
         temporary.write_text("".join(_line(line) for line in lines))
     write_json(run_dir / SPEC, spec.to_json())

@@ -231,11 +231,12 @@ def test_jobs_asked_for_what_they_need(interrupted):
     assert first.fields["TRES"].startswith("cpu=1,mem=6000M,node=1")
     assert second.fields["TRES"].startswith("cpu=1,mem=12000M,node=1"), "more memory for another attempt"
     assert 5 < first.minutes < 60 and second.minutes == first.minutes, "a training goes on where it was"
-    for rule in ("evaluate", "sample"):
-        (job,) = jobs(rule, "digits", "cancelled", "0")
+    for rule, seed in (("evaluate", ["0"]), ("sample", ["0"]), ("analyse", ["0"]), ("measure", [])):
+        (job,) = jobs(rule, "digits", "cancelled", *seed)
         assert job.state == "COMPLETED" and 5 < job.minutes < 60
     comments = re.findall(r" Comment=rule_(\w+?)_wildcards", cluster.output("scontrol", "show", "job", "-o"))
-    assert set(comments) == {"train", "evaluate", "sample", "pack"}, "light rules stay on the login node"
+    rules = {"train", "evaluate", "sample", "analyse", "measure", "pack"}
+    assert set(comments) == rules, "light rules stay on the login node"
 
 
 def test_a_failing_job_is_reported_with_its_log_and_stops_no_other(interrupted):
@@ -276,7 +277,8 @@ def test_runs_packed_into_jobs_share_a_gpu_and_lose_nothing_when_one_fails(packe
     benchmark(folder, "packed", PACKED, seeds=[0, 1], jobs={"gpus": 1})
     assert start(folder, "packed", "-n", profile=False).wait() == 0
     planned = dict(re.findall(r"^(\w+) +(\d+)$", (folder / "packed.log").read_text(), re.MULTILINE))
-    assert planned == {"plan": "1", "train": "2", "evaluate": "2", "sample": "2", "report": "1", "total": "8"}
+    failed_runs = dict.fromkeys(("train", "evaluate", "sample", "analyse"), "2")
+    assert planned == failed_runs | {"plan": "1", "measure": "1", "report": "1", "total": "11"}
 
 
 def test_after_ctrl_c_the_same_command_goes_on_and_so_does_a_job_that_an_urgent_one_pushes_out(

@@ -12,7 +12,7 @@ AT_ONCE = min(PER_PACK, BENCHMARK.runs_per_gpu * GPUS_OF_A_JOB) if GPUS_OF_A_JOB
 
 def refuse_what_does_not_reach_packs():
     """The jobs inside packs are not in this workflow's graph: without a word Snakemake would force nothing."""
-    inside = sorted({"train", "evaluate", "sample"} & forced_rules())
+    inside = sorted({"train", "evaluate", "sample", "analyse"} & forced_rules())
     if inside:
         raise WorkflowError(
             f"--forcerun {' '.join(inside)} does not reach the runs inside the jobs of "
@@ -24,6 +24,11 @@ def pack_of(wildcards):
     return PACKS[int(wildcards.pack)]
 
 
+def mark_of(spec):
+    """The mark of the pack that has a run."""
+    return f"{ROOT}/packs/{list(RUNS).index(spec.name) // PER_PACK}.done"
+
+
 def pack_is_current(wildcards):
     refuse_what_does_not_reach_packs()
     runs = [(BENCHMARK.run_directory(spec), spec) for spec in pack_of(wildcards)]
@@ -31,6 +36,7 @@ def pack_is_current(wildcards):
         freshness.training_is_current(*run)
         and freshness.evaluation_is_current(*run)
         and freshness.samples_are_current(*run, BENCHMARK.sampling)
+        and freshness.analysis_is_current(*run, BENCHMARK.analysis)
         for run in runs
     )
 
@@ -39,7 +45,7 @@ def results_of(specs):
     return [
         f"{BENCHMARK.run_directory(spec)}/{name}"
         for spec in specs
-        for name in ("metrics.json", "samples.npz")
+        for name in ("metrics.json", "samples.npz", "analysis.json")
     ]
 
 
@@ -54,14 +60,17 @@ def data_of(wildcards):
 
 
 def minutes_of_pack(wildcards, input):
-    work = [(kind, spec) for spec in pack_of(wildcards) for kind in estimates.KINDS]
+    work = [
+        (kind, spec) for spec in pack_of(wildcards) for kind in estimates.KINDS_OF_A_RUN
+    ]
     gpu = GPUS_OF_A_JOB > 0
     return estimates.minutes(BENCHMARK, work, on_gpu=gpu, at_once=AT_ONCE)
 
 
 def memory_of_pack(wildcards, attempt):
-    asked = [getattr(BENCHMARK.jobs, kind).memory_mb for kind in estimates.KINDS]
-    largest = estimates.memory_mb(BENCHMARK, estimates.KINDS)
+    kinds = estimates.KINDS_OF_A_RUN
+    asked = [getattr(BENCHMARK.jobs, kind).memory_mb for kind in kinds]
+    largest = estimates.memory_mb(BENCHMARK, kinds)
     return AT_ONCE * largest * (attempt if None in asked else 1)
 
 
@@ -71,6 +80,7 @@ rule pack:
         plan=plan_for("pack", pack_is_current),
         data=data_of,
         models=own_models_of,
+        classifiers=lambda wildcards: classifiers_of(pack_of(wildcards)),
     output:
         touch(ROOT + "/packs/{pack}.done"),
     log:
@@ -86,8 +96,9 @@ rule pack:
     params:
         digests=lambda wildcards: [spec.digest for spec in pack_of(wildcards)],
         results=lambda wildcards: results_of(pack_of(wildcards)),
-        # As in rule `sample`: a reason to draw anew, by the Snakemake inside.
+        # As in the rules `sample` and `analyse`: reasons to do it anew, by the Snakemake inside.
         sampling=dataclasses.asdict(BENCHMARK.sampling),
+        analysis=dataclasses.asdict(BENCHMARK.analysis),
         # Inside, each run asks for one of the places on the GPUs of this job.
         gpus=min(1, GPUS_OF_A_JOB),
         snakemake=shlex.join([sys.executable, "-m", "snakemake"]),

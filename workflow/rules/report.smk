@@ -15,6 +15,7 @@ rule report:
         config=ROOT + "/config.json",
         data=[str(BENCHMARK.data_file(dataset)) for dataset in BENCHMARK.datasets],
         runs=finished_runs(),
+        costs=costs(),
     output:
         ROOT + "/report/index.html",
         ROOT + "/report/report.md",

@@ -1,7 +1,10 @@
 # What the jobs of a run ask for. On one machine Snakemake counts CPUs and GPUs, on a cluster the scheduler
 # wants to know time and memory as well.
 def run_of(wildcards):
-    return RUNS[f"{wildcards.dataset}/{wildcards.variant}/seed{wildcards.seed}"]
+    """The run that a job is of; of a job for a whole variant or dataset the first one."""
+    variant = wildcards.get("variant", next(iter(BENCHMARK.variants)))
+    seed = wildcards.get("seed", BENCHMARK.seeds[0])
+    return RUNS[f"{wildcards.dataset}/{variant}/seed{seed}"]
 
 
 def gpus_here():

@@ -1,0 +1,139 @@
+"""What a variant costs: seconds of a training step, of a forward pass and of drawing images.
+
+Measured in rounds that take turns, so that a machine that is slower for a while is so for all three. That
+nothing else runs meanwhile is up to whoever calls; the workflow gives the job every core.
+"""
+
+from __future__ import annotations
+
+import copy
+import platform
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from pixelcnn import machine
+from pixelcnn.checkpoint import Checkpoint
+from pixelcnn.data.preparation import PreparedData
+from pixelcnn.generators import pixel_noise
+from pixelcnn.likelihoods import Likelihood
+from pixelcnn.models.base import AutoregressiveModel
+from pixelcnn.planning import size_of
+from pixelcnn.records import Cost
+from pixelcnn.sampling import Request, make_sampler
+from pixelcnn.training.batches import Batches
+from pixelcnn.training.step import TrainingStep
+
+#: Images that are drawn, and that a forward pass is over.
+IMAGES = 64
+#: Rounds, or fewer where one takes longer than so many seconds.
+ROUNDS, FEWER_ROUNDS, LONG_ROUND = 5, 3, 3.0
+#: In a round each work is repeated for about so many seconds: shorter times are mostly noise.
+SECONDS = 0.25
+#: The second batch of a sampler is where a GPU captures its work.
+WARM_UP = 3
+
+
+def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device) -> Cost:
+    """Time a variant by one of its trained runs; takes some seconds."""
+    machine.exact_float32()
+    model, likelihood = trained.model()
+    model.to(device)
+    precision = machine.choose_precision(trained.spec.training.precision, device)
+    works = [
+        _step(model, likelihood, trained, data, precision),
+        _evaluation(model, data),
+        _sampling(model, likelihood),
+    ]
+    steps, evaluations, samplings = _rounds(works, device)
+    size = size_of(model)
+    return Cost(
+        digest=trained.spec.digest,
+        device=machine.device_name(device),
+        threads=torch.get_num_threads(),
+        precision=precision,
+        batch_size=trained.spec.training.batch_size,
+        parameters=size.parameters,
+        multiply_adds=size.multiply_adds,
+        step_seconds=steps,
+        evaluation_seconds=evaluations,
+        sampling_seconds=samplings,
+        sampling_images=IMAGES,
+        peak_memory_bytes=machine.peak_memory_bytes(device),
+        commit=machine.commit(),
+        host=platform.node(),
+    )
+
+
+def _step(
+    model: AutoregressiveModel,
+    likelihood: Likelihood,
+    trained: Checkpoint,
+    data: PreparedData,
+    precision: str,
+) -> Callable[[], object]:
+    """A training step on the first batch, as `fit` does it, of a copy of the model."""
+    device = next(model.parameters()).device
+    copied = copy.deepcopy(model).to(memory_format=torch.channels_last).train()
+    batches = Batches(data, trained.spec, device)
+    total = trained.spec.training.epochs * len(batches)
+    step = TrainingStep(copied, likelihood, trained.spec.training, total, precision)
+    x, y = next(batches.epoch())
+    return lambda: step(x, y)
+
+
+def _evaluation(model: AutoregressiveModel, data: PreparedData) -> Callable[[], object]:
+    """A forward pass over test images, again and again the same if there are too few, without gradients."""
+    device = next(model.parameters()).device
+    test = torch.from_numpy(data.splits["test"].images)
+    x = test[torch.arange(IMAGES) % len(test)].to(device).long()
+    labels = _labels(model)
+
+    def evaluate() -> Tensor:
+        with torch.no_grad():
+            return model(x, labels)
+
+    return evaluate
+
+
+def _sampling(model: AutoregressiveModel, likelihood: Likelihood) -> Callable[[], object]:
+    """Drawing images by a sampler that is set up already, as for every batch but the first."""
+    device, image = next(model.parameters()).device, model.image
+    nothing_given = torch.zeros(IMAGES, image.channels, 0, image.width, dtype=torch.long, device=device)
+    noise = pixel_noise(0, 0, IMAGES, model.image_shape).to(device)
+    request = Request(noise, _labels(model), nothing_given)
+    sampler = make_sampler(model, likelihood)
+    return lambda: sampler.draw(request)
+
+
+def _labels(model: AutoregressiveModel) -> Tensor | None:
+    if model.image.classes is None:
+        return None
+    return (torch.arange(IMAGES) % model.image.classes).to(next(model.parameters()).device)
+
+
+def _rounds(works: list[Callable[[], object]], device: torch.device) -> list[list[float]]:
+    """Seconds of each work, one value a round."""
+    for work in works:
+        _seconds(work, device, WARM_UP)
+    repeats = [max(1, int(SECONDS / _seconds(work, device))) for work in works]
+    first = [_seconds(work, device, n) for work, n in zip(works, repeats, strict=True)]
+    one_round = sum(seconds * n for seconds, n in zip(first, repeats, strict=True))
+    found = [[seconds] for seconds in first]
+    for _ in range((ROUNDS if one_round <= LONG_ROUND else FEWER_ROUNDS) - 1):
+        for work, n, times in zip(works, repeats, found, strict=True):
+            times.append(_seconds(work, device, n))
+    return found
+
+
+def _seconds(work: Callable[[], object], device: torch.device, times: int = 1) -> float:
+    """Seconds of one piece of work, of so many done one after the other."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
+    started = time.perf_counter()
+    for _ in range(times):
+        work()
+    wait()
+    return (time.perf_counter() - started) / times

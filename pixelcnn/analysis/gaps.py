@@ -1,0 +1,34 @@
+"""How much better a model knows its training images than others: NLL by split, in nats per image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pixelcnn.data.preparation import PreparedData, draw_binary
+from pixelcnn.data.source import Split
+from pixelcnn.evaluation import evaluate
+from pixelcnn.generators import derived_seed
+from pixelcnn.likelihoods import Likelihood
+from pixelcnn.models.base import AutoregressiveModel
+
+
+def split_nlls(model: AutoregressiveModel, likelihood: Likelihood, data: PreparedData) -> tuple[float, float]:
+    """NLL of the training and of the validation split, in nats per image; given the label if conditional.
+
+    Raises:
+        RunFailed: if a likelihood is NaN or infinite.
+    """
+    splits = (_training_split(data), data.splits["valid"])
+    train, valid = (evaluate(model, likelihood, split).nll for split in splits)
+    return train, valid
+
+
+def _training_split(data: PreparedData) -> Split:
+    """Of intensities one binary drawing, the same for every run, so that runs compare."""
+    train = data.splits["train"]
+    if not data.train_is_intensity:
+        return train
+    random = np.random.default_rng(derived_seed(0, "binarization of the training split"))
+    return replace(train, images=draw_binary(train.images, random))

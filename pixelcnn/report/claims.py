@@ -1,0 +1,316 @@
+"""What is said about PixelCNNs, as statements that a benchmark can test. `report.findings` answers them.
+
+A claim of your own is one more entry of `CLAIMS`, such as
+
+    Claim(
+        "gated: lower NLL", "Does the gated network model the digits better than the plain one?",
+        subject=lambda spec: spec.model == "gated", against=other_is(is_base), other="plain pixelcnn",
+        measure=NLL, expected="lower",
+    )
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pixelcnn.config import VariantSpec
+from pixelcnn.records import Analysis, Cost
+from pixelcnn.report.collect import Run
+from pixelcnn.report.compare import VariantResult, measure
+from pixelcnn.report.pairs import nats_array
+from pixelcnn.statistics import summarize
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of a finished run: how sentences call it, its unit, and what they say where `of` is None.
+
+    `meaning` is a sentence for who does not know the name, `step` the unit of differences if it is another.
+    """
+
+    name: str
+    unit: str
+    of: Callable[[Run], float | None]
+    missing: str
+    meaning: str = ""
+    step: str | None = None
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class TimeMeasure:
+    """Times in seconds, one a round, that were measured of a variant as a whole."""
+
+    name: str
+    of: Callable[[Cost], list[float]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement: the `measure` of each variant that `subject` picks is lower, or higher, than another.
+
+    Namely than that of each variant for which `against(subject, variant)` holds; without `against`, than
+    a `guess` that a run without any skill would reach. `other` says in words what `against` looks for,
+    and `note` adds to the answer what belongs beside it.
+    """
+
+    text: str
+    question: str
+    subject: Callable[[VariantSpec], bool]
+    measure: Measure | TimeMeasure
+    expected: Literal["lower", "higher"]
+    against: Callable[[VariantSpec, VariantSpec], bool] | None = None
+    other: str = "variant to compare with"
+    guess: Callable[[Run], float | None] | None = None
+    note: Callable[[VariantResult], str] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.against is None) == (self.guess is None):
+            raise ValueError(f"claim {self.text!r}: give either `against` or `guess`")
+
+
+# Which variants.
+
+
+def is_base(spec: VariantSpec) -> bool:
+    """The plain masked stack, neither dilated nor told the label."""
+    return spec.model == "pixelcnn" and not spec.conditional and not _has_dilations(spec)
+
+
+def is_attention(spec: VariantSpec) -> bool:
+    """Attention, not told the label."""
+    return spec.model == "attention" and not spec.conditional
+
+
+def is_dilated(spec: VariantSpec) -> bool:
+    """A network whose hyper-parameters spread its taps, not told the label."""
+    return _has_dilations(spec) and not spec.conditional
+
+
+def is_conditional(spec: VariantSpec) -> bool:
+    """Any network that is told the label."""
+    return spec.conditional
+
+
+def is_twin(subject: VariantSpec, other: VariantSpec) -> bool:
+    """The same network and recipe without the label."""
+    return other == replace(subject, conditional=False)
+
+
+def other_is(chosen: Callable[[VariantSpec], bool]) -> Callable[[VariantSpec, VariantSpec], bool]:
+    """An `against` that looks at the other variant only."""
+    return lambda _, other: chosen(other)
+
+
+def _has_dilations(spec: VariantSpec) -> bool:
+    dilations = spec.hyperparameters.get("dilations")
+    return isinstance(dilations, (list, tuple)) and any(dilation != 1 for dilation in dilations)
+
+
+# What of them.
+
+
+def _percent(part: float | None, whole: float = 1) -> float | None:
+    return None if part is None or not whole else 100 * part / whole
+
+
+def _of_analysis(value: Callable[[Analysis], float | None]) -> Callable[[Run], float | None]:
+    return lambda run: value(run.analysis) if run.analysis else None
+
+
+_NOT_ANALYSED = "was not analysed"
+
+NLL = Measure("NLL", "nats", lambda run: measure(run, "comparable_nll"), "has no test results")
+GAP = Measure(
+    "overfitting gap at the chosen epoch",
+    "nats",
+    lambda run: measure(run, "gap"),
+    _NOT_ANALYSED,
+    "The gap is validation minus training NLL, both of the averaged weights.",
+)
+END_GAP = Measure(
+    "overfitting gap after the last epoch",
+    "nats",
+    lambda run: measure(run, "end_gap"),
+    "has no history",
+    "The gap is validation NLL of the averaged weights minus training NLL of the weights while they trained.",
+)
+RADIUS = Measure(
+    "effective radius",
+    "pixels",
+    lambda run: measure(run, "effective_radius"),
+    _NOT_ANALYSED,
+    "The radius is the root mean square distance of the earlier pixels, weighted by their influence.",
+)
+CONTEXT = Measure(
+    "effective receptive field",
+    "%",
+    _of_analysis(lambda found: _percent(found.effective_pixels, found.earlier_pixels)),
+    _NOT_ANALYSED,
+    "The field is given as the share of earlier pixels that hold 95 % of the influence.",
+    step="percentage points",
+    digits=1,
+)
+AGREEMENT = Measure(
+    "label agreement",
+    "%",
+    _of_analysis(lambda found: _percent(found.agreement)),
+    "has no samples that a classifier judged",
+    "Agreement is the share of samples in which a classifier sees the label that was asked for.",
+    step="percentage points",
+    digits=1,
+)
+ACCURACY = Measure(
+    "accuracy of Bayes' rule",
+    "%",
+    lambda run: _percent(measure(run, "accuracy")),
+    "was not scored under every label",
+    "Accuracy is the share of test images to which the true label gives the highest p(x|y).",
+    step="percentage points",
+    digits=1,
+)
+STEP = TimeMeasure("training step", lambda cost: cost.step_seconds)
+
+
+def chance(run: Run) -> float | None:
+    """How often a guess among the classes is right, in percent; None if nothing says how many they are."""
+    if run.analysis and run.analysis.agreement_by_class:
+        return 100 / len(run.analysis.agreement_by_class)
+    by_class = nats_array(run, "by_class")
+    return None if by_class is None or by_class.ndim != 2 else 100 / by_class.shape[1]
+
+
+# What to say beside.
+
+
+def reach_note(result: VariantResult) -> str:
+    """How many pixels a network can use and does use."""
+    found = [run.analysis for run in result.variant.finished if run.analysis]
+    if not found:
+        return ""
+    used = summarize(analysis.effective_pixels for analysis in found).mean
+    return (
+        f"Of the {found[0].earlier_pixels} earlier pixels {found[0].reach_pixels} can influence the centre "
+        f"of {result.name}, and {used:.0f} hold 95 % of the influence."
+    )
+
+
+def classifier_note(result: VariantResult) -> str:
+    """How good the judge is."""
+    found = [run.analysis.classifier_accuracy for run in result.variant.finished if run.analysis]
+    known = [accuracy for accuracy in found if accuracy is not None]
+    return f"The classifier itself is right on {100 * known[0]:.1f} % of the test images." if known else ""
+
+
+def marginal_note(result: VariantResult) -> str:
+    """That the NLL given the label is another one."""
+    given = result.summaries.get("nll")
+    return f"This is label-marginalised; given the label it is {given.mean:.2f} nats." if given else ""
+
+
+CLAIMS = [
+    Claim(
+        "base: lacks global structure",
+        "Does the plain network use only nearer pixels than attention does?",
+        subject=is_base,
+        against=other_is(is_attention),
+        other="variant with attention",
+        measure=RADIUS,
+        expected="lower",
+        note=reach_note,
+    ),
+    Claim(
+        "conditional: label-specific outputs",
+        "Do samples show the label that was asked for, more often than by chance?",
+        subject=is_conditional,
+        measure=AGREEMENT,
+        guess=chance,
+        expected="higher",
+        note=classifier_note,
+    ),
+    Claim(
+        "conditional: tells the labels apart",
+        "Does Bayes' rule find the label of a test image more often than by chance?",
+        subject=is_conditional,
+        measure=ACCURACY,
+        guess=chance,
+        expected="higher",
+    ),
+    Claim(
+        "conditional: slightly higher NLL",
+        "Is the NLL higher than that of the same network without labels?",
+        subject=is_conditional,
+        against=is_twin,
+        other="variant that is the same but for the label",
+        measure=NLL,
+        expected="higher",
+        note=marginal_note,
+    ),
+    Claim(
+        "attention: more consistent digits",
+        "Does attention give test digits more probability than the plain network, so a lower NLL?",
+        subject=is_attention,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=NLL,
+        expected="lower",
+    ),
+    Claim(
+        "attention: larger effective receptive field",
+        "Does attention use more of the earlier pixels than the plain network?",
+        subject=is_attention,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=CONTEXT,
+        expected="higher",
+        note=reach_note,
+    ),
+    Claim(
+        "attention: slower",
+        "Does a training step take longer than the plain network's?",
+        subject=is_attention,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=STEP,
+        expected="higher",
+    ),
+    Claim(
+        "dilated: larger receptive field",
+        "Does the dilated network use more of the earlier pixels than the plain one?",
+        subject=is_dilated,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=CONTEXT,
+        expected="higher",
+        note=reach_note,
+    ),
+    Claim(
+        "dilated: higher NLL",
+        "Is the NLL of the dilated network higher than the plain one's?",
+        subject=is_dilated,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=NLL,
+        expected="higher",
+    ),
+    Claim(
+        "dilated: overfits more",
+        "Is the chosen epoch's gap between validation and training larger than the plain network's?",
+        subject=is_dilated,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=GAP,
+        expected="higher",
+    ),
+    Claim(
+        "dilated: overfits more in the end",
+        "Is that gap larger when training ends?",
+        subject=is_dilated,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=END_GAP,
+        expected="higher",
+    ),
+]
