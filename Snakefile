@@ -34,6 +34,9 @@ COMMAND = [sys.executable, "-m", "pixelcnn"]
 PIXELCNN = shlex.join(COMMAND)
 
 
+report: "workflow/report/workflow.rst"
+
+
 wildcard_constraints:
     dataset="|".join(map(re.escape, BENCHMARK.datasets)),
     variant="|".join(map(re.escape, BENCHMARK.variants)),

@@ -4,9 +4,9 @@
 
 Runs a benchmark through Snakemake on one core in a folder of its own. From the wall time it takes away what
 trainings, evaluations and analyses measured of themselves (training and validation, test likelihoods) and,
-for each kind of job, the time of a process that does nothing but the imports. The rest is overhead: Snakemake,
-starting processes, reading and writing files, and what has no clock of its own: sampling, classifying,
-measuring and the pictures drawn while training.
+for each kind of job, the time of a process that does nothing but the imports. The rest is overhead:
+Snakemake, starting processes, reading and writing files, and what has no clock of its own: sampling,
+classifying, measuring and the pictures drawn while training.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def main() -> None:
     jobs["measure"] = len(benchmark.datasets) * len(benchmark.variants)
     conditional = any(variant.conditional for variant in benchmark.variants.values())
     jobs["classify"] = len(benchmark.datasets) if conditional else 0
-    work = sum(r.wall_seconds for r in records) + sum(m.seconds for m in [*tests, *analyses])
+    work = sum(r.wall_seconds for r in records) + sum(m.seconds for m in tests)
+    work += sum(a.seconds for a in analyses)
     imported = sum(count * imports[kind] for kind, count in jobs.items())
     count = sum(jobs.values())
     print(f"{count} jobs in {wall:.1f} s: {work:.1f} s of work, {imported:.1f} s of imports")

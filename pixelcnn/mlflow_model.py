@@ -45,7 +45,7 @@ SIGNATURE = ModelSignature(
 )
 
 with warnings.catch_warnings():
-    # The hints that it asks for are those of tables, text and records.
+    # The hints that it asks for are of tables, text and records.
     warnings.filterwarnings("ignore", message=".*Add type hints")
 
     class PixelCNN(PythonModel):
@@ -59,8 +59,11 @@ with warnings.catch_warnings():
             self._network, self._likelihood = exported.checkpoint.model()
             self._prior = exported.prior
 
-        def predict(
-            self, context: PythonModelContext, model_input: Any, params: Mapping[str, Any] | None = None
+        def predict(  # type: ignore[no-untyped-def]
+            self,
+            context: PythonModelContext,
+            model_input,  # noqa: ANN001 - MLflow would take a hint for a schema
+            params: Mapping[str, Any] | None = None,
         ) -> NDArray[Any]:
             """NLL of the images in `model_input`, or new images; see the module.
 
@@ -88,7 +91,7 @@ with warnings.catch_warnings():
             wanted = (spec.channels, spec.height, spec.width)
             array = np.asarray(images)
             if array.ndim != 4 or array.shape[1:] != wanted or not len(array):
-                raise UserError(f"images: expected shape [N, {wanted}], got {list(array.shape)}")
+                raise UserError(f"images: expected shape [N, {str(wanted)[1:-1]}], got {list(array.shape)}")
             if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() >= spec.levels:
                 raise UserError(f"images: expected integers 0..{spec.levels - 1}")
             if labels and len(labels) != len(array):

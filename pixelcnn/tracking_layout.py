@@ -78,7 +78,7 @@ def _view(benchmark: Benchmark) -> dict[str, Any]:
         "orderByAsc": True,
         "runsHiddenMode": "SHOW_ALL",
         "compareRunSections": _sections(),
-        "compareRunCharts": _charts(),
+        "compareRunCharts": _charts(benchmark.training.epochs),
         "isAccordionReordered": True,
     }
 
@@ -96,7 +96,7 @@ def _section(name: str) -> str:
     return f"{VIEW}-{name.lower().replace(' ', '-')}"
 
 
-def _charts() -> list[dict[str, Any]]:
+def _charts(epochs: int) -> list[dict[str, Any]]:
     common = {"metricSectionId": _section("Comparison"), "deleted": False, "isGenerated": False}
     by_step = {
         "scaleType": "linear",
@@ -116,7 +116,7 @@ def _charts() -> list[dict[str, Any]]:
             "type": "IMAGE",
             "imageKeys": [PICTURES_KEY],
             "displayName": "samples while training",
-            "step": 1_000_000,
+            "step": epochs,
             "showRunParams": False,
             "runsCountToCompare": 20,
         },

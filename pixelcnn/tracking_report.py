@@ -9,7 +9,7 @@ from pathlib import Path
 from pixelcnn.config import Benchmark
 from pixelcnn.errors import UserError
 from pixelcnn.tracking_layout import COMPARISON_COLUMNS, comparison_metric
-from pixelcnn.tracking_view import KIND_TAG, RUN_ID_TAG, Artifact, Point, RunView, file_artifact
+from pixelcnn.tracking_view import KIND_TAG, RUN_ID_TAG, Artifact, Point, RunView, file_artifact, picture_note
 
 REPORT = "report"
 PAGE = f"{REPORT}/index.html"  # the report writes it last: if it is new, all is
@@ -53,14 +53,24 @@ def read_report(directory: Path, benchmark: Benchmark, origin: str) -> RunView |
             RUN_ID_TAG: f"{REPORT}-{origin}-{keys}",
             "mlflow.source.name": f"pixelcnn report {benchmark.directory}",
             "mlflow.source.type": "LOCAL",
-            "mlflow.note.content": "The report is `index.html` under Artifacts. The metrics are those of its "
-            "`comparison.csv`, over seeds, as COLUMN/VARIANT.",
         },
         epochs={},
         finals=points,
         artifacts=artifacts,
         history=[],
+        note=_note(benchmark, artifacts),
     )
+
+
+def _note(benchmark: Benchmark, artifacts: list[Artifact]) -> str:
+    names = {artifact.name for artifact in artifacts}
+    plots = {dataset: f"figures/{dataset}.nll.png" for dataset in benchmark.datasets}
+    shown = [picture_note(name, f"NLL on {dataset}") for dataset, name in plots.items() if name in names]
+    words = (
+        "The whole report is `index.html` under Artifacts. The metrics are those of its `comparison.csv`, "
+        "over seeds, as COLUMN/VARIANT."
+    )
+    return "\n\n".join([*shown, words])
 
 
 def _comparison(path: Path, benchmark: Benchmark, moment: int) -> list[Point]:

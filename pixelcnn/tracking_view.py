@@ -78,6 +78,7 @@ class RunView:
     finals: list[Point]
     artifacts: list[Artifact]
     history: list[dict[str, Any]]
+    note: str | None = None  # Markdown; "{run_id}" stands for MLflow's own id. Kept once it is there.
 
     @property
     def group(self) -> dict[str, str]:
@@ -139,7 +140,20 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
         finals=_finals(folder, record, status),
         artifacts=_artifacts(folder, record, config, status),
         history=history,
+        note=_note(folder) if status == "FINISHED" else None,
     )
+
+
+def picture_note(name: str, alt: str) -> str:
+    """An artifact as part of a description, which the UI shows first of all. Small, or it squeezes the rest."""
+    return f'<img src="get-artifact?path={name}&run_uuid={{run_id}}" alt="{alt}" width="560">'
+
+
+def _note(folder: RunFolder) -> str | None:
+    if folder.file(records.SAMPLE_GRID) is None:
+        return None
+    load = "The model: `mlflow.pyfunc.load_model('runs:/{run_id}/model')`" if folder.file(records.MODEL) else ""
+    return f"{picture_note(records.SAMPLE_GRID, 'samples')}\n\n{load}".rstrip()
 
 
 def _milliseconds(moment: str) -> int:

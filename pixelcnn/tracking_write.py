@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+NOTE_TAG = "mlflow.note.content"
 ARTIFACTS_TAG = "pixelcnn.artifacts"  # what was uploaded: name -> digest, as JSON
 
 
@@ -38,6 +39,8 @@ def _write_values(client: MlflowClient, run: Run, view: RunView) -> bool:
     metrics = [Metric(p.key, float(p.value), p.milliseconds, p.step) for p in points]
     params = [Param(key, value) for key, value in view.params.items() if key not in held.params]
     tags = [RunTag(key, value) for key, value in view.tags.items() if held.tags.get(key) != value]
+    if view.note and NOTE_TAG not in held.tags:  # what a user wrote there stays
+        tags.append(RunTag(NOTE_TAG, view.note.replace("{run_id}", run.info.run_id)))
     if metrics or params or tags:
         # log_batch cuts what is too much for one request into several.
         client.log_batch(run.info.run_id, metrics, params, tags, synchronous=True)

@@ -17,10 +17,23 @@ rule report:
         runs=finished_runs(),
         costs=costs(),
     output:
-        ROOT + "/report/index.html",
+        report(
+            ROOT + "/report/index.html",
+            caption="../report/page.rst",
+            category="Report",
+        ),
         ROOT + "/report/report.md",
         ROOT + "/report/metrics.csv",
         ROOT + "/report/comparison.csv",
+        ROOT + "/report/pairs.csv",
+        # What is in the folder depends on the runs, so `snakemake --report` picks it by these patterns.
+        report(
+            directory(ROOT + "/report/figures"),
+            patterns=["{dataset}.{figure,nll|learning|cost|fields|bits|classes}.svg"],
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"dataset": "{dataset}", "figure": "{figure}"},
+        ),
         touch(WHOLE_REPORT),
     log:
         ROOT + "/logs/report.log",
