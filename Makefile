@@ -1,7 +1,8 @@
 # make report    set up and run the default benchmark; make preview is its one-minute sketch
 # make test      set up with the test tools and run the tests
 # make env-slurm set up with Snakemake's plugin for SLURM; make test-slurm tries it on a throw-away SLURM (root on Debian)
-# make ui        browse the runs in MLflow; make check runs the linters
+# make test-browser tries the report and MLflow's pages in a headless Chromium (Debian's; root installs it)
+# make ui        opens the runs in MLflow; make check runs the linters
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ PORT ?= 5000
 # A package index that has CPU-only builds of torch and torchvision; empty takes the usual ones.
 TORCH_INDEX ?=
 
-.PHONY: report preview test env-slurm test-slurm check format ui clean-env
+.PHONY: report preview test env-slurm test-slurm test-browser check format ui clean-env
 
 report: $(BIN)/.installed
 	@$(BIN)/snakemake report --cores $(CORES) --configfile $(CONFIG)
@@ -28,6 +29,10 @@ env-slurm: $(BIN)/.installed-slurm
 test-slurm: $(BIN)/.installed-test $(BIN)/.installed-slurm
 	$(BIN)/python tests/slurm/cluster.py fit
 	$(BIN)/python -m pytest tests/slurm
+
+test-browser: $(BIN)/.installed-browser
+	$(BIN)/python tests/browser/chromium.py install
+	$(BIN)/python -m pytest tests/browser
 
 check: $(BIN)/.installed-test
 	$(BIN)/ruff check .
@@ -63,6 +68,10 @@ $(BIN)/.installed-test: requirements-test.lock $(BIN)/.installed
 
 $(BIN)/.installed-slurm: requirements-slurm.lock $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet -r requirements-slurm.lock
+	@touch $@
+
+$(BIN)/.installed-browser: requirements-browser.lock $(BIN)/.installed-test
+	$(BIN)/python -m pip install --quiet -r requirements-browser.lock
 	@touch $@
 
 clean-env:

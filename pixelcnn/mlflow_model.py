@@ -44,9 +44,9 @@ SIGNATURE = ModelSignature(
     )
 )
 
-with warnings.catch_warnings():
-    # The hints that it asks for are of tables, text and records.
-    warnings.filterwarnings("ignore", message=".*Add type hints")
+# Recorded, which here means unsaid: MLflow warns past any filter that a hint is missing, and of every hint
+# but those of tables, text and records.
+with warnings.catch_warnings(record=True):
 
     class PixelCNN(PythonModel):
         """Scores images and draws them; see the module."""
@@ -62,7 +62,7 @@ with warnings.catch_warnings():
         def predict(  # type: ignore[no-untyped-def]
             self,
             context: PythonModelContext,
-            model_input,  # noqa: ANN001 - MLflow would take a hint for a schema
+            model_input,  # noqa: ANN001
             params: Mapping[str, Any] | None = None,
         ) -> NDArray[Any]:
             """NLL of the images in `model_input`, or new images; see the module.

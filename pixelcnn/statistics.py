@@ -122,12 +122,12 @@ def difference(
         UserError: if one has no value, or one that is not finite.
     """
     shared = sorted(first.keys() & second.keys())
-    a, b = summarize(first.values()), summarize(second.values())
-    size = max(abs(value) for value in (*first.values(), *second.values()))
+    size = max(map(abs, (*first.values(), *second.values())), default=0.0)
     if paired and len(shared) >= 2:
         d = summarize(first[seed] - second[seed] for seed in shared)
         assert d.sd is not None
         return _tested(d.mean, d.sd / math.sqrt(d.n), d.n - 1, (d.n, d.n), True, confidence, size)
+    a, b = summarize(first.values()), summarize(second.values())
     if a.sd is None or b.sd is None:
         return Difference(a.mean - b.mean, None, None, None, None, (a.n, b.n), False)
     error = math.hypot(a.sd / math.sqrt(a.n), b.sd / math.sqrt(b.n))

@@ -6,17 +6,27 @@ import csv
 import hashlib
 from pathlib import Path
 
+from pixelcnn import files
 from pixelcnn.config import Benchmark
 from pixelcnn.errors import UserError
 from pixelcnn.tracking_layout import COMPARISON_COLUMNS, comparison_metric
-from pixelcnn.tracking_view import KIND_TAG, RUN_ID_TAG, Artifact, Point, RunView, file_artifact, picture_note
+from pixelcnn.tracking_view import (
+    KIND_TAG,
+    RUN_ID_TAG,
+    Artifact,
+    Point,
+    RunView,
+    file_artifact,
+    preview,
+    preview_note,
+)
 
 REPORT = "report"
 PAGE = f"{REPORT}/index.html"  # the report writes it last: if it is new, all is
 COMPARISON = f"{REPORT}/comparison.csv"
 TITLE = "Report and comparison"  # a capital: sorted by name, it comes before variants
 TABLES = ("index.html", "report.md", "metrics.csv", "comparison.csv")
-PICTURES = ("figures/*.png", "figures/*.svg")
+FIGURES = "figures"
 
 
 def read_report(directory: Path, benchmark: Benchmark, origin: str) -> RunView | None:
@@ -34,7 +44,7 @@ def read_report(directory: Path, benchmark: Benchmark, origin: str) -> RunView |
     try:
         moment = page.stat().st_mtime_ns // 1_000_000
         points = _comparison(directory / COMPARISON, benchmark, moment)
-        artifacts = _artifacts(directory / REPORT)
+        artifacts = _artifacts(benchmark, directory / REPORT)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{directory / COMPARISON}: cannot make sense of it: {error}") from error
     except OSError as error:
@@ -58,14 +68,18 @@ def read_report(directory: Path, benchmark: Benchmark, origin: str) -> RunView |
         finals=points,
         artifacts=artifacts,
         history=[],
-        note=_note(benchmark, artifacts),
+        note=_note(benchmark, directory / REPORT),
     )
 
 
-def _note(benchmark: Benchmark, artifacts: list[Artifact]) -> str:
-    names = {artifact.name for artifact in artifacts}
-    plots = {dataset: f"figures/{dataset}.nll.png" for dataset in benchmark.datasets}
-    shown = [picture_note(name, f"NLL on {dataset}") for dataset, name in plots.items() if name in names]
+def _plot(benchmark: Benchmark, report: Path) -> Path | None:
+    """The NLL of the variants, on the first dataset."""
+    path = report / FIGURES / f"{next(iter(benchmark.datasets))}.nll.png"
+    return path if path.is_file() else None
+
+
+def _note(benchmark: Benchmark, report: Path) -> str:
+    shown = [preview_note("NLL of the variants")] if _plot(benchmark, report) else []
     words = (
         "The whole report is `index.html` under Artifacts. The metrics are those of its `comparison.csv`, "
         "over seeds, as COLUMN/VARIANT."
@@ -88,7 +102,15 @@ def _comparison(path: Path, benchmark: Benchmark, moment: int) -> list[Point]:
     ]
 
 
-def _artifacts(report: Path) -> list[Artifact]:
+def _artifacts(benchmark: Benchmark, report: Path) -> list[Artifact]:
     tables = [report / name for name in TABLES if (report / name).is_file()]
-    pictures = sorted(path for pattern in PICTURES for path in report.glob(pattern))
-    return [file_artifact(path.relative_to(report).as_posix(), path) for path in (*tables, *pictures)]
+    artifacts = [file_artifact(path.name, path) for path in tables]
+    figures = sorted(path for path in (report / FIGURES).glob("*") if path.is_file())
+    if figures:
+        # One digest for all: MLflow keeps what was uploaded in a tag, which must not be long.
+        content = "".join(f"{path.name} {files.sha256(path)}\n" for path in figures)
+        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+        artifacts.append(Artifact(FIGURES, report / FIGURES, digest, "folder"))
+    if plot := _plot(benchmark, report):
+        artifacts.append(preview(plot))
+    return artifacts

@@ -21,6 +21,7 @@ EPOCH_METRICS = ("valid_nll", "train_nll", "learning_rate", "gradient_norm", "im
 #: Single values that are another number whenever they are taken.
 TIMES = ("evaluation_seconds", "analysis_seconds")
 HISTORY_PLOT = "history.png"
+PREVIEW = "preview.png"
 MODEL = "model"
 MODEL_CODE = Path(__file__).with_name("mlflow_model.py")
 RUN_ID_TAG = "pixelcnn.run_id"
@@ -50,15 +51,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Artifact:
-    """What to show with the run, under a name that may have folders: a file as it is, or made from one.
+    """What to show with the run: a file or the files of a folder as they are, or something made from a file.
 
-    A "picture" is one of MLflow's images by step, the "history" a plot, the "model" a folder of MLflow's.
+    A "picture" is one of MLflow's images by step, a "preview" a small one for the description, the "history"
+    a plot, the "model" a folder of MLflow's.
     """
 
     name: str
     source: Path
     digest: str
-    kind: Literal["file", "picture", "history", "model"] = "file"
+    kind: Literal["file", "folder", "picture", "preview", "history", "model"] = "file"
     step: int | None = None
 
 
@@ -144,16 +146,23 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
     )
 
 
-def picture_note(name: str, alt: str) -> str:
-    """An artifact as part of a description, which the UI shows first of all. Small, or it squeezes the rest."""
-    return f'<img src="get-artifact?path={name}&run_uuid={{run_id}}" alt="{alt}" width="560">'
+def preview(source: Path) -> Artifact:
+    """A picture for the description, which the UI shows first of all. Small, or it squeezes the rest."""
+    return Artifact(PREVIEW, source, files.sha256(source)[:16], "preview")
+
+
+def preview_note(alt: str) -> str:
+    """The preview in a description."""
+    return f"![{alt}](get-artifact?path={PREVIEW}&run_uuid={{run_id}})"
 
 
 def _note(folder: RunFolder) -> str | None:
     if folder.file(records.SAMPLE_GRID) is None:
         return None
-    load = "The model: `mlflow.pyfunc.load_model('runs:/{run_id}/model')`" if folder.file(records.MODEL) else ""
-    return f"{picture_note(records.SAMPLE_GRID, 'samples')}\n\n{load}".rstrip()
+    load = (
+        "The model: `mlflow.pyfunc.load_model('runs:/{run_id}/model')`" if folder.file(records.MODEL) else ""
+    )
+    return f"{preview_note('samples')}\n\n{load}".rstrip()
 
 
 def _milliseconds(moment: str) -> int:
@@ -314,6 +323,8 @@ def _artifacts(folder: RunFolder, record: Record, config: Path, status: Status) 
     history = folder.file(records.HISTORY)
     if status != "RUNNING" and history:
         artifacts.append(Artifact(HISTORY_PLOT, history, files.sha256(history)[:16], "history"))
+    if status == "FINISHED" and (grid := folder.file(records.SAMPLE_GRID)):
+        artifacts.append(preview(grid))
     for epoch, path in folder.pictures().items():
         name = f"{records.PICTURES}/{path.name}"
         artifacts.append(Artifact(name, path, files.sha256(path)[:16], "picture", epoch))

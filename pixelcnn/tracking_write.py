@@ -6,7 +6,7 @@ import json
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelcnn import __version__
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 NOTE_TAG = "mlflow.note.content"
+PREVIEW_SIZE = (560, 560)  # pixels at most
 ARTIFACTS_TAG = "pixelcnn.artifacts"  # what was uploaded: name -> digest, as JSON
 
 
@@ -101,19 +102,23 @@ def _write_artifacts(client: MlflowClient, run: Run, view: RunView) -> bool:
 def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView) -> None:
     try:
         if artifact.kind == "file":
-            folder = str(PurePosixPath(artifact.name).parent)
-            client.log_artifact(run_id, str(artifact.source), None if folder == "." else folder)
+            client.log_artifact(run_id, str(artifact.source))
+        elif artifact.kind == "folder":
+            client.log_artifacts(run_id, str(artifact.source), artifact.name)
         elif artifact.kind == "picture":
             _log_picture(client, run_id, artifact)
         else:
             with tempfile.TemporaryDirectory(prefix="pixelcnn-") as temporary:
                 path = Path(temporary) / artifact.name
-                if artifact.kind == "history":
-                    _draw_history(view.history, view.title, path)
-                    client.log_artifact(run_id, str(path))
-                else:
+                if artifact.kind == "model":
                     _save_model(artifact.source, path)
                     client.log_artifacts(run_id, str(path), artifact.name)
+                    return
+                if artifact.kind == "preview":
+                    _save_preview(artifact.source, path)
+                else:
+                    _draw_history(view.history, view.title, path)
+                client.log_artifact(run_id, str(path))
     except OSError as error:
         raise UserError(f"{view.name}: cannot copy {artifact.name} to MLflow's artifacts: {error}") from error
 
@@ -129,15 +134,21 @@ def _log_picture(client: MlflowClient, run_id: str, artifact: Artifact) -> None:
         )
 
 
+def _save_preview(source: Path, path: Path) -> None:
+    from PIL import Image
+
+    with Image.open(source) as picture:
+        picture.thumbnail(PREVIEW_SIZE)
+        picture.save(path)
+
+
 def _save_model(weights: Path, folder: Path) -> None:
     """An MLflow model from a run's weights, see `mlflow_model`; the network is not built."""
     import mlflow.pyfunc
 
     from pixelcnn.mlflow_model import SIGNATURE, WEIGHTS
 
-    with warnings.catch_warnings():
-        # What it would infer, it is told: the signature and the requirements.
-        warnings.filterwarnings("ignore", message=".*(Add type hints|An input example)")
+    with warnings.catch_warnings(record=True) as said:
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(MODEL_CODE),
@@ -145,6 +156,10 @@ def _save_model(weights: Path, folder: Path) -> None:
             signature=SIGNATURE,
             pip_requirements=[f"pixelcnn=={__version__}", "mlflow", "torch", "safetensors"],
         )
+    for warning in said:
+        # It warns past any filter that an example is missing, from which it would infer what it is told here.
+        if "input example" not in str(warning.message):
+            warnings.warn(warning.message, stacklevel=2)
 
 
 def _draw_history(history: Sequence[dict[str, Any]], title: str, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -131,7 +132,8 @@ def test_holm_by_hand() -> None:
 
 
 def test_all_pairs_in_both_directions_with_the_testable_ones_as_family() -> None:
-    values = {"a": by_seed(1.0, 1.2, 1.1), "b": by_seed(1.4, 1.7, 1.5), "c": by_seed(9.0), "d": by_seed(2, 3, 2.2)}
+    values = {"a": by_seed(1.0, 1.2, 1.1), "b": by_seed(1.4, 1.7, 1.5), "c": by_seed(9.0)}
+    values["d"] = by_seed(2.0, 3.0, 2.2)
     found = compare_all(values, lambda a, b: {a, b} == {"a", "b"})
     assert set(found) == set(itertools.permutations(values, 2))
     for a, b in found:
@@ -154,78 +156,58 @@ def test_ratio_of_times() -> None:
 
 
 def test_ratio_of_single_rounds_and_of_nothing() -> None:
-    assert ratio_interval([3.0], [2.0]) == replace(ratio_interval([3.0], [2.0]), low=None, high=None, n=(1, 1))
+    assert ratio_interval([3.0], [2.0]) == replace(
+        ratio_interval([3.0], [2.0]), low=None, high=None, n=(1, 1)
+    )
     assert ratio_interval([3.0], [2.0]).value == pytest.approx(1.5)
     for first, second in (([], [1.0]), ([1.0], [0.0]), ([-1.0], [1.0])):
         with pytest.raises(UserError):
             ratio_interval(first, second)
 
 
-# 2,000 simulated benchmarks of five variants, whose seeds are normal. 5 % of intervals should miss.
+# 2,000 simulated benchmarks of five variants whose seeds are normal: 5 % of intervals should miss.
 
-BENCHMARKS, MEANS = 2000, np.array([113.0, 113.0, 113.4, 114.0, 140.0])
-NAMES = "abcde"
-PAIRS = list(itertools.combinations(range(len(NAMES)), 2))
+BENCHMARKS, NAMES = 2000, "abcde"
 
 
-def simulated(n: int, means: np.ndarray) -> np.ndarray:
-    """[benchmark, variant, seed]: a part of the spread belongs to the data order, which all variants share."""
-    random = np.random.default_rng([2025, n])
-    shared = random.normal(0, 0.2, (BENCHMARKS, 1, n))
-    return means[:, None] + shared + random.normal(0, 0.3, (BENCHMARKS, len(means), n))
+def simulated(n: int, *, paired: bool, means: Sequence[float] = (113.0,) * 5) -> list[list[dict[int, float]]]:
+    """Values by seed of each benchmark's variants; `paired` ones share what the data order does to a seed."""
+    random = np.random.default_rng([2025, n, paired])
+    order = random.normal(0, 0.3, (BENCHMARKS, 1, n)) * paired
+    values = np.array(means)[:, None] + order + random.normal(0, 0.3, (BENCHMARKS, len(means), n))
+    return [[dict(enumerate(seeds)) for seeds in variants] for variants in values.tolist()]
 
 
 @pytest.mark.parametrize("n", [3, 5, 10])
 def test_intervals_of_means_cover_what_they_promise(n: int) -> None:
-    values = simulated(n, MEANS)
-    hits = 0
-    for mean, of_variant in zip(MEANS, values.swapaxes(0, 1), strict=True):
-        intervals = [summarize(seeds) for seeds in of_variant]
-        hits += sum(s.low <= mean <= s.high for s in intervals if s.low is not None and s.high is not None)
-    assert 0.935 <= hits / BENCHMARKS / len(MEANS) <= 0.965
-
-
-#: How often intervals of differences may hold the truth. Welch's approximation of the degrees of freedom is
-#: known to be careful with the fewest seeds: at n = 3 and equal spreads it covers 96.5 %, within 0.1 % (400,000
-#: simulations), so 2,000 benchmarks land on either side of the 96.5 % that the others keep below.
-COVERAGE = {("paired", n): (0.935, 0.965) for n in (3, 5, 10)} | {
-    ("welch", 3): (0.935, 0.970),
-    ("welch", 5): (0.935, 0.965),
-    ("welch", 10): (0.935, 0.965),
-}
-
-
-@pytest.mark.parametrize(("kind", "n"), COVERAGE)
-def test_intervals_of_differences_cover_what_they_promise(kind: str, n: int) -> None:
-    low, high = COVERAGE[kind, n]
-    hits = 0
-    values = simulated(n, MEANS)
-    if kind == "welch":  # seeds that share nothing
-        values = MEANS[:, None] + np.random.default_rng([7, n]).normal(0, 0.3, values.shape)
-    for benchmark in values:
-        seeds = [dict(enumerate(variant)) for variant in benchmark.tolist()]
-        for a, b in PAIRS:
-            found = difference(seeds[a], seeds[b], paired=kind == "paired")
-            assert found.low is not None and found.high is not None
-            hits += found.low <= MEANS[a] - MEANS[b] <= found.high
-    assert low <= hits / BENCHMARKS / len(PAIRS) <= high
+    intervals = [summarize(v.values()) for variants in simulated(n, paired=False) for v in variants]
+    hits = [s.low <= 113 <= s.high for s in intervals if s.low is not None and s.high is not None]
+    assert len(hits) == BENCHMARKS * len(NAMES)
+    assert 0.935 <= np.mean(hits) <= 0.965
 
 
 @pytest.mark.parametrize("n", [3, 5, 10])
 @pytest.mark.parametrize("paired", [True, False], ids=["paired", "welch"])
-def test_noise_alone_rarely_makes_any_difference(n: int, paired: bool) -> None:
-    false = 0
-    for benchmark in simulated(n, np.full(len(NAMES), 113.0)).tolist():
-        values = {name: dict(enumerate(seeds)) for name, seeds in zip(NAMES, benchmark, strict=True)}
-        found = compare_all(values, lambda a, b: paired)
+def test_differences_cover_what_they_promise_and_noise_rarely_makes_one(
+    n: int, paired: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gc.collect", lambda *_: 0)  # statsmodels' Holm collects garbage, which takes a while
+    hits, false = [], 0
+    for variants in simulated(n, paired=paired):
+        found = compare_all(dict(zip(NAMES, variants, strict=True)), lambda a, b: paired)
+        assert all(d.paired == paired for d in found.values())
+        hits += [d.low <= 0 <= d.high for d in found.values() if d.low is not None and d.high is not None]
         false += any(d.verdict != "tie" for d in found.values())
+    assert len(hits) == BENCHMARKS * 20
+    # Welch's approximate degrees of freedom are careful with the fewest seeds: at n = 3 and equal spreads
+    # its intervals cover 96.54 % (400,000 simulations, +- 0.03 %), so 96.5 % is not a bound they can keep.
+    assert 0.935 <= np.mean(hits) <= (0.965 if paired or n > 3 else 0.970)
     assert false / BENCHMARKS <= 0.065
 
 
 def test_a_planted_difference_is_found() -> None:
-    for benchmark in simulated(5, np.array([113.0, 113.0, 113.0, 113.0, 120.0]))[:20].tolist():
-        values = {name: dict(enumerate(seeds)) for name, seeds in zip(NAMES, benchmark, strict=True)}
-        found = compare_all(values, lambda a, b: True)
+    for variants in simulated(5, paired=True, means=(113, 113, 113, 113, 120))[:10]:
+        found = compare_all(dict(zip(NAMES, variants, strict=True)), lambda a, b: True)
         assert all(found["e", name].verdict == "higher" for name in "abcd")
         assert all(found[name, "e"].verdict == "lower" for name in "abcd")
 

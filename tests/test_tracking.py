@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import http.server
 import json
@@ -21,12 +22,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from run_folders import benchmark, metrics, write_run
+from run_folders import benchmark, digits, metrics, write_run
 
 from pixelcnn import tracking, tracking_ui, tracking_watch
 from pixelcnn.config import Benchmark
 from pixelcnn.errors import UserError
-from pixelcnn.records import HISTORY, SAMPLE_GRID, RunFolder
+from pixelcnn.grids import save_grid
+from pixelcnn.records import HISTORY, SAMPLE_GRID, RunFolder, picture_file
+from pixelcnn.report.compare import MEASURES
+from pixelcnn.tracking_layout import COMPARISON_COLUMNS
 from pixelcnn.tracking_store import URI_VARIABLE, connect, default_store
 
 pytest.importorskip("mlflow")
@@ -75,10 +79,15 @@ def dump(made: Benchmark, uri: str | None = None) -> dict[str, Any]:
 
 
 def runs(made: Benchmark, **options: Any) -> list[dict[str, Any]]:
-    """The active runs of `dump`, seed by seed."""
-    held = [run for key, run in dump(made, **options).items() if key != "experiment"]
-    active = [run for run in held if run["info"]["lifecycle_stage"] == "active"]
-    return sorted(active, key=lambda run: run["tags"]["seed"])
+    """The active runs of trainings, seed by seed."""
+    trainings = [run for run in held(made, **options) if run["tags"]["kind"] == "run"]
+    return sorted(trainings, key=lambda run: run["tags"]["seed"])
+
+
+def held(made: Benchmark, **options: Any) -> list[dict[str, Any]]:
+    """The active runs of `dump`."""
+    found = [run for key, run in dump(made, **options).items() if key != "experiment"]
+    return [run for run in found if run["info"]["lifecycle_stage"] == "active"]
 
 
 def values(run: dict[str, Any], key: str) -> list[float]:
@@ -94,7 +103,7 @@ def rewrite_record(folder: Path, **changes: Any) -> None:
 def test_shows_a_finished_run(made):
     spec = made.runs()[0]
     folder = write_run(made, spec)
-    (folder / SAMPLE_GRID).write_bytes(b"png")
+    save_grid(folder / SAMPLE_GRID, digits(20)[0], 2)
     (folder / "checkpoint.pt").write_bytes(b"weights")
 
     summary = tracking.project(made.directory)
@@ -117,7 +126,12 @@ def test_shows_a_finished_run(made):
     assert values(run, "marginal_bits_per_dim") == [result.marginal_bits_per_dim]
     assert values(run, "training_seconds") == [record.training_seconds]
     shown = {"spec.json", "config.json", "record.json", "metrics.json", "analysis.json", "checkpoint.pt"}
-    assert set(run["files"]) == shown | {"history.png", "samples.png"}
+    assert set(run["files"]) == shown | {"history.png", "samples.png", "preview.png"}
+    assert run["info"]["run_name"] == "gated · seed 0" and run["tags"]["kind"] == "run"
+    assert values(run, "comparable_nll") == [result.marginal_nll]
+    analysis = RunFolder(folder).analysis()
+    assert values(run, "selected_valid_nll") == [analysis.valid_nll] != values(run, "valid_nll")[-1:]
+    assert run["info"]["run_id"] in run["tags"]["mlflow.note.content"]
     assert dump(made)["experiment"]["mlflow.note.content"] == "A toy benchmark\n\nA note."
 
 
@@ -246,6 +260,95 @@ def test_another_folder_of_the_same_name_keeps_its_runs(made, tmp_path):
     assert len(runs(made)) == 2
 
 
+def test_pictures_of_a_training_are_images_by_step_each_once(made):
+    spec = made.runs()[0]
+    folder = write_run(made, spec, status="running", record_values=HERE)
+    for epoch in (1, 2):
+        save_grid(picture_file(folder, epoch), digits(20, seed=epoch)[0], 2)
+        for outcome in ("updated", "unchanged") if epoch == 2 else ("created", "unchanged"):
+            assert getattr(tracking.project(made.directory), outcome) == [spec.name]
+    [run] = runs(made)
+    assert run["info"]["status"] == "RUNNING" and run["tags"]["mlflow.loggedImages"] == "True"
+    images = Path(unquote(urlsplit(run["info"]["artifact_uri"]).path)) / "images"
+    steps = [int(path.name.split("+")[2]) for path in images.glob("*.png")]
+    assert sorted(steps) == [1, 2] and len(list(images.glob("*.webp"))) == 2
+
+
+def write_report(made: Benchmark, **numbers: float | str) -> None:
+    """What of a report MLflow takes, with one variant in the comparison."""
+    folder = made.directory / "report"
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    save_grid(folder / "figures" / "digits.nll.png", digits(20)[0], 2)
+    row = {"dataset": "digits", "variant": "gated", "commits": "abc", **numbers}
+    with (folder / "comparison.csv").open("w", newline="") as stream:
+        table = csv.DictWriter(stream, list(row))
+        table.writeheader()
+        table.writerow(row)
+    for name in ("metrics.csv", "report.md", "index.html"):
+        (folder / name).write_text(f"{name} of {numbers}")
+
+
+def test_the_report_is_one_further_run_that_follows_it(made):
+    for spec in made.runs():
+        write_run(made, spec)
+    assert "report" not in tracking.project(made.directory).created
+    write_report(made, rank=1, n=2, comparable_nll_mean=23.5, comparable_nll_sd=0.1, accuracy_mean="")
+    assert tracking.project(made.directory).created == ["report"]
+    assert len(tracking.project(made.directory).unchanged) == 3
+
+    [report] = [run for run in held(made) if run["tags"]["kind"] == "report"]
+    assert report["info"]["run_name"] == "Report and comparison" and report["info"]["status"] == "FINISHED"
+    numbers = {"rank": 1.0, "n": 2.0, "comparable_nll_mean": 23.5, "comparable_nll_sd": 0.1}
+    assert {key: values(report, key) for key in report["metrics"]} == {
+        f"{key}/gated": [value] for key, value in numbers.items()
+    }
+    shown = {"index.html", "report.md", "metrics.csv", "comparison.csv", "figures", "preview.png"}
+    assert set(report["files"]) == shown
+    assert not {"variant", "dataset", "seed"} & set(report["tags"])
+
+    # Another number is an update; a number that is gone makes another run, for MLflow forgets none.
+    write_report(made, rank=1, n=2, comparable_nll_mean=23.6, comparable_nll_sd=0.1)
+    assert tracking.project(made.directory).updated == ["report"]
+    [report] = [run for run in held(made) if run["tags"]["kind"] == "report"]
+    assert values(report, "comparable_nll_mean/gated") == [23.5, 23.6]
+    write_report(made, rank=1, n=1, comparable_nll_mean=23.6)
+    summary = tracking.project(made.directory)
+    assert summary.created == summary.superseded == ["report"]
+    [report] = [run for run in held(made) if run["tags"]["kind"] == "report"]
+    assert "comparable_nll_sd/gated" not in report["metrics"] and values(report, "n/gated") == [1.0]
+    assert len(runs(made)) == 2
+
+
+def test_the_comparison_has_the_names_of_the_report():
+    measured = {f"{key}_{part}" for key in MEASURES for part in ("mean", "sd", "low", "high")}
+    assert set(COMPARISON_COLUMNS) <= measured | {"rank", "n"}
+
+
+def test_names_follow_the_config(made):
+    write_run(made, made.runs()[0])
+    tracking.project(made.directory)
+    config = json.loads((made.directory / "config.json").read_text())
+    config["datasets"]["other"] = config["datasets"]["digits"]
+    config["seeds"] = list(range(11))
+    (made.directory / "config.json").write_text(json.dumps(config))
+    tracking.project(made.directory)
+    assert [run["info"]["run_name"] for run in runs(made)] == ["gated · seed 00 · digits"]
+    state = json.loads(dump(made)["experiment"]["mlflow.sharedViewState.pixelcnn"])
+    assert "tags.`dataset`" in state["selectedColumns"]
+
+
+def test_a_description_of_ones_own_stays(made):
+    from mlflow import MlflowClient
+
+    folder = write_run(made, made.runs()[0])
+    save_grid(folder / SAMPLE_GRID, digits(20)[0], 2)
+    tracking.project(made.directory)
+    client = MlflowClient(tracking_uri=default_store(Path(made.results)).uri)
+    client.set_tag(runs(made)[0]["info"]["run_id"], "mlflow.note.content", "mine")
+    assert len(tracking.project(made.directory).unchanged) == 1
+    assert runs(made)[0]["tags"]["mlflow.note.content"] == "mine"
+
+
 def test_one_damaged_run_does_not_hide_the_others(made):
     first, second = made.runs()
     (write_run(made, first) / "record.json").write_text("{")
@@ -365,9 +468,51 @@ def test_the_ui_has_a_command_and_an_address(made, tmp_path):
         command = tracking_ui.ui_command(folder, port=5123)
         assert command[command.index("--backend-store-uri") + 1] == default_store(tmp_path).uri
         assert command[command.index("--host") + 1] == "127.0.0.1"
-    assert tracking_ui.runs_address(made.directory, port=5123).startswith("http://127.0.0.1:5123/#/experiments/")
+    assert tracking_ui.runs_address(made.directory, port=5123).startswith(
+        "http://127.0.0.1:5123/#/experiments/"
+    )
     with pytest.raises(UserError, match=r"mlflow\.db: no MLflow database"):
         tracking_ui.ui_command(tmp_path / "nowhere")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} on .* is not free"):
+            tracking_ui.serve(made.directory, port=port)
+
+
+@pytest.mark.parametrize(("desktop", "wanted"), [(True, True), (True, False), (False, True)])
+def test_a_browser_opens_once_the_server_answers_and_only_on_a_desktop(
+    made, monkeypatch, capsys, desktop, wanted
+):
+    tracking.project(made.directory)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # A server in the place of MLflow's, which takes seconds.
+    code = f"""
+import http.server, threading
+class OK(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+        threading.Timer(1, server.shutdown).start()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", {port}), OK)
+server.timeout = 1
+threading.Timer(3, server.shutdown).start()
+server.serve_forever()
+"""
+    command = [sys.executable, "-c", code]
+    monkeypatch.setattr(tracking_ui, "ui_command", lambda folder, port: command)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    if desktop:
+        monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    opened: list[str] = []
+    monkeypatch.setattr(tracking_ui.webbrowser, "open", opened.append)
+
+    assert tracking_ui.serve(made.directory, port=port, open_browser=wanted) == 0
+
+    address = tracking_ui.runs_address(made.directory, port=port)
+    assert opened == ([address] if desktop and wanted else [])
+    assert address in capsys.readouterr().out
 
 
 def test_missing_config_and_missing_mlflow_are_told_plainly(made, tmp_path, monkeypatch):

@@ -37,7 +37,8 @@ def mlflow_statuses(folder: Path, benchmark: str = "toy") -> dict[str, str]:
     client = MlflowClient(f"sqlite:///{folder}/results/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name(benchmark)
     runs = client.search_runs([experiment.experiment_id])
-    return {f"{run.data.tags['variant']}/{run.data.tags['seed']}": run.info.status for run in runs}
+    named = [(run.data.tags.get("variant"), run.data.tags.get("seed"), run.info.status) for run in runs]
+    return {f"{variant}/{seed}": status for variant, seed, status in named if variant is not None}
 
 
 def test_a_toy_benchmark_to_its_report_twice(tmp_path):

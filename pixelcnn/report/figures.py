@@ -418,7 +418,7 @@ def _label_points(
                 place = other_y + height
         taken.append((left, right, place))
         points_per_pixel = 72 / figure.dpi  # offsets in points hold whatever resolution is saved
-        axes.annotate(
+        note = axes.annotate(
             text,
             (cost, result.nll.mean if result.nll else 0.0),
             xytext=(7 if rightwards else -7, (place - y) * points_per_pixel),
@@ -429,3 +429,4 @@ def _label_points(
             color=INK,
             annotation_clip=False,
         )
+        note.set_in_layout(False)  # a hundred labels would leave the axes no room

@@ -14,6 +14,7 @@ family: their rounds are no seeds, and a ratio of times counts as real where its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, geometric_mean
@@ -112,7 +113,7 @@ def _over_seeds(instance: _Instance, measure: Measure) -> _Instance:
 
 def _by_seed(result: VariantResult, of: Callable[[Run], float | None]) -> dict[int, float]:
     found = {run.spec.seed: of(run) for run in result.variant.finished}
-    return {seed: value for seed, value in found.items() if value is not None}
+    return {seed: value for seed, value in found.items() if value is not None and math.isfinite(value)}
 
 
 def _why_not(side: VariantResult | None, measure: Measure) -> str:

@@ -15,6 +15,8 @@ from pixelcnn.report.pairs import Pairs, compare_pairs
 from pixelcnn.report.plates import Plate, Plates
 from pixelcnn.statistics import Summary, summarize
 
+#: Variants in the figures that draw a panel each, and in the pictures; the tables have all of them.
+PICTURED = 24
 #: Variants in a matrix of pairs; more would not fit on a page, and comparison.csv has their numbers.
 MATRIX = 14
 
@@ -83,6 +85,11 @@ class DatasetSection:
         return [result for result in self.results if result.nll]
 
     @property
+    def unpictured(self) -> int:
+        """How many variants are in the tables alone."""
+        return max(0, len(self.results) - PICTURED)
+
+    @property
     def gaps(self) -> list[VariantResult]:
         """The variants whose training NLL is known."""
         return [r for r in self.ranked if "gap" in r.summaries or "end_gap" in r.summaries]
@@ -93,15 +100,16 @@ def build_section(dataset: DatasetRuns, collected: Collected, target: Path) -> D
     results = rank(dataset)
     pairs = compare_pairs(results)
     findings = find(results)
-    plates = Plates(dataset, results, target)
+    pictured = results[:PICTURED]
+    plates = Plates(dataset, pictured, target)
     test = plates.images("test")
     drawings = {
         "nll": figures.nll_by_seed(results),
-        "learning": figures.learning_curves(results),
+        "learning": figures.learning_curves(pictured),
         "cost": figures.quality_against_cost(results),
-        "fields": maps.receptive_fields(results),
-        "bits": maps.bits_by_pixel(results),
-        "classes": maps.nll_by_class(results, test[1] if test else None),
+        "fields": maps.receptive_fields(pictured),
+        "bits": maps.bits_by_pixel(pictured),
+        "classes": maps.nll_by_class(pictured, test[1] if test else None),
     }
     made = {name: plates.drawing(name, drawing) for name, drawing in drawings.items()}
     return DatasetSection(

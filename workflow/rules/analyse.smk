@@ -77,13 +77,17 @@ rule analyse:
 def trained_first(wildcards):
     """The checkpoint that a variant is measured by: the first seed's, or the mark of the pack that has it.
 
-    A mark is `ancient`: turning packing on makes it anew without training anything. A variant that was trained anew
-    is seen by `cost_is_current`.
+    A mark is `ancient`: turning packing on makes it anew without training anything. A variant that was trained
+    anew is seen by `cost_is_current`.
     """
     spec = run_of(wildcards)
     if PER_PACK == 1:
         return f"{BENCHMARK.run_directory(spec)}/checkpoint.pt"
     return ancient(mark_of(spec))
+
+
+def cores_of_a_measurement(wildcards):
+    return workflow.cores if workflow.local_exec else BENCHMARK.threads
 
 
 rule measure:
@@ -96,9 +100,9 @@ rule measure:
         ROOT + "/{dataset}/{variant}/cost.json",
     log:
         ROOT + "/logs/measure-{dataset}-{variant}.log",
-    # On one machine it takes every core, so that nothing runs beside it, but computes with no more threads than a
-    # training does. A cluster gives it what a run gets; `--exclusive` for this rule is up to the profile.
-    threads: workflow.resource_settings.cores or BENCHMARK.threads
+    # On one machine it takes every core, so that nothing runs beside it, but computes with no more threads than
+    # a training does. A cluster gives it what a run gets; `--exclusive` for this rule is up to the profile.
+    threads: cores_of_a_measurement
     resources:
         mem_mb=memory_of("measure"),
         runtime=minutes_of("measure"),
