@@ -215,7 +215,7 @@ def tracked(config: Path) -> list[str]:
     experiment = client.get_experiment_by_name(benchmark.benchmark)
     if experiment is None:
         return ["MLflow: no experiment"]
-    runs = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL)
+    runs = client.search_runs([experiment.experiment_id], "tags.kind = 'run'", run_view_type=ViewType.ALL)
     if [run.info.status for run in runs] != ["FINISHED"]:
         return [f"MLflow: the runs are {[run.info.status for run in runs]}"]
     told = []

@@ -31,7 +31,7 @@ def seconds_and_bytes(directory: Path) -> str:
 def made_up(folder: Path, runs: int) -> Path:
     """A benchmark of `runs` runs as tests make them."""
     sys.path.insert(0, str(ROOT / "tests"))
-    import run_folders
+    import run_folders  # type: ignore[import-not-found]  # lies with the tests
 
     variants = {f"variant-{i:03}": {"model": "pixelcnn", "conditional": i % 5 == 4} for i in range(runs // 5)}
     made = run_folders.benchmark(folder, variants=variants, seeds=list(range(5)))

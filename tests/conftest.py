@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,18 @@ def _own_settings(monkeypatch):
     """A developer's own settings do not reach the tests."""
     for name in ("PIXELCNN_DATA_ROOT", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory) -> Path:
+    """A database with its schema, which takes seconds to create: once for all tests."""
+    pytest.importorskip("mlflow")
+    from pixelcnn.tracking_store import connect, default_store
+
+    store = default_store(tmp_path_factory.mktemp("template"))
+    connect(store)
+    assert store.database is not None
+    return store.database
 
 
 def stripes(n: int, size: int, levels: int, seed: int) -> Split:

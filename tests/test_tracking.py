@@ -31,19 +31,10 @@ from pixelcnn.grids import save_grid
 from pixelcnn.records import HISTORY, SAMPLE_GRID, RunFolder, picture_file
 from pixelcnn.report.compare import MEASURES
 from pixelcnn.tracking_layout import COMPARISON_COLUMNS
-from pixelcnn.tracking_store import URI_VARIABLE, connect, default_store
+from pixelcnn.tracking_store import URI_VARIABLE, default_store
 
 pytest.importorskip("mlflow")
 HERE = {"host": platform.node(), "pid": os.getpid()}
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory) -> Path:
-    """A database with its schema, which takes seconds to create: once for all tests."""
-    store = default_store(tmp_path_factory.mktemp("template"))
-    connect(store)
-    assert store.database is not None
-    return store.database
 
 
 @pytest.fixture

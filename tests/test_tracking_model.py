@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +78,9 @@ def test_an_export_gives_back_the_checkpoint_and_the_same_bytes(tmp_path):
         export.load(tmp_path / "nowhere")
 
 
-def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path):
+def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database):
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(empty_database, tmp_path / "mlflow" / "mlflow.db")
     made = benchmark(tmp_path, variants=VARIANTS, seeds=[0])
     folders: dict[str, Path] = {}
     for spec in made.runs():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,28 +51,27 @@ MEASURES = (
 
 
 def measure(run: Run, key: str) -> float | None:
-    """One of `MEASURES` for a finished run; None if it has no such value."""
+    """One of `MEASURES` for a finished run; None if it has no such value, or one that is not finite."""
+    value = _value(run, key)
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _value(run: Run, key: str) -> float | None:
     if key == "gap":
         return None if run.analysis is None else run.analysis.valid_nll - run.analysis.train_nll
     if key == "end_gap":
-        return _end_gap(run)
+        last = run.history[-1] if run.history else {}
+        valid, train = last.get("valid_nll"), last.get("train_nll")
+        return None if valid is None or train is None else valid - train
     if key in ANALYSIS_MEASURES:
-        value = getattr(run.analysis, key, None)
-        return None if value is None else float(value)
+        return getattr(run.analysis, key, None)
     if key.startswith("comparable_"):
         prefix = "marginal_" if run.spec.variant.conditional else ""
         key = prefix + key.removeprefix("comparable_")
     for source in (run.metrics, run.record):
         if hasattr(source, key):
-            value = getattr(source, key)
-            return None if value is None else float(value)
+            return getattr(source, key)
     raise KeyError(key)
-
-
-def _end_gap(run: Run) -> float | None:
-    last = run.history[-1] if run.history else {}
-    valid, train = last.get("valid_nll"), last.get("train_nll")
-    return None if valid is None or train is None else float(valid) - float(train)
 
 
 @dataclass(frozen=True)
