@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING
 
 from pixelcnn.config import Benchmark, RunSpec, load_benchmark
 from pixelcnn.errors import UserError
-from pixelcnn.records import RunFolder
+from pixelcnn.files import write_json
+from pixelcnn.records import TRACKED, RunFolder
 from pixelcnn.tracking_report import PAGE, read_report
 from pixelcnn.tracking_store import (
     CONFIG,
@@ -115,6 +116,7 @@ class Projector:
         self._known: _Known | None = None
         self._known_config: object = None
         self._shown: dict[str, object] = {}
+        self._noted: object = None
 
     def runs(self) -> tuple[Benchmark, dict[str, tuple[RunSpec, RunFolder]]]:
         """The benchmark and its run folders by name. They lie beside config.json, wherever that is."""
@@ -137,11 +139,20 @@ class Projector:
                 if not only_changed or self._shown.get(name) != seen:
                     self._project_run(known, benchmark, spec, folder, summary)
                     self._shown[name] = seen
+            self._note_addresses(known)  # before the report, which links to the runs, is made
             seen = (stamp(self.config), stamp(self.directory / PAGE))
             if not only_changed or self._shown.get(PAGE) != seen:
                 self._project_report(known, benchmark, summary)
                 self._shown[PAGE] = seen
         return summary
+
+    def _note_addresses(self, known: _Known) -> None:
+        """Where the runs are shown, for whoever makes links; see `records.TRACKED`."""
+        uri = hide_password(known.store.uri)
+        noted = {"uri": uri, "experiment_id": known.experiment_id, "runs": known.ids}
+        if noted != self._noted:
+            write_json(self.directory / TRACKED, noted)
+            self._noted = noted
 
     def stamps(self) -> object:
         """Changes whenever a pass might have something to do; None while there is no config yet."""
@@ -211,6 +222,11 @@ class _Known:
         # The newest comes last and wins, should a run have been made twice.
         self._ids = {run.data.tags[RUN_ID_TAG]: run.info.run_id for run in self._runs}
         self.fresh = True
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """MLflow's ids of the runs, by ours."""
+        return dict(self._ids)
 
     def _search(self) -> list[Run]:
         from mlflow.entities import ViewType

@@ -28,7 +28,7 @@ from pixelcnn import tracking, tracking_ui, tracking_watch
 from pixelcnn.config import Benchmark
 from pixelcnn.errors import UserError
 from pixelcnn.grids import save_grid
-from pixelcnn.records import HISTORY, SAMPLE_GRID, RunFolder, picture_file
+from pixelcnn.records import HISTORY, SAMPLE_GRID, TRACKED, RunFolder, picture_file
 from pixelcnn.report.compare import MEASURES
 from pixelcnn.tracking_layout import COMPARISON_COLUMNS
 from pixelcnn.tracking_store import URI_VARIABLE, default_store
@@ -512,3 +512,12 @@ def test_missing_config_and_missing_mlflow_are_told_plainly(made, tmp_path, monk
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(UserError, match="pip install"):
         tracking.project(made.directory)
+
+
+def test_where_mlflow_shows_the_runs_is_noted_beside_them(made):
+    write_run(made, made.runs()[0], record_values=HERE)
+    summary = tracking.project(made.directory)
+    noted = json.loads((made.directory / TRACKED).read_text())
+    assert (noted["uri"], noted["experiment_id"]) == (summary.uri, summary.experiment_id)
+    (run,) = runs(made)
+    assert noted["runs"] == {run["tags"]["pixelcnn.run_id"]: run["info"]["run_id"]}

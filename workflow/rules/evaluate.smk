@@ -12,6 +12,7 @@ rule evaluate:
     output:
         RUN + "/metrics.json",
         RUN + "/nats.npz",
+        RUN + "/model.safetensors",
     log:
         ROOT + "/logs/evaluate-{dataset}-{variant}-seed{seed}.log",
     threads: BENCHMARK.threads
