@@ -7,17 +7,24 @@ import re
 from pathlib import Path
 
 import pytest
+import run_folders
 
 from pixelcnn.cli import main
+from pixelcnn.report import claims
+from pixelcnn.report.collect import collect
+from pixelcnn.report.compare import rank
+from pixelcnn.report.findings import find
 
 ADDING = (Path(__file__).resolve().parent.parent / "docs" / "adding.md").read_text()
+
+PYTHON = re.findall(r"```python\n(.*?)```", ADDING, flags=re.DOTALL)
 
 
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
     """The two files of the page, written as a reader would."""
     monkeypatch.chdir(tmp_path)
-    model, dataset = re.findall(r"```python\n(.*?)```", ADDING, flags=re.DOTALL)
+    model, dataset, _ = PYTHON
     Path("my_model.py").write_text(model)
     Path("my_dataset.py").write_text(dataset)
 
@@ -47,3 +54,15 @@ def test_the_model_and_the_dataset_shown_run(shown):
     run = ["config.yaml", "--variant", "mine-conditional", "--seed", "0"]
     assert [main(c) for c in (["plan", "config.yaml"], ["prepare", "config.yaml"])] == [0, 0]
     assert [main(c) for c in (["train", *run], ["evaluate", *run])] == [0, 0]
+
+
+def test_the_claim_shown_is_answered(tmp_path):
+    names = {**vars(claims), "__builtins__": {}}
+    claim = eval(PYTHON[2], names)
+    variants = {"plain": {"model": "pixelcnn"}, "mine": {"model": "gated"}}
+    made = run_folders.benchmark(tmp_path, variants=variants)
+    for seed, noise in enumerate((0.0, 0.1, 0.2)):
+        run_folders.write_run(made, made.run("digits", "plain", seed), nll=30 + noise)
+        run_folders.write_run(made, made.run("digits", "mine", seed), nll=20 + 1.1 * noise)
+    (finding,) = find(rank(collect(made.directory).datasets[0]), [claim])
+    assert (finding.subject, finding.against, finding.verdict) == ("mine", "plain", "supported")

@@ -318,8 +318,9 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     numbers = f"{margin} (95 % interval {_interval(d, 2)}, Holm-corrected {_p(d.p_holm)})"
     if second in tied:
         return f"{head}, but it is tied with {_join(tied)}: {numbers}, which {seeds} do not establish."
-    also = f"; {_join(tied)} cannot be told from it" if tied else ""
-    return f"{head}, and really so: {numbers}, which {seeds} establish{also}."
+    if tied:  # by the mean farther away than the second, but with a wider interval
+        return f"{head}: {numbers}, which {seeds} establish; from {_join(tied)} they do not tell it."
+    return f"{head}, and really so: {numbers}, which {seeds} establish."
 
 
 def _cost(results: Sequence[VariantResult]) -> str:
