@@ -125,12 +125,18 @@ def build_section(dataset: DatasetRuns, collected: Collected, target: Path) -> D
         completions=plates.completions(),
         extremes=plates.extremes(),
         agreements=_agreements(results),
-        classifier_accuracy=next((r.analysis.classifier_accuracy for r in dataset.runs if r.analysis), None),
+        classifier_accuracy=_classifier_accuracy(dataset),
         costs=_costs(results),
         counts=plates.counts(),
         mixtures=provenance.mixtures(dataset),
         trouble=[sentence.replace(f"{collected.directory}/", "") for sentence in plates.trouble],
     )
+
+
+def _classifier_accuracy(dataset: DatasetRuns) -> float | None:
+    """That of the classifier of this dataset, by any run that it judged."""
+    found = (run.analysis.classifier_accuracy for run in dataset.runs if run.analysis)
+    return next((accuracy for accuracy in found if accuracy is not None), None)
 
 
 def _agreements(results: Sequence[VariantResult]) -> list[Agreement]:
