@@ -145,7 +145,7 @@ def _train_locked(options: argparse.Namespace, benchmark: Benchmark, spec: RunSp
     )
     progress = TrainingProgress(spec.name, spec.training.epochs)
     with signals.noted() as came:
-        draw = drawer(likelihood, run_dir, n=benchmark.tracking.pictures, seed=spec.seed)
+        draw = drawer(likelihood, run_dir, n=benchmark.tracking.pictures, seed=spec.seed, say=_say)
         observer = training.Observer(progress.on_epoch, progress.on_step, _say, came, draw)
         result = training.fit(
             model,

@@ -32,6 +32,7 @@ RESERVED_NAMES = (
     "packs",
     "config.json",
     "plan.json",
+    "tracking.json",
     "data.npz",
     "classifier.pt",
     "classifier.json",

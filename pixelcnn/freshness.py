@@ -70,16 +70,33 @@ def classifier_is_current(benchmark: Benchmark, dataset: str) -> bool:
 
 def analysis_is_current(run_dir: Path, spec: RunSpec, analysis: AnalysisSpec) -> bool:
     """Whether the analysis is this run's, as closely looked at as the config says."""
-    path = run_dir / ANALYSIS
-    made = (_value(path, "digest"), _value(path, "settings"))
-    return not path.exists() or made == (spec.digest, dataclasses.asdict(analysis))
+    path, wanted = run_dir / ANALYSIS, analysis_settings(spec, analysis)
+    settings = _value(path, "settings") or {}
+    made = {key: settings.get(key) for key in wanted}
+    return not path.exists() or (_value(path, "digest") == spec.digest and made == wanted)
+
+
+def analysis_settings(spec: RunSpec, analysis: AnalysisSpec) -> dict[str, Any]:
+    """The settings that the analysis of a run depends on: only conditional ones have samples judged."""
+    settings = dataclasses.asdict(analysis)
+    if not spec.variant.conditional:
+        del settings["samples"]
+    return settings
 
 
 def cost_is_current(benchmark: Benchmark, dataset: str, variant: str) -> bool:
-    """Whether the cost is this variant's, measured by a run of any of its seeds."""
+    """Whether the cost is this variant's, measured by a run of any of its seeds with the config's threads."""
     path = benchmark.cost_file(dataset, variant)
     digests = {benchmark.run(dataset, variant, seed).digest for seed in benchmark.seeds}
-    return not path.exists() or _value(path, "digest") in digests
+    alike = _value(path, "digest") in digests and _value(path, "threads") == benchmark.threads
+    return not path.exists() or alike
+
+
+def measured_seed(benchmark: Benchmark, dataset: str, variant: str) -> int:
+    """The seed by whose run a variant is measured: that of the cost that is there, else the first."""
+    named = _value(benchmark.cost_file(dataset, variant), "digest")
+    found = (s for s in benchmark.seeds if benchmark.run(dataset, variant, s).digest == named)
+    return next(found, benchmark.seeds[0])
 
 
 def _value(path: Path, key: str) -> Any:
@@ -88,7 +105,7 @@ def _value(path: Path, key: str) -> Any:
 
 
 def _content(path: Path) -> Any:
-    """What a JSON file says; None if it cannot be read, as after a crash of the disk."""
+    """What a JSON file says; None if it is not there or cannot be read, as after a crash of the disk."""
     try:
         return read_json(path)
     except (UserError, OSError):

@@ -20,9 +20,12 @@ from pixelcnn.sampling import sample
 
 
 def drawer(
-    likelihood: Likelihood, run_dir: Path, *, n: int, seed: int
+    likelihood: Likelihood, run_dir: Path, *, n: int, seed: int, say: Callable[[str], None]
 ) -> Callable[[int, AutoregressiveModel], None]:
-    """What draws `n` samples of a model after an epoch, of all classes in turn; nothing if `n` is 0."""
+    """What draws `n` samples of a model after an epoch, of all classes in turn; nothing if `n` is 0.
+
+    A picture that cannot be drawn or written is said, and costs no training.
+    """
 
     def draw(epoch: int, model: AutoregressiveModel) -> None:
         path = picture_file(run_dir, epoch)
@@ -30,8 +33,11 @@ def drawer(
             return
         device = next(model.parameters()).device
         # Sampling has its own noise, but a network of the user's own may draw: training must not notice.
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            images = sample(model, likelihood, n, seed=seed, y=labels_for(n, model.image.classes, None))
-        save_grid(path, images.numpy(), model.image.levels)
+        try:
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                images = sample(model, likelihood, n, seed=seed, y=labels_for(n, model.image.classes, None))
+            save_grid(path, images.numpy(), model.image.levels)
+        except (RuntimeError, OSError) as error:  # memory, a disk that is full
+            say(f"{path.name}: not drawn: {error}")
 
     return draw

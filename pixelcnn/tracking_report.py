@@ -25,7 +25,7 @@ REPORT = "report"
 PAGE = f"{REPORT}/index.html"  # the report writes it last: if it is new, all is
 COMPARISON = f"{REPORT}/comparison.csv"
 TITLE = "Report and comparison"  # a capital: sorted by name, it comes before variants
-TABLES = ("index.html", "report.md", "metrics.csv", "comparison.csv")
+TABLES = ("index.html", "report.md", "metrics.csv", "comparison.csv", "pairs.csv")
 FIGURES = "figures"
 
 
@@ -105,7 +105,7 @@ def _comparison(path: Path, benchmark: Benchmark, moment: int) -> list[Point]:
 def _artifacts(benchmark: Benchmark, report: Path) -> list[Artifact]:
     tables = [report / name for name in TABLES if (report / name).is_file()]
     artifacts = [file_artifact(path.name, path) for path in tables]
-    figures = sorted(path for path in (report / FIGURES).glob("*") if path.is_file())
+    figures = sorted(path for path in (report / FIGURES).glob("[!.]*") if path.is_file())
     if figures:
         # One digest for all: MLflow keeps what was uploaded in a tag, which must not be long.
         content = "".join(f"{path.name} {files.sha256(path)}\n" for path in figures)

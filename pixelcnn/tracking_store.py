@@ -186,6 +186,8 @@ def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) ->
 
 
 def hide_password(uri: str) -> str:
-    """A URI fit for a log: a password in it is replaced by stars."""
-    password = urllib.parse.urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@") if password else uri
+    """A URI fit for a log: a password in it, or a token in the place of a name, is replaced by stars."""
+    parts = urllib.parse.urlsplit(uri)
+    if parts.password:
+        return uri.replace(f":{parts.password}@", ":***@")
+    return uri.replace(f"{parts.username}@", "***@") if parts.username else uri

@@ -32,6 +32,7 @@ from pixelcnn.statistics import check_comparable
 
 CONFIG = "config.json"
 COST = "cost.json"
+DATA = "data.npz"
 
 #: A running training writes its record every epoch; silence longer than this, in seconds, is worth a word.
 SILENCE = 3600.0
@@ -168,12 +169,10 @@ def collect(directory: Path) -> Collected:
             f"which holds {CONFIG} and DATASET/VARIANT/seedN"
         )
     benchmark = load_benchmark(config)
-    data = {name: _data_sha256(directory / name / "data.npz") for name in benchmark.datasets}
+    data = {name: _data_sha256(directory / name / DATA) for name in benchmark.datasets}
     runs = [read_run(s, _folder(directory, s), data[s.dataset_name]) for s in benchmark.runs()]
     datasets = [
-        DatasetRuns(
-            name, spec, directory / name / "data.npz", list(_variants(benchmark, name, runs, directory))
-        )
+        DatasetRuns(name, spec, directory / name / DATA, list(_variants(benchmark, name, runs, directory)))
         for name, spec in benchmark.datasets.items()
     ]
     for dataset in datasets:

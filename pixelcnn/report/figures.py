@@ -351,7 +351,7 @@ def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
         f"Mean test NLL (bar: 95 % t-interval) against what a variant costs; {keys}. Lower left is better. "
         "The grey line joins the variants that none beats in both (Pareto front, of means). Conditional "
         "variants (orange) are label-marginalised. Training time is that of the steps, while other runs may "
-        "have run beside them; sampling was timed with nothing beside it." + _off_axis_words(far)
+        "have run beside them; sampling was timed by a job of its own." + _off_axis_words(far)
     )
     alt = "Test NLL against cost: " + "; ".join(
         f"{expense.label}: " + ", ".join(f"{r.name} {expense.amount(r):.4g}" for r in shown)

@@ -29,7 +29,7 @@ from pixelcnn.statistics import SIGNIFICANCE, Difference, Ratio, correct, differ
 Verdict = Literal["supported", "not supported", "undecided"]
 
 #: What must agree before the times of two variants compare.
-ALIKE = ("device", "threads", "precision", "batch_size")
+ALIKE = ("device", "host", "threads", "precision", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,9 @@ def _over_seeds(instance: _Instance, measure: Measure) -> _Instance:
         if not values:
             return replace(instance, why=_why_not(side, measure))
     found = difference(first, second, paired=paired)
+    if measure.counted and found.low == found.high:
+        # Counts can agree by chance, where a number without rounding would differ: no spread to judge by.
+        found = replace(found, low=None, high=None, p=None, p_holm=None)
     if found.paired:  # the means of what was compared
         shared = first.keys() & second.keys()
         first, second = ({seed: values[seed] for seed in shared} for values in (first, second))
@@ -197,7 +200,10 @@ def _difference_sentence(instance: _Instance, measure: Measure, d: Difference, t
         f"{_amount(d.mean, digits)} {step} {_word(d.mean)} than {rival}, {theirs}"
     )
     if d.p is None:
-        return f"{head}. Undecided: there is no test with {seeds}; it takes two of each variant."
+        why = f"there is no test with {seeds}; it takes two of each variant"
+        if min(d.n) >= 2:
+            why = f"by the same count at each of {seeds}, which leaves no spread to judge it by"
+        return f"{head}. Undecided: {why}."
     if _equal(d):
         return f"The {measure.name} of {instance.subject.name} is {mine}, equal to {rival} at every seed."
     numbers = f"95 % interval {_interval(d, digits)}, {seeds}, {_corrected(d, tests)}"
@@ -308,18 +314,24 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     if len(ranked) == 1:
         return f"{best.name} is the only variant with results so far: its {kind} is {value}."
     second = ranked[1].name
-    d = pairs.seeds[second, best.name]
-    margin = f"it is {_amount(d.mean, 2)} nats {'above' if d.mean < 0 else 'below'} {second}"
+    d = pairs.seeds[best.name, second]
+    margin = f"it is {_amount(d.mean, 2)} nats {'below' if d.mean < 0 else 'above'} {second}"
+    if d.mean > 0:  # the ranking is by all seeds, a paired difference by those that both have
+        margin += " on the seeds that both have"
     head = f"{best.name} has the lowest {kind}, {value}"
     seeds = _count(d.n[0], "seed") if d.n[0] == d.n[1] else f"{d.n[0]} and {d.n[1]} seeds"
     if d.p is None:
         return f"{head}; {margin}, but {seeds} cannot tell that from chance."
     tied = pairs.tied(best.name)
     numbers = f"{margin} (95 % interval {_interval(d, 2)}, Holm-corrected {_p(d.p_holm)})"
+    if d.verdict == "higher":
+        return f"{head}, but {numbers}: the variants have different seeds."
     if second in tied:
         return f"{head}, but it is tied with {_join(tied)}: {numbers}, which {seeds} do not establish."
-    if tied:  # by the mean farther away than the second, but with a wider interval
-        return f"{head}: {numbers}, which {seeds} establish; from {_join(tied)} they do not tell it."
+    # By the mean farther away than the second, but with a wider interval or without any.
+    doubtful = [r.name for r in ranked[1:] if pairs.seeds[best.name, r.name].verdict != "lower"]
+    if doubtful:
+        return f"{head}: {numbers}, which {seeds} establish; from {_join(doubtful)} they do not tell it."
     return f"{head}, and really so: {numbers}, which {seeds} establish."
 
 
@@ -348,11 +360,17 @@ _TIMED = Claim("", "", is_base, STEP, "higher", against=lambda *_: True)
 def _claims(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
+    tested = [f for f in findings if f.difference or f.ratio]
+    left = len(findings) - len(tested)
     parts = []
     for verdict in ("supported", "not supported", "undecided"):
-        names = list(dict.fromkeys(f.claim for f in findings if f.verdict == verdict))
-        count = sum(f.verdict == verdict for f in findings)
+        names = list(dict.fromkeys(f.claim for f in tested if f.verdict == verdict))
+        count = sum(f.verdict == verdict for f in tested)
         which = f" ({_join(names)})" if names and verdict != "undecided" else ""
         parts.append(f"{count or 'none'} {'is' if count == 1 else 'are'} {verdict}{which}")
-    tested = _count(len(findings), "claim")
-    return f"Of {tested} that were put to the test, {parts[0]}, {parts[1]} and {parts[2]}."
+    also = f"; {left} could not be tested" if left else ""
+    if not tested:
+        return f"None of {_count(left, 'claim')} could be tested."
+    total = _count(len(tested), "claim")
+    were = "was" if len(tested) == 1 else "were"
+    return f"Of {total} that {were} put to the test, {parts[0]}, {parts[1]} and {parts[2]}{also}."

@@ -14,14 +14,12 @@ from PIL import Image
 
 from pixelcnn.errors import DataError
 from pixelcnn.grids import COLUMNS, completion_grid, grid
+from pixelcnn.report.arrays import UNREADABLE
 
 _HEADERS: dict[tuple[int, int], Callable[..., tuple[Any, ...]]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-
-#: What reading a damaged or foreign .npz file raises.
-UNREADABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pixelcnn.errors import UserError
 from pixelcnn.files import read_json
 from pixelcnn.records import TRACKED
+from pixelcnn.tracking_layout import TABLE_QUERY
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def read_links(directory: Path) -> Links:
         runs = {own: f"{experiment}/runs/{theirs}" for own, theirs in noted["runs"].items()}
     except (UserError, KeyError, TypeError, ValueError):
         return Links()  # nothing tracked yet, or not on a server
-    return Links(f"{experiment}/runs", runs)
+    return Links(f"{experiment}/runs?{TABLE_QUERY}", runs)
 
 
 def _public(uri: str) -> str:
@@ -41,4 +42,5 @@ def _public(uri: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{uri} is no server")
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}".rstrip("/")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/")

@@ -14,9 +14,10 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm, Two
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from pixelcnn.report.arrays import load, mean_of_all
 from pixelcnn.report.collect import Run
 from pixelcnn.report.compare import VariantResult, far_off
-from pixelcnn.report.grids import UNREADABLE
+from pixelcnn.report.pairs import nats_per_image
 from pixelcnn.report.style import INK, MUTED, WIDTH, Drawing, style
 
 BLIND = "#efc9b8"  # earlier pixels without any influence
@@ -26,21 +27,9 @@ BITS = sns.color_palette("mako_r", as_cmap=True)
 DIFFERENCE = sns.color_palette("vlag", as_cmap=True)
 
 
-def load(path: Path | None, key: str) -> np.ndarray | None:
-    """An array of an .npz file; None if there is no such file or array, or it is damaged."""
-    if path is None:
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays[key]
-    except UNREADABLE:
-        return None
-
-
 def mean_over_seeds(result: VariantResult, path: Callable[[Run], Path | None], key: str) -> np.ndarray | None:
-    """The mean of an array over the finished seeds that have it."""
-    found = [a for run in result.variant.finished if (a := load(path(run), key)) is not None]
-    return np.mean(found, axis=0) if found else None
+    """The mean of an array over all finished seeds; None unless each has it."""
+    return mean_of_all(load(path(run), key) for run in result.variant.finished)
 
 
 # ------------------------------------------------------------------------ what each variant sees
@@ -134,21 +123,25 @@ def bits_by_pixel(results: Sequence[VariantResult]) -> Drawing | None:
     # A baseline many times worse would leave the others one shade.
     top = float(np.median([bits.max() for _, bits in found])) * 1.15
     scale = Normalize(0, top)
-    best, best_bits = found[0]
-    others = [(r, bits - best_bits) for r, bits in found[1:] if r.rank]
+    # A conditional variant was told the label here: what others lack of that is no fault of theirs.
+    reference = next(((r, bits) for r, bits in found if not r.conditional), None)
+    others = []
+    if reference is not None:
+        others = [(r, bits - reference[1]) for r, bits in found if r is not reference[0]]
     far = far_off([r for r, _ in found])
     near = [float(np.quantile(abs(d), 0.99)) for r, d in others if r not in far]
-    spread = max(near, default=0.0) or 1e-9
-    around = TwoSlopeNorm(0, -spread, spread)
+    spread = max(near, default=0.0) or max((float(abs(d).max()) for _, d in others), default=0.0) or 1e-9
+    halves = [(found, scale, BITS, "bits per pixel", "max")]
+    if reference is not None and others:
+        more = f"bits more than {reference[0].name}"
+        halves.append((others, TwoSlopeNorm(0, -spread, spread), DIFFERENCE, more, "both"))
     with style():
         columns = min(len(found), 6)
         rows = math.ceil(len(found) / columns)
-        figure = Figure(figsize=(WIDTH, 2 * rows * 1.72 + 0.4), layout="constrained")
-        for place, pictures, norm, colours, label in (
-            (211, found, scale, BITS, "bits per pixel"),
-            (212, others, around, DIFFERENCE, f"bits more than {best.name}"),
-        ):
-            part = figure.add_subfigure(figure.add_gridspec(2, 1)[place - 211])
+        figure = Figure(figsize=(WIDTH, len(halves) * (rows * 1.72 + 0.2)), layout="constrained")
+        places = figure.add_gridspec(len(halves), 1)
+        for place, (pictures, norm, colours, label, extend) in enumerate(halves):
+            part = figure.add_subfigure(places[place])
             grid = part.subplots(rows, columns, squeeze=False)
             for axes, (result, picture) in zip(grid.flat, pictures, strict=False):
                 axes.imshow(picture, norm=norm, cmap=colours, interpolation="nearest")
@@ -156,30 +149,24 @@ def bits_by_pixel(results: Sequence[VariantResult]) -> Drawing | None:
                 _bare(axes)
             for axes in list(grid.flat)[len(pictures) :]:
                 axes.set_visible(False)
-            bar = part.colorbar(ScalarMappable(norm, colours), ax=grid, shrink=0.8, aspect=14, extend="max")
+            bar = part.colorbar(ScalarMappable(norm, colours), ax=grid, shrink=0.8, aspect=14, extend=extend)
             bar.set_label(label, fontsize=8)
             bar.ax.tick_params(labelsize=7.5)
-    starred = (
-        " *given the label, which saves bits that the ranking counts."
-        if any(r.conditional for r, _ in found)
-        else ""
-    )
-    caption = (
-        "Above: the mean bits that each pixel of a test image costs, mean over seeds. Below: how many more "
-        f"(red) or fewer (blue) than with {best.name}, the variant with the lowest NLL.{starred}"
-    )
+    caption = "The mean bits that each pixel of a test image costs, mean over seeds."
+    if reference is not None and others:
+        caption += (
+            f" Below: how many more (red) or fewer (blue) than with {reference[0].name}, the unconditional "
+            "variant with the lowest NLL here."
+        )
+    if any(r.conditional for r, _ in found):
+        caption += " *Given the label, which saves bits that the ranking counts."
     alt = "Bits by pixel: " + "; ".join(f"{r.name} {bits.sum():.1f} bits an image" for r, bits in found)
     return Drawing(figure, caption, alt, heat=True)
 
 
-def image_nats(result: VariantResult) -> np.ndarray | None:
-    """Test NLL of each image, comparable between variants, mean over seeds: nats [N]."""
-    return mean_over_seeds(result, _nats, "marginal_per_image" if result.conditional else "per_image")
-
-
 def nll_by_class(results: Sequence[VariantResult], labels: np.ndarray | None) -> Drawing | None:
     """Mean test NLL of the images of each class, a row a variant."""
-    found = [(r, nats) for r in results if (nats := image_nats(r)) is not None]
+    found = [(r, nats) for r in results if (nats := nats_per_image(r)) is not None]
     if labels is None or not found or any(len(nats) != len(labels) for _, nats in found):
         return None
     classes = np.unique(labels)

@@ -50,6 +50,7 @@ def build_report(benchmark_dir: Path) -> Path:
     collected = collect(Path(benchmark_dir))
     target = collected.directory / REPORT
     sections = [build_section(dataset, collected, target) for dataset in collected.datasets]
+    _remove_others(target / "figures", {file for section in sections for file in section.files})
     tables = {
         "metrics.csv": runs_table(collected.runs),
         "comparison.csv": comparison_table([(section.runs, section.results) for section in sections]),
@@ -63,6 +64,13 @@ def build_report(benchmark_dir: Path) -> Path:
     ]
     _write(target / "report.md", _render("report.md.j2", collected, sections, downloads))
     return _write(target / "index.html", _render("template.html.j2", collected, sections, downloads))
+
+
+def _remove_others(figures: Path, made: set[str]) -> None:
+    """What an earlier report pictured and this one does not, such as a variant that was renamed."""
+    for path in figures.glob("[!.]*"):
+        if f"figures/{path.stem}.png" not in made:
+            path.unlink()
 
 
 def _write(path: Path, content: str) -> Path:

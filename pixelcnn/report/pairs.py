@@ -6,8 +6,6 @@ both were trained anew? Over images: with the networks as they are, how much doe
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from pixelcnn.config import RunSpec
-from pixelcnn.records import NATS, RunFolder
+from pixelcnn.report.arrays import load, mean_of_all
 from pixelcnn.report.collect import Run
 from pixelcnn.report.compare import VariantResult, measure
 from pixelcnn.statistics import Difference, compare_all
@@ -103,29 +101,13 @@ def _data_order(spec: RunSpec) -> tuple[object, ...]:
 
 def nats_per_image(result: VariantResult) -> NDArray[np.float64] | None:
     """The NLL of each test image, mean over the finished seeds: [images]; None if a file is not usable."""
-    found = [_nats_of(run) for run in result.variant.finished]
-    usable = [nats for nats in found if nats is not None]
-    if not found or len(usable) < len(found) or len({len(nats) for nats in usable}) > 1:
-        return None
-    return np.mean(usable, axis=0)
+    return mean_of_all(_nats_of(run) for run in result.variant.finished)
 
 
 def _nats_of(run: Run) -> NDArray[np.float64] | None:
-    nats = nats_array(run, "marginal_per_image" if run.spec.variant.conditional else "per_image")
+    nats = load(run.nats, "marginal_per_image" if run.spec.variant.conditional else "per_image")
     expected = (run.metrics.images,) if run.metrics else None
-    return nats if nats is not None and nats.shape == expected and np.isfinite(nats).all() else None
-
-
-def nats_array(run: Run, key: str) -> NDArray[np.float64] | None:
-    """An array of a run's nats.npz; None if it is not there or cannot be read."""
-    path = RunFolder(run.folder).file(NATS)
-    if path is None:
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return np.asarray(arrays[key], np.float64)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
-        return None
+    return nats if nats is not None and nats.shape == expected else None
 
 
 def image_variation(first: NDArray[np.float64], second: NDArray[np.float64]) -> ImageVariation:

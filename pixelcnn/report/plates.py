@@ -14,10 +14,11 @@ from pixelcnn.errors import DataError
 from pixelcnn.files import atomic
 from pixelcnn.grids import COLUMNS, by_class
 from pixelcnn.report import grids
+from pixelcnn.report.arrays import load
 from pixelcnn.report.collect import DatasetRuns
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.grids import Tile
-from pixelcnn.report.maps import image_nats, load
+from pixelcnn.report.pairs import nats_per_image
 from pixelcnn.report.style import Drawing, data_uri, save
 
 T = TypeVar("T")
@@ -135,7 +136,7 @@ class Plates:
     def extremes(self) -> Plate | None:
         """The test images that the best variant finds easiest and hardest."""
         best = next((r for r in self.results if r.nll), None)
-        nats, found = (image_nats(best) if best else None), self.images("test")
+        nats, found = (nats_per_image(best) if best else None), self.images("test")
         if best is None or nats is None or found is None or len(nats) != len(found[0]):
             return None
         order = np.argsort(nats)

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+from pixelcnn.records import Cost
 from pixelcnn.report import figures, maps, provenance
 from pixelcnn.report.collect import Collected, DatasetRuns
 from pixelcnn.report.compare import VariantResult, rank
-from pixelcnn.report.findings import Finding, find, summary_sentences
+from pixelcnn.report.findings import ALIKE, Finding, find, summary_sentences
 from pixelcnn.report.pairs import Pairs, compare_pairs
 from pixelcnn.report.plates import Plate, Plates
 from pixelcnn.statistics import Summary, summarize
 
 #: Variants in the figures that draw a panel each, and in the pictures; the tables have all of them.
 PICTURED = 24
-#: Variants in a matrix of pairs; more would not fit on a page, and comparison.csv has their numbers.
+#: Variants in a matrix of pairs; more would not fit on a page, and pairs.csv has their numbers.
 MATRIX = 14
 
 
@@ -43,8 +45,6 @@ class CostRow:
     evaluation: float
     sampling: float
     sampling_images: int
-    batch_size: int
-    peak_memory: int | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,13 @@ class DatasetSection:
         return next((run.metrics.dims for run in self.runs.runs if run.finished and run.metrics), None)
 
     @property
+    def files(self) -> list[str]:
+        """The pictures of this dataset, as files beside the page."""
+        single = [plate for plate in (self.real, self.extremes) if plate]
+        several = [*self.samples, *self.neighbours, *self.completions]
+        return [plate.file for plate in (*self.plots.values(), *single, *several)]
+
+    @property
     def matrix(self) -> list[str]:
         """The variants that the matrices of pairs show, best first."""
         return self.pairs.names[:MATRIX]
@@ -83,6 +90,16 @@ class DatasetSection:
     def ranked(self) -> list[VariantResult]:
         """The variants that have a result."""
         return [result for result in self.results if result.nll]
+
+    @property
+    def conditions(self) -> list[tuple[Cost, list[str]]]:
+        """Under which conditions costs were measured: one cost of each kind, and the variants alike."""
+        kinds: dict[tuple[Any, ...], tuple[Cost, list[str]]] = {}
+        for row in self.costs:
+            if cost := row.result.variant.cost:
+                kind = tuple(getattr(cost, key) for key in (*ALIKE, "sampling_images"))
+                kinds.setdefault(kind, (cost, []))[1].append(row.result.name)
+        return list(kinds.values())
 
     @property
     def unpictured(self) -> int:
@@ -175,8 +192,6 @@ def _costs(results: Sequence[VariantResult]) -> list[CostRow]:
                 evaluation=median(cost.evaluation_seconds) / cost.sampling_images,
                 sampling=median(cost.sampling_seconds) / cost.sampling_images,
                 sampling_images=cost.sampling_images,
-                batch_size=cost.batch_size,
-                peak_memory=cost.peak_memory_bytes,
             )
         )
     return rows

@@ -2,7 +2,7 @@
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   const value = (row, column) => {
-    const cell = row.cells[column], given = cell?.dataset.value, number = parseFloat(given);
+    const cell = row.cells[column], given = cell?.dataset.value, number = Number(given);
     return given === undefined ? cell?.textContent.trim() ?? "" : given === "" ? NaN : isNaN(number) ? given : number;
   };
   heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", () => {

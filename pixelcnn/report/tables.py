@@ -1,4 +1,4 @@
-"""The two tables for machines: one row a run, and one row a dataset and variant."""
+"""The tables for machines: a row a run, a row a dataset and variant, a row a pair of variants."""
 
 from __future__ import annotations
 

@@ -68,19 +68,26 @@ rule analyse:
         runtime=minutes_of("analyse"),
         gpu=GPUS_OF_A_JOB,
     params:
-        analysis=dataclasses.asdict(BENCHMARK.analysis),
+        analysis=lambda wildcards: freshness.analysis_settings(
+            run_of(wildcards), BENCHMARK.analysis
+        ),
     shell:
         "exec {PIXELCNN} analyse {input.config} --dataset {wildcards.dataset}"
         " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads} > {log} 2>&1"
 
 
+def measured_run(wildcards):
+    names = wildcards.dataset, wildcards.variant
+    return BENCHMARK.run(*names, freshness.measured_seed(BENCHMARK, *names))
+
+
 def trained_first(wildcards):
-    """The checkpoint that a variant is measured by: the first seed's, or the mark of the pack that has it.
+    """The checkpoint that a variant is measured by: that of one seed, or the mark of the pack that has it.
 
     A mark is `ancient`: turning packing on makes it anew without training anything. A variant that was trained
     anew is seen by `cost_is_current`.
     """
-    spec = run_of(wildcards)
+    spec = measured_run(wildcards)
     if PER_PACK == 1:
         return f"{BENCHMARK.run_directory(spec)}/checkpoint.pt"
     return ancient(mark_of(spec))
@@ -108,7 +115,9 @@ rule measure:
         runtime=minutes_of("measure"),
         gpu=GPUS_OF_A_JOB,
     params:
-        seed=BENCHMARK.seeds[0],
+        seed=lambda wildcards: measured_run(wildcards).seed,
+        threads=BENCHMARK.threads,
+        device=BENCHMARK.device,
     shell:
         "exec {PIXELCNN} measure {input.config} --dataset {wildcards.dataset}"
-        " --variant {wildcards.variant} --seed {params.seed} --threads {BENCHMARK.threads} > {log} 2>&1"
+        " --variant {wildcards.variant} --seed {params.seed} --threads {params.threads} > {log} 2>&1"
