@@ -168,7 +168,7 @@ def test_two_datasets_are_ranked_apart(tmp_path: Path) -> None:
         ("two", "b", 1),
         ("two", "a", 2),
     ]
-    assert '<section id="one">' in report.page and '<section id="two">' in report.page
+    assert '<section id="data-one">' in report.page and '<section id="data-two">' in report.page
 
 
 # ------------------------------------------------------------------------------ what went wrong
@@ -507,7 +507,7 @@ def test_an_analysis_or_a_cost_of_another_config_is_left_out(tmp_path: Path) -> 
         text = path.read_text()
         path.write_text(text.replace(made.runs()[0].digest, "0" * 16))
     report = report_of(made)
-    assert pd.isna(report.runs.loc[("plain", 0), "gap"]) and 'id="digits-cost"' not in report.page
+    assert pd.isna(report.runs.loc[("plain", 0), "gap"]) and 'id="data-digits-cost"' not in report.page
 
 
 def test_a_damaged_analysis_costs_nothing_but_itself(tmp_path: Path) -> None:

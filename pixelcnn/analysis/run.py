@@ -18,6 +18,7 @@ from pixelcnn.analysis.receptive import receptive_field
 from pixelcnn.checkpoint import Checkpoint
 from pixelcnn.config import AnalysisSpec
 from pixelcnn.data.preparation import DAMAGED, PreparedData
+from pixelcnn.data.source import Split
 from pixelcnn.errors import UserError
 from pixelcnn.files import atomic
 from pixelcnn.grids import by_class
@@ -50,8 +51,9 @@ def analyse_run(
     model, likelihood = trained.model()
     model.to(device)
     train_nll, valid_nll = split_nlls(model, likelihood, data)
-    field = receptive_field(model, likelihood, data.splits["test"], settings.images)
-    near = _neighbours(samples, data)
+    test = _class_after_class(data.splits["test"])
+    field = receptive_field(model, likelihood, test, settings.images)
+    near = _neighbours(samples, data, test)
     judged = {} if judge is None else _judge(model, likelihood, judge, settings.samples, trained.spec.seed)
     arrays: dict[str, Any] = {"reach": field.reach, "effective": field.effective} | near | judged
     with atomic(run_dir / ANALYSIS_ARRAYS) as temporary:
@@ -86,14 +88,22 @@ def _samples(path: Path) -> NDArray[np.uint8]:
         raise UserError(f"{path}: damaged samples ({error}); `pixelcnn sample` draws them anew") from error
 
 
-def _neighbours(samples: NDArray[np.uint8], data: PreparedData) -> dict[str, NDArray[Any]]:
+def _class_after_class(split: Split) -> Split:
+    """The images 0 1 2 ... 0 1 2 ... by class, so that the first stand for all, however sorted."""
+    if split.labels is None:
+        return split
+    order = by_class(split.labels)
+    return Split(split.images[order], split.labels[order])
+
+
+def _neighbours(samples: NDArray[np.uint8], data: PreparedData, test: Split) -> dict[str, NDArray[Any]]:
     """The nearest training image of each sample, and of as many test images for comparison."""
-    train, test = training_images(data), data.splits["test"].images[: len(samples)]
+    train = training_images(data)
     index, distance = nearest(samples, train, data.levels)
     return {
         "sample_nearest": index,
         "sample_distance": distance,
-        "test_distance": nearest(test, train, data.levels)[1],
+        "test_distance": nearest(test.images[: len(samples)], train, data.levels)[1],
     }
 
 

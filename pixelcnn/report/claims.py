@@ -181,11 +181,9 @@ STEP = TimeMeasure("training step", lambda cost: cost.step_seconds)
 
 
 def chance(run: Run) -> float | None:
-    """How often a guess among the classes is right, in percent; None if nothing says how many they are."""
-    if run.analysis and run.analysis.agreement_by_class:
-        return 100 / len(run.analysis.agreement_by_class)
-    by_class = load(run.nats, "by_class")
-    return None if by_class is None or by_class.ndim != 2 else 100 / by_class.shape[1]
+    """How often a guess among the classes that samples were asked for is right, in percent."""
+    shares = run.analysis.agreement_by_class if run.analysis else None
+    return 100 / len(shares) if shares else None
 
 
 def commonest(run: Run) -> float | None:

@@ -199,6 +199,9 @@ def _difference_sentence(instance: _Instance, measure: Measure, d: Difference, t
         f"The {measure.name} of {instance.subject.name} is {mine}, "
         f"{_amount(d.mean, digits)} {step} {_word(d.mean)} than {rival}, {theirs}"
     )
+    if d.p is None and min(d.n) >= 2 and d.mean == 0:
+        same = f"The {measure.name} of {instance.subject.name} is {mine}, equal to {rival} at every seed"
+        return f"{same}. Undecided: counts can agree by chance."
     if d.p is None:
         why = f"there is no test with {seeds}; it takes two of each variant"
         if min(d.n) >= 2:
@@ -370,7 +373,7 @@ def _claims(findings: Sequence[Finding]) -> str:
         parts.append(f"{count or 'none'} {'is' if count == 1 else 'are'} {verdict}{which}")
     also = f"; {left} could not be tested" if left else ""
     if not tested:
-        return f"None of {_count(left, 'claim')} could be tested."
+        return f"Not one of {_count(left, 'claim')} could be tested."
     total = _count(len(tested), "claim")
     were = "was" if len(tested) == 1 else "were"
     return f"Of {total} that {were} put to the test, {parts[0]}, {parts[1]} and {parts[2]}{also}."
