@@ -66,6 +66,12 @@ def test_a_toy_benchmark_to_its_report_twice(tmp_path):
     second = snakemake(tmp_path, "report")
     assert second.returncode == 0 and "Nothing to be done" in second.stdout + second.stderr
 
+    # Snakemake's own kind of report has the page and its figures, with captions.
+    own = snakemake(tmp_path, "report", "--report", str(tmp_path / "own.html"))
+    assert own.returncode == 0, own.stderr
+    text = (tmp_path / "own.html").read_text()
+    assert "toy.nll.svg" in text and "the mean over seeds (bar) and its 95 % t-interval" in text
+
     # Results that are brought to another machine are taken for what they are.
     home = tmp_path / "home"
     home.mkdir()

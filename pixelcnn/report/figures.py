@@ -277,6 +277,7 @@ LABELLED = 10
 
 
 TIME_UNITS = (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
+MEMORY_UNITS = (("GiB", 2.0**30), ("MiB", 2.0**20))
 SHORT_UNITS = (("seconds", 1.0), ("milliseconds", 1e-3), ("microseconds", 1e-6))
 COUNT_UNITS = (("billions", 1e9), ("millions", 1e6), ("thousands", 1e3), ("", 1.0))
 
@@ -307,11 +308,22 @@ def _sampling(result: VariantResult) -> float | None:
     return float(np.median(cost.sampling_seconds)) / cost.sampling_images if cost else None
 
 
+def _step(result: VariantResult) -> float | None:
+    cost = result.variant.cost
+    return float(np.median(cost.step_seconds)) / cost.batch_size if cost else None
+
+
+def _memory(result: VariantResult) -> float | None:
+    return result.summaries["peak_memory_bytes"].mean if "peak_memory_bytes" in result.summaries else None
+
+
 EXPENSES = (
-    Expense("trainable parameters", COUNT_UNITS, _parameters),
-    Expense("multiply-adds of an image's forward pass", COUNT_UNITS, _multiply_adds),
-    Expense("training time of one seed", TIME_UNITS, _training),
-    Expense("sampling time of an image, in a batch", SHORT_UNITS, _sampling),
+    Expense("parameters", COUNT_UNITS, _parameters),
+    Expense("multiply-adds an image", COUNT_UNITS, _multiply_adds),
+    Expense("training of one seed", TIME_UNITS, _training),
+    Expense("training step, an image", SHORT_UNITS, _step),
+    Expense("sampling, an image", SHORT_UNITS, _sampling),
+    Expense("peak memory of a training", MEMORY_UNITS, _memory),
 )
 
 
@@ -331,10 +343,11 @@ def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
     panels = [(e, shown) for e, shown in panels if len(shown) >= 2]
     if not panels:
         return None
-    columns, rows = 2, math.ceil(len(panels) / 2)
+    columns = 3 if len(panels) > 4 else 2
+    rows = math.ceil(len(panels) / columns)
     drawn = []
     with style():
-        figure = Figure(figsize=(WIDTH, 3.1 * rows + 0.3), layout="constrained")
+        figure = Figure(figsize=(WIDTH, (2.7 if columns == 3 else 3.1) * rows + 0.3), layout="constrained")
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
         grid[0, 0].set_ylim(*_nll_limits(near))
         for axes, (expense, shown) in zip(grid.flat, panels, strict=False):
@@ -351,7 +364,7 @@ def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
         f"Mean test NLL (bar: 95 % t-interval) against what a variant costs; {keys}. Lower left is better. "
         "The grey line joins the variants that none beats in both (Pareto front, of means). Conditional "
         "variants (orange) are label-marginalised. Training time is that of the steps, while other runs may "
-        "have run beside them; sampling was timed by a job of its own." + _off_axis_words(far)
+        "have run beside them; a step and sampling were timed by a job of their own." + _off_axis_words(far)
     )
     alt = "Test NLL against cost: " + "; ".join(
         f"{expense.label}: " + ", ".join(f"{r.name} {expense.amount(r):.4g}" for r in shown)
@@ -391,7 +404,8 @@ def _draw_cost(axes: Axes, results: Sequence[VariantResult], costs: Sequence[flo
         axes.set_xlim(max(0.0, low - 0.3 * (high - low)), high + 0.3 * (high - low) + 1e-9 + 0.05 * high)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
-    axes.set_xlabel(label)
+    axes.set_xlabel(label, fontsize=9)
+    axes.tick_params(labelsize=8)
     axes.grid()
     axes.set_axisbelow(True)
 
