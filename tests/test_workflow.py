@@ -95,7 +95,9 @@ def test_a_toy_benchmark_to_its_report_twice(tmp_path):
         ({"seeds": [0, 1, 2]}, runs(2)),
         ({"variants": base | slower}, runs(2, measure=1)),
         ({"sampling": {"images": 3}}, {"sample": 4, "analyse": 4}),
-        ({"analysis": {"samples": 20}}, {"analyse": 4}),
+        ({"analysis": {"images": 20}}, {"analyse": 4}),
+        ({"analysis": {"samples": 20}}, {"analyse": 2}),  # only conditional runs have samples judged
+        ({"threads": 2}, {"measure": 2}),
         ({"tracking": {"pictures": 0}}, {}),
         ({"datasets": {"toy": {"source": "toy_data.py", "levels": 3}}}, all_anew),
     ):
