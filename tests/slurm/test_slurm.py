@@ -51,6 +51,7 @@ def start(folder: Path, name: str, *arguments: str, profile: bool = True) -> sub
         # There is no accounting database here, which `sacct` would ask.
         command += ["--profile", str(ROOT / "profiles" / "slurm"), "--slurm-status-command", "squeue"]
         command += ["--slurm-init-seconds-before-status-checks", "3", "--slurm-no-account"]
+        command += ["--seconds-between-status-checks", "2"]  # a chain of five jobs waits for each
     else:
         command += ["--cores", "2"]
     with (folder / f"{name}.log").open("w") as log:
@@ -184,7 +185,7 @@ def interrupted(packed, tmp_path_factory) -> Iterator[Path]:
             record = run.record()
             assert record is not None and record.status == "running"
             interrupt(jobs("train", "digits", name, "0")[0].number, record.pid)
-        status = workflow.wait(timeout=280)
+        status = workflow.wait(timeout=600)
     finally:
         workflow.kill()
     assert status != 0, "one run cannot be trained"
@@ -199,7 +200,7 @@ def uninterrupted(tmp_path_factory) -> Iterator[Callable[[str], RunFolder]]:
     workflow = start(folder, "local", profile=False)
 
     def finished(name: str) -> RunFolder:
-        assert workflow.wait(timeout=200) == 0
+        assert workflow.wait(timeout=400) == 0
         return RunFolder(results / "digits" / ("limited" if name == "limited" else "usual") / "seed0")
 
     yield finished
@@ -261,7 +262,7 @@ def test_jobs_need_no_tracking_database(interrupted):
 
 def test_runs_packed_into_jobs_share_a_gpu_and_lose_nothing_when_one_fails(packed):
     workflow, results = packed
-    assert workflow.wait(timeout=200) != 0
+    assert workflow.wait(timeout=400) != 0
     (first,), (second,) = jobs("pack", "0"), jobs("pack", "1")
     assert (first.state, second.state) == ("COMPLETED", "FAILED")
     for job in (first, second):
@@ -290,14 +291,14 @@ def test_after_ctrl_c_the_same_command_goes_on_and_so_does_a_job_that_an_urgent_
     try:
         wait_for_epochs(run, workflow, 2)
         workflow.send_signal(signal.SIGINT)
-        assert workflow.wait(timeout=100) != 0
+        assert workflow.wait(timeout=200) != 0
         done = len(run.history())
         workflow = start(tmp_path, "stopped")
         wait_for_epochs(run, workflow, done + 2)
         cancelled, job = jobs("train", "digits", "steady", "0")
         subprocess.run(["srun", "--partition=urgent", f"--ntasks={cluster.CPUS}", "true"], check=True)
         now(job.number)
-        assert workflow.wait(timeout=200) == 0
+        assert workflow.wait(timeout=400) == 0
     finally:
         workflow.kill()
     assert cancelled.state == "CANCELLED"
