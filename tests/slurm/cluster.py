@@ -24,6 +24,7 @@ MARK = "# The throw-away SLURM of pixelcnn's tests\n"
 DAEMONS = ("slurmd", "slurmctld", "munged")
 CPUS = 6
 
+#: A job that waits for the one GPU holds up all behind it in its partition: such jobs go to `scarce`.
 #: pgid: other process trackers need cgroups. An urgent job pushes others out, which are queued again.
 SLURM_CONF = (
     MARK
@@ -58,6 +59,7 @@ SlurmdParameters=config_overrides
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000 Gres=gpu:1
 PartitionName=work Nodes=ALL Default=YES PriorityTier=1
+PartitionName=scarce Nodes=ALL PriorityTier=1
 PartitionName=urgent Nodes=ALL PriorityTier=2
 """
 )

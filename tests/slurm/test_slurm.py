@@ -165,7 +165,8 @@ def packed(tmp_path_factory) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A benchmark of two jobs of three runs each, while others go on, and its results."""
     folder = tmp_path_factory.mktemp("packed")
     results = benchmark(folder, "packed", PACKED, seeds=[0, 1], jobs={"runs_per_job": 3, "gpus": 1})
-    workflow = start(folder, "packed", "--retries", "0")
+    scarce = ["--set-resources", *(f"{rule}:slurm_partition=scarce" for rule in ("pack", "measure"))]
+    workflow = start(folder, "packed", "--retries", "0", *scarce)
     yield workflow, results
     workflow.kill()
 
