@@ -22,10 +22,10 @@ FOLDER = Path("/var/tmp/pixelcnn-test-slurm")
 SETTINGS = Path("/etc/slurm")
 MARK = "# The throw-away SLURM of pixelcnn's tests\n"
 DAEMONS = ("slurmd", "slurmctld", "munged")
-CPUS = 6
+CPUS = 8
 
-#: A job that waits for the one GPU holds up all behind it in its partition: such jobs go to `scarce`.
-#: pgid: other process trackers need cgroups. An urgent job pushes others out, which are queued again.
+#: pgid: other process trackers need cgroups. An urgent job pushes scarce ones out, which are queued again.
+#: bf_min_age_reserve: a job that waits for the one GPU holds up no others.
 SLURM_CONF = (
     MARK
     + """\
@@ -48,6 +48,7 @@ SwitchType=switch/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
+SchedulerParameters=bf_min_age_reserve=3600,bf_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 PreemptType=preempt/partition_prio
@@ -58,7 +59,7 @@ MinJobAge=3600
 SlurmdParameters=config_overrides
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000 Gres=gpu:1
-PartitionName=work Nodes=ALL Default=YES PriorityTier=1
+PartitionName=work Nodes=ALL Default=YES PriorityTier=1 PreemptMode=OFF
 PartitionName=scarce Nodes=ALL PriorityTier=1
 PartitionName=urgent Nodes=ALL PriorityTier=2
 """

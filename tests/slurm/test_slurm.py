@@ -10,8 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +48,13 @@ def benchmark(folder: Path, name: str, variants: dict[str, Any], **keys: Any) ->
 
 def start(folder: Path, name: str, *arguments: str, profile: bool = True) -> subprocess.Popen[str]:
     """Snakemake on a benchmark, with the cluster's profile and what this cluster needs beside it."""
-    command = [sys.executable, "-m", "snakemake", "report", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--directory", str(folder), "--configfile", str(folder / f"{name}.yaml"), *arguments]
+    command = [sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(folder), "--configfile", str(folder / f"{name}.yaml")]
     if profile:
         # There is no accounting database here, which `sacct` would ask.
         command += ["--profile", str(ROOT / "profiles" / "slurm"), "--slurm-status-command", "squeue"]
-        command += ["--slurm-init-seconds-before-status-checks", "3", "--slurm-no-account"]
-        command += ["--seconds-between-status-checks", "2"]  # a chain of five jobs waits for each
+        # The plugin asks after jobs so long after one has ended, then 10 s later each time.
+        command += ["--slurm-init-seconds-before-status-checks", "7", "--slurm-no-account"]
     else:
         command += ["--cores", "2"]
     with (folder / f"{name}.log").open("w") as log:
@@ -97,11 +100,18 @@ def jobs(rule: str, *wildcards: str) -> list[Job]:
     return found
 
 
-def wait_for_epochs(run: RunFolder, workflow: subprocess.Popen[str], count: int) -> None:
-    """Returns once a training has finished some epochs."""
-    while len(run.history()) < count:
+def hold(run: RunFolder, workflow: subprocess.Popen[str], before: int = 0) -> int:
+    """Stop the process of a training, another than the one before, after two epochs; returns it.
+
+    So it is in the middle whatever the machine's speed. With the signal to end, SLURM sends one to go on.
+    """
+    done = len(run.history())
+    while (record := run.record()) is None or record.pid == before or len(run.history()) < done + 2:
         assert workflow.poll() is None, f"the workflow ended before {run.path} was interrupted"
         time.sleep(0.05)
+    assert record.status == "running"
+    os.kill(record.pid, signal.SIGSTOP)
+    return record.pid
 
 
 def scientific(run: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -112,7 +122,7 @@ def scientific(run: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return {k: v for k, v in metrics.items() if k not in TIMES}, history
 
 
-# How a training is interrupted, given its SLURM job's number and its record.
+# How a training that is held is interrupted, given its SLURM job's number and its process.
 def cancel(job: str, pid: int) -> None:
     subprocess.run(["scancel", job], check=True)
 
@@ -126,8 +136,18 @@ def requeue(job: str, pid: int) -> None:
     now(job)
 
 
-def shorten(job: str, pid: int) -> None:
+def limit(job: str, pid: int) -> None:
+    """Let the time limit come near, and the training go on once SLURM warns: it looks each half minute."""
     subprocess.run(["scontrol", "update", f"JobId={job}", "TimeLimit=1"], check=True)
+    with suppress(FileNotFoundError, ProcessLookupError):  # at the limit itself SLURM lets it go on
+        while not pending(pid) >> (signal.SIGTERM - 1) & 1:
+            time.sleep(0.1)
+        os.kill(pid, signal.SIGCONT)
+
+
+def pending(pid: int) -> int:
+    """The signals that wait for a process, a bit each."""
+    return int(re.search(r"ShdPnd:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())[1], 16)
 
 
 def now(job: str) -> None:
@@ -142,70 +162,91 @@ def now(job: str) -> None:
     raise AssertionError(f"job {job} was not queued again: {done.stderr}")
 
 
-INTERRUPTIONS: dict[str, Callable[[str, int], None]] = {
-    "cancelled": cancel,
-    "killed": kill,
-    "requeued": requeue,
-    "limited": shorten,
+INTERRUPTIONS: dict[str, list[Callable[[str, int], None]]] = {
+    "cancelled_then_killed": [cancel, kill],
+    "limited_then_requeued": [limit, requeue],
 }
-TRAINING = {"training": {"epochs": 40, "batch_size": 64}, "saving": {"minutes": 0.01}}
-#: SLURM looks at limits every half minute: until then this one still trains.
-LONGER = {**NETWORK, "training": {"epochs": 150}}
-
-
-PACKED = {
-    "good": NETWORK,
-    "independent": {"model": "independent"},
-    "broken": {**NETWORK, "training": BROKEN},
-}
+TRAINING = {"training": {"epochs": 12, "batch_size": 64}, "saving": {"minutes": 0.01}}
+BROKEN_NETWORK = {**NETWORK, "training": BROKEN}
+#: A database of its own would cost each benchmark some seconds; one has it.
+UNTRACKED = {"tracking": {"enabled": False}}
+PACKED = {"good": NETWORK, "broken": BROKEN_NETWORK, "independent": {"model": "independent"}}
 
 
 @pytest.fixture(scope="module")
-def packed(tmp_path_factory) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A benchmark of two jobs of three runs each, while others go on, and its results."""
-    folder = tmp_path_factory.mktemp("packed")
-    results = benchmark(folder, "packed", PACKED, seeds=[0, 1], jobs={"runs_per_job": 3, "gpus": 1})
-    scarce = ["--set-resources", *(f"{rule}:slurm_partition=scarce" for rule in ("pack", "measure"))]
-    workflow = start(folder, "packed", "--retries", "0", *scarce)
-    yield workflow, results
+def uninterrupted(tmp_path_factory) -> Iterator[Callable[[], RunFolder]]:
+    """The training of the benchmarks below on this machine, without SLURM."""
+    folder = tmp_path_factory.mktemp("local")
+    results = benchmark(folder, "local", {"usual": NETWORK}, **TRAINING, **UNTRACKED)
+    run = RunFolder(results / "digits" / "usual" / "seed0")
+    metrics = (run.path / "metrics.json").relative_to(folder)
+    workflow = start(folder, "local", str(metrics), profile=False)
+
+    def finished() -> RunFolder:
+        assert workflow.wait(timeout=400) == 0
+        return run
+
+    yield finished
     workflow.kill()
+
+
+@pytest.fixture(scope="module")
+def packed(uninterrupted, tmp_path_factory) -> Iterator[Callable[[], Path]]:
+    """A benchmark of two jobs for one GPU, while others go on; waits for its end and returns its results.
+
+    The workflow is stopped by Ctrl-C, the same command started again, and its first job then pushed out.
+    """
+    folder = tmp_path_factory.mktemp("packed")
+    packs = {"runs_per_job": 2, "gpus": 1}
+    results = benchmark(folder, "packed", PACKED, **TRAINING, **UNTRACKED, jobs=packs)
+    run = RunFolder(results / "digits" / "good" / "seed0")
+    options = ["report", "--retries", "0", "--prioritize", "results/packed/packs/0.done"]
+    options += ["--set-resources", "pack:slurm_partition=scarce", "measure:slurm_partition=scarce"]
+    workflows = [start(folder, "packed", *options)]
+
+    def disturb() -> int:
+        pid = hold(run, workflows[0])
+        workflows[0].send_signal(signal.SIGINT)
+        assert workflows[0].wait(timeout=200) != 0
+        workflows.append(start(folder, "packed", *options))
+        hold(run, workflows[1], pid)
+        subprocess.run(["srun", "--partition=urgent", "--gpus=1", "true"], check=True)
+        now(jobs("pack", "0")[-1].number)
+        return workflows[1].wait(timeout=400)
+
+    with ThreadPoolExecutor() as threads:
+        disturbed = threads.submit(disturb)
+
+        def finished() -> Path:
+            assert disturbed.result() != 0, "one run cannot be trained"
+            return results
+
+        yield finished
+        for workflow in workflows:
+            workflow.kill()
 
 
 @pytest.fixture(scope="module")
 def interrupted(packed, tmp_path_factory) -> Iterator[Path]:
     """A benchmark whose trainings were interrupted in every way, with one that fails; its results."""
     folder = tmp_path_factory.mktemp("interrupted")
-    variants = {name: NETWORK for name in INTERRUPTIONS} | {"limited": LONGER}
-    variants["broken"] = {**NETWORK, "training": BROKEN}
+    variants = {name: NETWORK for name in INTERRUPTIONS} | {"broken": BROKEN_NETWORK}
     results = benchmark(folder, "interrupted", variants, **TRAINING)
-    workflow = start(folder, "interrupted", "--retries", "1")
+    workflow = start(folder, "interrupted", "report", "--retries", "2")
+
+    def interrupt(name: str) -> None:
+        run, pid = RunFolder(results / "digits" / name / "seed0"), 0
+        for interruption in INTERRUPTIONS[name]:
+            pid = hold(run, workflow, pid)
+            interruption(jobs("train", "digits", name, "0")[-1].number, pid)
+
     try:
-        for name, interrupt in INTERRUPTIONS.items():
-            run = RunFolder(results / "digits" / name / "seed0")
-            wait_for_epochs(run, workflow, 2)
-            record = run.record()
-            assert record is not None and record.status == "running"
-            interrupt(jobs("train", "digits", name, "0")[0].number, record.pid)
-        status = workflow.wait(timeout=600)
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(interrupt, INTERRUPTIONS))
+        assert workflow.wait(timeout=600) != 0, "one run cannot be trained"
     finally:
         workflow.kill()
-    assert status != 0, "one run cannot be trained"
     yield results
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory) -> Iterator[Callable[[str], RunFolder]]:
-    """The trainings of these benchmarks on this machine, without SLURM, by the name of the interruption."""
-    folder = tmp_path_factory.mktemp("local")
-    results = benchmark(folder, "local", {"usual": NETWORK, "limited": LONGER}, **TRAINING)
-    workflow = start(folder, "local", profile=False)
-
-    def finished(name: str) -> RunFolder:
-        assert workflow.wait(timeout=400) == 0
-        return RunFolder(results / "digits" / ("limited" if name == "limited" else "usual") / "seed0")
-
-    yield finished
-    workflow.kill()
 
 
 @pytest.mark.parametrize("name", INTERRUPTIONS)
@@ -214,27 +255,25 @@ def test_an_interrupted_training_goes_on_and_ends_in_the_numbers_of_a_local_one(
 ):
     run = RunFolder(interrupted / "digits" / name / "seed0")
     record = run.record()
-    assert record.status == "finished" and record.resumes >= 1 and record.changed == []
-    assert scientific(run) == scientific(uninterrupted(name))
+    assert record.status == "finished" and record.resumes == 2 and record.changed == []
+    assert scientific(run) == scientific(uninterrupted())
 
 
 def test_every_interruption_was_slurms(interrupted):
-    states = {name: [job.state for job in jobs("train", "digits", name, "0")] for name in INTERRUPTIONS}
-    assert states["cancelled"] == ["CANCELLED", "COMPLETED"]
-    assert states["killed"] == ["FAILED", "COMPLETED"]
-    assert states["requeued"] == ["COMPLETED"]
-    assert jobs("train", "digits", "requeued", "0")[0].fields["Restarts"] == "1"
+    first, second = (jobs("train", "digits", name, "0") for name in INTERRUPTIONS)
+    assert [job.state for job in first] == ["CANCELLED", "FAILED", "COMPLETED"]
     # Asked to stop a minute ahead of its limit, the training saved its state and gave up its job.
-    assert states["limited"][0] in ("FAILED", "TIMEOUT") and states["limited"][-1] == "COMPLETED"
+    assert second[0].state in ("FAILED", "TIMEOUT") and second[-1].state == "COMPLETED"
+    assert [job.fields["Restarts"] for job in second] == ["0", "1"]
 
 
 def test_jobs_asked_for_what_they_need(interrupted):
-    first, second = jobs("train", "digits", "cancelled", "0")
+    first, second, _ = jobs("train", "digits", "cancelled_then_killed", "0")
     assert first.fields["TRES"].startswith("cpu=1,mem=6000M,node=1")
     assert second.fields["TRES"].startswith("cpu=1,mem=12000M,node=1"), "more memory for another attempt"
     assert 5 < first.minutes < 60 and second.minutes == first.minutes, "a training goes on where it was"
     for rule, seed in (("evaluate", ["0"]), ("sample", ["0"]), ("analyse", ["0"]), ("measure", [])):
-        (job,) = jobs(rule, "digits", "cancelled", *seed)
+        (job,) = jobs(rule, "digits", "cancelled_then_killed", *seed)
         assert job.state == "COMPLETED" and 5 < job.minutes < 60
     comments = re.findall(r" Comment=rule_(\w+?)_wildcards", cluster.output("scontrol", "show", "job", "-o"))
     rules = {"train", "evaluate", "sample", "analyse", "measure", "pack"}
@@ -245,7 +284,7 @@ def test_a_failing_job_is_reported_with_its_log_and_stops_no_other(interrupted):
     log = (interrupted.parents[1] / "interrupted.log").read_text()
     assert "results/interrupted/logs/train-digits-broken-seed0.log" in log
     assert "NaN or infinite" in log, "the log's text is shown"
-    assert [job.state for job in jobs("train", "digits", "broken", "0")] == ["FAILED"] * 2
+    assert [job.state for job in jobs("train", "digits", "broken", "0")] == ["FAILED"] * 3
     metrics = pd.read_csv(interrupted / "report" / "metrics.csv").set_index("variant")
     assert metrics.status.to_dict() == {**dict.fromkeys(INTERRUPTIONS, "finished"), "broken": "failed"}
 
@@ -262,46 +301,29 @@ def test_jobs_need_no_tracking_database(interrupted):
 
 
 def test_runs_packed_into_jobs_share_a_gpu_and_lose_nothing_when_one_fails(packed):
-    workflow, results = packed
-    assert workflow.wait(timeout=400) != 0
-    (first,), (second,) = jobs("pack", "0"), jobs("pack", "1")
-    assert (first.state, second.state) == ("COMPLETED", "FAILED")
-    for job in (first, second):
-        assert job.fields["TresPerJob"] == "gres:gpu:1"
-    ordered = sorted([first.interval, second.interval])
-    assert ordered[0][1] <= ordered[1][0], "the one GPU was given to two jobs at once"
-    metrics = pd.read_csv(results / "report" / "metrics.csv")
-    statuses = metrics.groupby("variant").status.agg(list).to_dict()
-    finished, failed = ["finished"] * 2, ["failed"] * 2
-    assert statuses == {"good": finished, "independent": finished, "broken": failed}
-    # Without packing there is left to do what failed, and nothing else.
+    results = packed()
+    first, second = jobs("pack", "0"), jobs("pack", "1")
+    assert (first[-1].state, second[-1].state) == ("FAILED", "COMPLETED")
+    claims = [*first, *second, *jobs("measure", "digits", "independent")]
+    assert {job.fields["TresPerJob"] for job in claims} == {"gres:gpu:1"}
+    times = [job.interval for job in sorted(claims, key=lambda job: job.interval)]
+    assert all(end <= start for (_, end), (start, _) in pairwise(times)), (
+        "one GPU was given to two jobs at once"
+    )
+    metrics = pd.read_csv(results / "report" / "metrics.csv").set_index("variant")
+    assert metrics.status.to_dict() == {"good": "finished", "independent": "finished", "broken": "failed"}
+    # Without packing there is left to do what failed and what waited for it, and nothing else.
     folder = results.parents[1]
-    benchmark(folder, "packed", PACKED, seeds=[0, 1], jobs={"gpus": 1})
-    assert start(folder, "packed", "-n", profile=False).wait() == 0
+    benchmark(folder, "packed", PACKED, **TRAINING, **UNTRACKED, jobs={"gpus": 1})
+    assert start(folder, "packed", "report", "-n", profile=False).wait() == 0
     planned = dict(re.findall(r"^(\w+) +(\d+)$", (folder / "packed.log").read_text(), re.MULTILINE))
-    failed_runs = dict.fromkeys(("train", "evaluate", "sample", "analyse"), "2")
-    assert planned == failed_runs | {"plan": "1", "measure": "1", "report": "1", "total": "11"}
+    failed_run = dict.fromkeys(("train", "evaluate", "sample", "analyse"), "1")
+    assert planned == failed_run | {"measure": "2", "plan": "1", "report": "1", "total": "8"}
 
 
-def test_after_ctrl_c_the_same_command_goes_on_and_so_does_a_job_that_an_urgent_one_pushes_out(
-    tmp_path, uninterrupted
-):
-    results = benchmark(tmp_path, "stopped", {"steady": LONGER}, **TRAINING)
-    run = RunFolder(results / "digits" / "steady" / "seed0")
-    workflow = start(tmp_path, "stopped")
-    try:
-        wait_for_epochs(run, workflow, 2)
-        workflow.send_signal(signal.SIGINT)
-        assert workflow.wait(timeout=200) != 0
-        done = len(run.history())
-        workflow = start(tmp_path, "stopped")
-        wait_for_epochs(run, workflow, done + 2)
-        cancelled, job = jobs("train", "digits", "steady", "0")
-        subprocess.run(["srun", "--partition=urgent", f"--ntasks={cluster.CPUS}", "true"], check=True)
-        now(job.number)
-        assert workflow.wait(timeout=400) == 0
-    finally:
-        workflow.kill()
-    assert cancelled.state == "CANCELLED"
-    assert run.record().resumes == 2
-    assert scientific(run) == scientific(uninterrupted("limited"))
+def test_runs_in_a_job_go_on_after_ctrl_c_and_after_an_urgent_job_pushed_theirs_out(uninterrupted, packed):
+    run = RunFolder(packed() / "digits" / "good" / "seed0")
+    stopped, pushed_out = jobs("pack", "0")
+    assert stopped.state == "CANCELLED" and pushed_out.fields["Restarts"] == "1"
+    assert run.record().resumes == 2 and run.record().changed == []
+    assert scientific(run) == scientific(uninterrupted())
