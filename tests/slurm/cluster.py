@@ -23,6 +23,7 @@ SETTINGS = Path("/etc/slurm")
 MARK = "# The throw-away SLURM of pixelcnn's tests\n"
 DAEMONS = ("slurmd", "slurmctld", "munged")
 CPUS = 8
+KILL_WAIT = 30  # seconds
 
 #: pgid: other process trackers need cgroups. An urgent job pushes scarce ones out, which are queued again.
 #: bf_min_age_reserve: a job that waits for the one GPU holds up no others.
@@ -54,7 +55,7 @@ SelectTypeParameters=CR_Core_Memory
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=2
-KillWait=30
+KillWait={kill_wait}
 MinJobAge=3600
 SlurmdParameters=config_overrides
 GresTypes=gpu
@@ -112,7 +113,9 @@ def up() -> None:
         folder.mkdir(mode=0o755)
     SETTINGS.mkdir(exist_ok=True)
     host = platform.node().split(".")[0]
-    (SETTINGS / "slurm.conf").write_text(SLURM_CONF.format(host=host, folder=FOLDER, cpus=CPUS))
+    (SETTINGS / "slurm.conf").write_text(
+        SLURM_CONF.format(host=host, folder=FOLDER, cpus=CPUS, kill_wait=KILL_WAIT)
+    )
     (SETTINGS / "gres.conf").write_text(GRES_CONF)
     key = FOLDER / "munge.key"
     key.touch(mode=0o600)
@@ -135,6 +138,10 @@ def down() -> None:
     if settings.exists() and settings.read_text().startswith(MARK):
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(["scancel", "--user=root"], timeout=10, capture_output=True)
+            # Their processes are ended by the daemons: KILL_WAIT seconds after they were asked to end.
+            deadline = time.monotonic() + KILL_WAIT + 10
+            while output("squeue", "--noheader") and time.monotonic() < deadline:
+                time.sleep(0.2)
     for name in ("slurmd", "slurmctld", "munge"):
         stop(FOLDER / f"{name}.pid")
     for name in ("slurm.conf", "gres.conf"):

@@ -9,17 +9,16 @@ missing. Root on Debian, as for the tests.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import cluster
+from workflows import benchmark, profile, start
 
-ROOT = Path(__file__).resolve().parents[2]
+#: What a run has in the end.
+RESULTS = ("checkpoint.pt", "metrics.json", "samples.npz", "analysis.json")
 
 
 def main() -> int:
@@ -30,34 +29,30 @@ def main() -> int:
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="pixelcnn-many-"))
     folder.mkdir(exist_ok=True)
+    if any(folder.iterdir()):
+        parser.error(f"{folder} is not empty: what lies there would count as done")
     network = {"model": "pixelcnn", "hyperparameters": {"channels": 4, "blocks": 1, "head_channels": 4}}
-    benchmark = {
-        "benchmark": "many",
-        "datasets": {"digits": {"source": "mnist5k", "image_size": 7, "levels": 3}},
-        "variants": {"network": network, "independent": {"model": "independent"}},
-        "seeds": list(range(options.runs // 2)),
-        "training": {"epochs": 1, "batch_size": 100},
-        "sampling": {"images": 2, "completions": 1},
-        "jobs": {"runs_per_job": options.runs_per_job},
-    }
-    (folder / "many.yaml").write_text(json.dumps(benchmark))
+    results = benchmark(
+        folder,
+        "many",
+        {"network": network, "independent": {"model": "independent"}},
+        seeds=list(range(options.runs // 2)),
+        training={"epochs": 1, "batch_size": 100},
+        sampling={"images": 2, "completions": 1},
+        jobs={"runs_per_job": options.runs_per_job},
+    )
     cluster.up()
     try:
         started = time.perf_counter()
-        command = [sys.executable, "-m", "snakemake", "report", "--snakefile", str(ROOT / "Snakefile")]
-        command += ["--directory", str(folder), "--configfile", str(folder / "many.yaml")]
-        command += ["--profile", str(ROOT / "profiles" / "slurm"), "--slurm-status-command", "squeue"]
-        command += ["--slurm-init-seconds-before-status-checks", "5", "--slurm-no-account"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with (folder / "many.log").open("w") as log:
-            status = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log).returncode
+        status = start(folder, "many", "report", *profile()).wait()
         seconds = time.perf_counter() - started
         jobs = cluster.output("squeue", "--states=all", "--noheader", "--format=%T").split()
     finally:
         cluster.down()
-    done = len(list(folder.glob("results/many/digits/*/seed*/metrics.json")))
+    runs = results.glob("digits/*/seed*")
+    done = sum(all((run / name).exists() for name in RESULTS) for run in runs)
     states = {state: jobs.count(state) for state in sorted(set(jobs))}
-    print(f"{done} of {options.runs} runs evaluated by {len(jobs)} jobs ({states}) in {seconds:.0f} s;")
+    print(f"{done} of {options.runs} runs whole by {len(jobs)} jobs ({states}) in {seconds:.0f} s;")
     print(f"Snakemake ended with {status}; its log is {folder}/many.log")
     return int(status != 0 or done != options.runs)
 

@@ -1,0 +1,121 @@
+"""What can happen to a training on a cluster. Each is done to one that is held in the middle of its work."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import workflows
+
+from pixelcnn.records import RunFolder
+
+#: SLURM looks at time limits each half minute, and warns a minute ahead: an earlier limit may come unwarned.
+SHORTEST_SECONDS = 45
+#: Interrupts a held training, given its SLURM job's number and its process.
+Interruption = Callable[[str, int], None]
+
+
+class Hold:
+    """Stops trainings in the middle, and knows what they had done by then."""
+
+    def __init__(self) -> None:
+        self.histories: dict[Path, list[dict[str, Any]]] = {}
+        self._pids: set[int] = set()
+
+    def __call__(self, run: RunFolder, workflow: subprocess.Popen[str], before: int = 0) -> int:
+        """Stop the process of a training, another than the one before, after two epochs; returns it.
+
+        Interrupted before it ends, that is, as long as sixteen epochs take longer than a glance.
+        """
+        done = len(run.history())
+        for _ in waiting(f"{run.path} to train"):
+            assert workflow.poll() is None, f"the workflow ended before {run.path} was interrupted"
+            record = run.record()
+            if record is not None and record.pid != before and len(run.history()) >= done + 2:
+                break
+        assert record is not None and record.status == "running"
+        os.kill(record.pid, signal.SIGSTOP)
+        self._pids.add(record.pid)
+        self.histories[run.path] = run.history()
+        return record.pid
+
+    def release(self) -> None:
+        """End what is still held, as after a test that failed."""
+        for pid in self._pids:
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if b"pixelcnn" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+
+
+def waiting(what: str, seconds: float = 300) -> Iterator[None]:
+    """Comes back twenty times a second until it is broken off; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(0.05)
+    raise TimeoutError(f"waited {seconds} seconds for {what}")
+
+
+def cancel(job: str, pid: int) -> None:
+    """The user changes his mind; SLURM's signal to end comes with the one to go on."""
+    slurm("scancel", job)
+
+
+def kill(job: str, pid: int) -> None:
+    """As the kernel does when memory runs out."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def requeue(job: str, pid: int) -> None:
+    """An administrator queues the job again."""
+    slurm("scontrol", "requeue", job)
+    start_again(job)
+
+
+def push_out(job: str, pid: int) -> None:
+    """An urgent job needs the GPU, and SLURM queues the other one again."""
+    slurm("srun", "--partition=urgent", "--gpus=1", "true")
+    start_again(job)
+
+
+def limit(job: str, pid: int) -> None:
+    """The time limit comes near: the training goes on once SLURM's warning waits for it."""
+    elapsed = (datetime.now() - workflows.job_of(job).started).total_seconds()
+    minutes = math.ceil((elapsed + SHORTEST_SECONDS) / 60)
+    slurm("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}")
+    for _ in waiting("SLURM's warning"):
+        if is_pending(signal.SIGTERM, pid):
+            break
+    os.kill(pid, signal.SIGCONT)
+
+
+def is_pending(number: int, pid: int) -> bool:
+    """Whether a signal waits for a process, which is stopped."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"ShdPnd:\s*(\w+)", status)
+    assert found is not None
+    return bool(int(found[1], 16) >> (number - 1) & 1)
+
+
+def start_again(job: str) -> None:
+    """SLURM lets a job that it has queued again wait two minutes; not here."""
+    for _ in waiting(f"job {job} to be queued again", 60):
+        shown = workflows.job_of(job)
+        if shown.state == "PENDING" and shown.fields["Restarts"] != "0":
+            break
+    slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+
+def slurm(*command: str) -> None:
+    """Run one of SLURM's commands."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
