@@ -87,7 +87,8 @@ def packed(hold, uninterrupted, tmp_path_factory) -> Iterator[Callable[[], Path]
         workflows[0].send_signal(signal.SIGINT)
         assert workflows[0].wait(timeout=300) != 0
         workflows.append(start(folder, "packed", *options))
-        push_out(jobs("pack", "0")[-1].number, hold(run, workflows[1], pid))
+        pid = hold(run, workflows[1], pid)
+        push_out(jobs("pack", "0")[-1].number, pid)
         return workflows[1].wait(timeout=400)
 
     with ThreadPoolExecutor() as threads:
