@@ -31,10 +31,7 @@ class Hold:
         self._pids: set[int] = set()
 
     def __call__(self, run: RunFolder, workflow: subprocess.Popen[str], before: int = 0) -> int:
-        """Stop the process of a training, another than the one before, after two epochs; returns it.
-
-        Interrupted before it ends, that is, as long as sixteen epochs take longer than a glance.
-        """
+        """Stop the process of a training, another than the one before, after two epochs; returns it."""
         done = len(run.history())
         for _ in waiting(f"{run.path} to train"):
             assert workflow.poll() is None, f"the workflow ended before {run.path} was interrupted"
@@ -65,7 +62,7 @@ def waiting(what: str, seconds: float = 300) -> Iterator[None]:
 
 
 def cancel(job: str, pid: int) -> None:
-    """The user changes his mind; SLURM's signal to end comes with the one to go on."""
+    """The user changes their mind; SLURM's signal to end comes with the one to go on."""
     slurm("scancel", job)
 
 
