@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from test_cli import SMALL, toy
 from test_workflow import ROOT, command, mlflow_statuses, snakemake
+from waiting import wait_for
 
 from pixelcnn import gpus, locks
 from pixelcnn.processes import process_alive
@@ -34,13 +34,6 @@ def holding(path: Path) -> subprocess.Popen[str]:
     )
     assert process.stdout is not None and process.stdout.readline() == "held\n"
     return process
-
-
-def wait_for(condition, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.05)
 
 
 def test_a_lock_names_its_holder_and_ends_with_it(tmp_path):

@@ -27,8 +27,8 @@ def command(folder: Path, *arguments: str, config: str = "toy.yaml") -> dict[str
     return {"args": words, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "cwd": ROOT}
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(**command(folder, *arguments), capture_output=True, text=True)
+def snakemake(folder: Path, *arguments: str, config: str = "toy.yaml") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(**command(folder, *arguments, config=config), capture_output=True, text=True)
 
 
 def mlflow_statuses(folder: Path, benchmark: str = "toy") -> dict[str, str]:
@@ -115,9 +115,9 @@ def test_a_toy_benchmark_to_its_report_twice(tmp_path):
     assert trained is not None and trained.training.learning_rate == 0.001
 
 
-def planned_jobs(folder: Path, target: str, *arguments: str) -> dict[str, int]:
+def planned_jobs(folder: Path, target: str, *arguments: str, config: str = "toy.yaml") -> dict[str, int]:
     """How many jobs of which rules a dry run would start."""
-    planned = snakemake(folder, target, "-n", *arguments)
+    planned = snakemake(folder, target, "-n", *arguments, config=config)
     assert planned.returncode == 0, planned.stderr
     return {line.split()[0]: int(line.split()[1]) for line in planned.stdout.splitlines() if is_count(line)}
 

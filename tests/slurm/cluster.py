@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge", "slurm-wlm-basic-plugins")
+#: Whatever TMPDIR says: `down` finds what another call's `up` has started.
 FOLDER = Path("/var/tmp/pixelcnn-test-slurm")
 SETTINGS = Path("/etc/slurm")
 MARK = "# The throw-away SLURM of pixelcnn's tests\n"

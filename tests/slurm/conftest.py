@@ -12,8 +12,5 @@ def slurm():
         cluster.up()
     except cluster.Unfit as reason:
         pytest.exit(f"no test cluster on this machine: {reason}", returncode=1)
-    except Exception:
-        cluster.down()
-        raise
     yield
     cluster.down()

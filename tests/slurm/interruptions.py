@@ -6,14 +6,14 @@ import math
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import workflows
+from waiting import wait_for
 
 from pixelcnn.records import RunFolder
 
@@ -33,11 +33,14 @@ class Hold:
     def __call__(self, run: RunFolder, workflow: subprocess.Popen[str], before: int = 0) -> int:
         """Stop the process of a training, another than the one before, after two epochs; returns it."""
         done = len(run.history())
-        for _ in waiting(f"{run.path} to train"):
+
+        def in_the_middle() -> bool:
             assert workflow.poll() is None, f"the workflow ended before {run.path} was interrupted"
             record = run.record()
-            if record is not None and record.pid != before and len(run.history()) >= done + 2:
-                break
+            return record is not None and record.pid != before and len(run.history()) >= done + 2
+
+        wait_for(in_the_middle, seconds=300)
+        record = run.record()
         assert record is not None and record.status == "running"
         os.kill(record.pid, signal.SIGSTOP)
         self._pids.add(record.pid)
@@ -50,15 +53,6 @@ class Hold:
             with suppress(FileNotFoundError, ProcessLookupError):
                 if b"pixelcnn" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     os.kill(pid, signal.SIGKILL)
-
-
-def waiting(what: str, seconds: float = 300) -> Iterator[None]:
-    """Comes back twenty times a second until it is broken off; fails after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(0.05)
-    raise TimeoutError(f"waited {seconds} seconds for {what}")
 
 
 def cancel(job: str, pid: int) -> None:
@@ -92,10 +86,12 @@ def limit(job: str, pid: int) -> None:
 
 def start_again(job: str) -> None:
     """SLURM lets a job that it has queued again wait two minutes; not here."""
-    for _ in waiting(f"job {job} to be queued again", 60):
+
+    def queued_again() -> bool:
         shown = workflows.job_of(job)
-        if shown.state == "PENDING" and shown.fields["Restarts"] != "0":
-            break
+        return shown.state == "PENDING" and shown.fields["Restarts"] != "0"
+
+    wait_for(queued_again)
     slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from interruptions import Hold, Interruption, cancel, kill, limit, push_out, requeue
-from workflows import benchmark, every_job, jobs, planned, profile, start
+from test_workflow import OF_A_RUN, mlflow_statuses, planned_jobs
+from workflows import benchmark, every_job, jobs, profile, start
 
 from pixelcnn import estimates
 from pixelcnn.config import load_benchmark
@@ -109,7 +110,8 @@ def packed(hold, uninterrupted, tmp_path_factory) -> Iterator[Callable[[], Path]
 def interrupted(hold, packed, tmp_path_factory) -> Iterator[Path]:
     """A benchmark whose trainings are interrupted twice each, with one that fails; its results."""
     folder = tmp_path_factory.mktemp("interrupted")
-    variants = {name: NETWORK for name in INTERRUPTIONS} | {"broken": BROKEN}
+    # Samples of a conditional variant are judged by a classifier, which is a job, too.
+    variants = {name: NETWORK for name in INTERRUPTIONS} | {"broken": {**BROKEN, "conditional": True}}
     asked = {"train": {"minutes": 21}, "evaluate": {"memory_mb": 3000}}
     results = benchmark(folder, "interrupted", variants, jobs=asked)
     workflow = start(folder, "interrupted", "report", *profile(), "--retries", "2")
@@ -168,7 +170,7 @@ def test_jobs_asked_for_what_the_config_says_or_what_is_estimated(interrupted, m
         assert job.resources["mem"] == ("3000M" if rule == "evaluate" else "6000M")
         assert job.minutes == estimates.minutes(config, [(rule, run)], on_gpu=False)
     comments = [re.match(r"rule_(\w+?)_wildcards", job.fields.get("Comment", "")) for job in every_job()]
-    rules = {"train", "evaluate", "sample", "analyse", "measure", "pack"}
+    rules = {"train", "evaluate", "sample", "analyse", "classify", "measure", "pack"}
     assert {found[1] for found in comments if found} == rules, "light rules stay on the login node"
 
 
@@ -184,18 +186,13 @@ def test_a_failing_job_is_reported_with_its_log_and_stops_no_other(interrupted):
 def test_brought_home_the_results_leave_only_what_failed_to_be_done(interrupted, tmp_path):
     shutil.copytree(interrupted.parent, tmp_path / "results")  # keeps the times of the files, as rsync -a
     shutil.copy(interrupted.parents[1] / "interrupted.yaml", tmp_path)
-    failed_run = dict.fromkeys(("train", "evaluate", "sample", "analyse", "measure"), 1)
-    assert planned(tmp_path, "interrupted") == failed_run | {"report": 1, "total": 6}
+    failed = dict.fromkeys((*OF_A_RUN, "measure", "report"), 1) | {"total": 6}
+    assert planned_jobs(tmp_path, "report", config="interrupted.yaml") == failed
 
 
 def test_the_login_nodes_tracker_saw_how_each_training_ended(interrupted):
-    from mlflow.tracking import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{interrupted.parents[1]}/results/mlflow/mlflow.db")
-    experiment = client.get_experiment_by_name("interrupted")
-    runs = client.search_runs([experiment.experiment_id], "tags.kind = 'run'")
-    statuses = {run.data.tags["variant"]: run.info.status for run in runs}
-    assert statuses == {**dict.fromkeys(INTERRUPTIONS, "FINISHED"), "broken": "FAILED"}
+    finished = dict.fromkeys((f"{name}/0" for name in INTERRUPTIONS), "FINISHED")
+    assert mlflow_statuses(interrupted.parents[1], "interrupted") == finished | {"broken/0": "FAILED"}
 
 
 def test_runs_packed_into_jobs_share_a_gpu_and_lose_nothing_when_one_fails(packed):
@@ -213,8 +210,8 @@ def test_runs_packed_into_jobs_share_a_gpu_and_lose_nothing_when_one_fails(packe
     # Without packing there is left to do what failed and what waited for it, and nothing else.
     folder = results.parents[1]
     benchmark(folder, "packed", PACKED, **UNTRACKED, jobs={"gpus": 1})
-    failed_run = dict.fromkeys(("train", "evaluate", "sample", "analyse"), 1)
-    assert planned(folder, "packed") == failed_run | {"measure": 2, "plan": 1, "report": 1, "total": 8}
+    failed = dict.fromkeys((*OF_A_RUN, "plan", "report"), 1) | {"measure": 2, "total": 8}
+    assert planned_jobs(folder, "report", config="packed.yaml") == failed
 
 
 def test_runs_in_a_job_go_on_after_ctrl_c_and_after_an_urgent_job_pushed_theirs_out(

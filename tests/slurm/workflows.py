@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -42,7 +41,7 @@ def profile() -> list[str]:
     return ["--profile", str(ROOT / "profiles" / "slurm"), *options]
 
 
-def start(folder: Path, name: str, *arguments: str, log: int | None = None) -> subprocess.Popen[str]:
+def start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
     """Snakemake on a benchmark, in the background; what it prints goes to a log beside the config."""
     # Ctrl-C is ignored in the background of a shell, and so in its children; here it is not.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "snakemake", *arguments]
@@ -53,18 +52,10 @@ def start(folder: Path, name: str, *arguments: str, log: int | None = None) -> s
             command,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=log or stream,
-            stderr=subprocess.STDOUT,
+            stdout=stream,
+            stderr=stream,
             text=True,
         )
-
-
-def planned(folder: Path, name: str) -> dict[str, int]:
-    """How many jobs of each rule Snakemake would run on this machine."""
-    dry_run = start(folder, name, "report", "-n", "--cores", "1", log=subprocess.PIPE)
-    said, _ = dry_run.communicate(timeout=100)
-    assert dry_run.returncode == 0, said
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)}
 
 
 @dataclass(frozen=True)
