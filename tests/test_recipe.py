@@ -237,7 +237,7 @@ def small(train, valid) -> PreparedData:
     """Unlabelled binary images of 1 x 3 pixels."""
     splits = {
         name: Split(np.array(images, np.uint8).reshape(-1, 1, 1, DIMS))
-        for name, images in (("train", train), ("valid", valid), ("test", valid))
+        for name, images in (("train", train), ("valid", valid), ("test", [[0, 0, 0]]))
     }
     return replace(prepared(labelled=False), splits=splits)
 
@@ -449,7 +449,7 @@ class Clock:
     """Stands for the module `time`: it goes on only when the work below is done."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now, self.step = 1000.0, STEP
 
     def perf_counter(self) -> float:
         return self.now
@@ -472,7 +472,7 @@ def clock(monkeypatch):
         save(*arguments)
 
     def passing(self, x, y=None):
-        clock.pass_by(STEP if self.training else VALIDATION)
+        clock.pass_by(clock.step if self.training else VALIDATION)
         return forward(self, x, y)
 
     monkeypatch.setattr(loop, "time", clock)
@@ -491,24 +491,29 @@ def clock(monkeypatch):
     ],
 )
 def test_speed_counts_the_steps_alone_and_wall_time_all_but_the_pictures(tmp_path, clock, minutes, times):
-    saving = SavingSpec(minutes=minutes)
-    run(tmp_path, fast(epochs=4), saving=saving, pictures=lambda *_: clock.pass_by(PICTURE))
+    def draw(epoch, model):
+        clock.pass_by(PICTURE)
+        clock.step = STEP + 10  # all epochs but the first are slower
+
+    run(tmp_path, fast(epochs=4), saving=SavingSpec(minutes=minutes), pictures=draw)
     record, history = RunFolder(tmp_path).record(), RunFolder(tmp_path).history()
-    assert [line["seconds"] for line in history] == [3 * STEP, 6 * STEP, 9 * STEP, 12 * STEP]
-    assert [line["images_per_second"] for line in history] == [pytest.approx(7 / (3 * STEP))] * 4
-    assert record.training_seconds == 12 * STEP
-    assert record.images_per_second == pytest.approx(28 / (12 * STEP))
+    assert [line["seconds"] for line in history] == [450, 450 + 480, 450 + 2 * 480, 450 + 3 * 480]
+    assert [line["images_per_second"] for line in history] == pytest.approx([7 / 450] + [7 / 480] * 3)
+    assert record.training_seconds == 450 + 3 * 480
+    assert record.images_per_second == pytest.approx(28 / (450 + 3 * 480))
     assert record.saving_seconds == times * SAVING
-    assert record.wall_seconds == 12 * STEP + 4 * VALIDATION + times * SAVING
+    assert record.wall_seconds == 450 + 3 * 480 + 4 * VALIDATION + times * SAVING
 
 
 def test_the_seconds_of_an_interrupted_training_add_up(tmp_path, clock):
     asked = iter([None] * 5 + [signal.SIGTERM])  # in the second epoch, after its second step
+    spec, saving = fast(epochs=4), SavingSpec(minutes=None, epochs=1)
     with pytest.raises(Interrupted, match="SIGTERM after 1 of 4 epochs"):
-        run(tmp_path, fast(epochs=4), saving=SavingSpec(minutes=None), signal=lambda: next(asked))
+        run(tmp_path, spec, saving=saving, signal=lambda: next(asked))
     clock.pass_by(1e6)
-    run(tmp_path, fast(epochs=4), saving=SavingSpec(minutes=None))
+    run(tmp_path, spec, saving=saving)
     record, history = RunFolder(tmp_path).record(), RunFolder(tmp_path).history()
     assert [line["seconds"] for line in history] == [3 * STEP, 6 * STEP, 9 * STEP, 12 * STEP]
     assert record.images_per_second == pytest.approx(28 / (12 * STEP))
+    assert record.saving_seconds >= 4 * SAVING, "those after epochs; the other could not count itself"
     assert record.wall_seconds - record.saving_seconds == 12 * STEP + 4 * VALIDATION
