@@ -45,6 +45,31 @@ def test_samples_follow_the_probabilities(likelihood):
         assert (drawn == level).double().mean().item() == pytest.approx(p, abs=0.01)
 
 
+@pytest.mark.parametrize(("temperature", "p"), [(1.0, 3 / 4), (0.5, 9 / 10), (2.0, 3 / (3 + math.sqrt(3)))])
+def test_a_binary_pixel_is_one_where_its_noise_is_below_the_tempered_probability(temperature, p):
+    params = torch.full((1, 1, 1, 2), math.log(3), dtype=torch.float64)
+    noise = torch.tensor([p - 1e-9, p + 1e-9], dtype=torch.float64).reshape(1, 1, 1, 2)
+    assert Bernoulli().sample(params, noise, temperature).flatten().tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("temperature", "first", "second"),
+    [
+        (1.0, 1 / 7, 3 / 7),  # 1 : 2 : 4
+        (0.5, 1 / 21, 5 / 21),  # 1 : 4 : 16
+        (2.0, 1 / (3 + math.sqrt(2)), (1 + math.sqrt(2)) / (3 + math.sqrt(2))),  # 1 : 1.41 : 2
+    ],
+)
+def test_a_grey_pixel_is_the_level_whose_share_of_the_tempered_probabilities_holds_its_noise(
+    temperature, first, second
+):
+    params = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64).log().reshape(1, 3, 1, 1)
+    params = params.expand(1, 3, 1, 4)
+    ends = [first - 1e-9, first + 1e-9, second - 1e-9, second + 1e-9]
+    noise = torch.tensor(ends, dtype=torch.float64).reshape(1, 1, 1, 4)
+    assert Categorical(3).sample(params, noise, temperature).flatten().tolist() == [0, 1, 1, 2]
+
+
 @pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(3)])
 def test_samples_stay_in_range_at_the_ends_of_the_noise(likelihood):
     params = torch.randn(50, likelihood.parameters, 1, 1)
@@ -53,7 +78,16 @@ def test_samples_stay_in_range_at_the_ends_of_the_noise(likelihood):
         assert drawn.min() >= 0 and drawn.max() < likelihood.levels
 
 
+@pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(2)])
+def test_double_precision_parameters_are_scored_in_float64(likelihood):
+    params = torch.randn(2, likelihood.parameters, 3, 3, dtype=torch.float64)
+    assert likelihood.log_prob(params, torch.ones(2, 1, 3, 3).long()).dtype == torch.float64
+
+
 def test_low_precision_parameters_are_scored_in_float32():
+    x = torch.ones(2, 1, 3, 3).long()
+    logits = torch.randn(2, 1, 3, 3).bfloat16()
+    assert torch.equal(Bernoulli().log_prob(logits, x), Bernoulli().log_prob(logits.float(), x))
     params = torch.randn(2, 4, 3, 3).bfloat16()
     x = torch.randint(0, 4, (2, 1, 3, 3))
     assert Categorical(4).log_prob(params, x).dtype == torch.float32
