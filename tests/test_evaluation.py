@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import SMALL, prepared, run_spec
 
-from pixelcnn import checkpoint
+from pixelcnn import checkpoint, export
 from pixelcnn.checkpoint import Checkpoint
 from pixelcnn.config import VariantSpec
 from pixelcnn.data.source import Split
@@ -88,6 +88,64 @@ def test_a_likelihood_that_is_not_finite_is_no_number_in_a_table():
         next(model.parameters()).fill_(math.nan)
     with pytest.raises(RunFailed, match="5 of 5 images"):
         evaluate(model, likelihood, images(5))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluation_runs_in_evaluation_mode_and_leaves_the_mode_as_it_was(training):
+    model, likelihood = network(conditional=True)
+    modes, batches = [], []
+    model.register_forward_pre_hook(lambda module, x: modes.append(module.network.training))
+    model.train(training)
+    evaluate(
+        model,
+        likelihood,
+        images(5),
+        all_classes=True,
+        batch_size=2,
+        on_batch=lambda: batches.append(len(modes)),
+    )
+    assert modes == [False] * 9, "three batches, each with its labels and with both classes"
+    assert batches == [0, 3, 6], "told before each batch"
+    assert model.training == model.network.training == training
+
+
+def test_all_that_an_evaluation_says_by_hand(tmp_path):
+    data = prepared()
+    train = data.splits["train"]
+    # One in five: neither uniform nor as in the images that are scored.
+    skewed = replace(train, labels=(np.arange(100) % 5 == 0).astype(np.int64))
+    data = replace(data, splits={**data.splits, "train": skewed, "test": images(37, 2, 6)})
+    result, _ = trained(True, data)
+    metrics = evaluate_run(result, data, CPU, tmp_path)
+    export.save(result, data, tmp_path / "model.safetensors")
+    assert export.load(tmp_path / "model.safetensors").prior.tolist() == [0.8, 0.2]
+
+    test = data.splits["test"]
+    model, _ = result.model()
+    x = torch.from_numpy(test.images)
+    by_class = []
+    for label in (0, 1):
+        with torch.no_grad():
+            p = torch.sigmoid(model(x, torch.full((37,), label)).double())
+        by_class.append(-torch.where(x == 1, p, 1 - p).log().sum(dim=1).numpy())
+    pixels = np.where(test.labels[:, None, None] == 0, *by_class)
+    zero, one = (nats.sum(axis=(1, 2)) for nats in by_class)
+    nll = pixels.sum() / 37
+    marginal = -np.log(0.8 * np.exp(-zero) + 0.2 * np.exp(-one))
+    assert metrics.nll == pytest.approx(nll)
+    assert metrics.bits_per_dim == pytest.approx(nll / 36 / 0.6931471805599453)
+    assert metrics.perplexity == pytest.approx(2.718281828459045 ** (nll / 36))
+    assert metrics.marginal_nll == pytest.approx(marginal.mean())
+    assert metrics.marginal_bits_per_dim == pytest.approx(marginal.mean() / 36 / 0.6931471805599453)
+    assert metrics.marginal_perplexity == pytest.approx(2.718281828459045 ** (marginal.mean() / 36))
+    assert (
+        metrics.accuracy == pytest.approx(((one < zero) == test.labels).mean()) and 0 < metrics.accuracy < 1
+    )
+    with np.load(tmp_path / "nats.npz") as nats:
+        assert nats["per_image"] == pytest.approx(pixels.sum(axis=(1, 2)))
+        assert nats["per_pixel"] == pytest.approx(pixels.mean(axis=0))
+        assert nats["marginal_per_image"] == pytest.approx(marginal)
+        assert nats["by_class"] == pytest.approx(np.stack([zero, one], axis=1))
 
 
 def trained(conditional=True, data=None):
