@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,22 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     for name, variant, y in (("drawn", "plain", None), ("ones", "conditional", torch.ones(5).long())):
         model, likelihood = checkpoint.load(folders[variant] / CHECKPOINT).model()
         assert np.array_equal(found[name], sample(model, likelihood, 5, seed=3, y=y).numpy())
+
+
+def test_an_exported_model_weighs_classes_by_their_share_of_the_training_images(tmp_path):
+    from mlflow.pyfunc import PythonModelContext
+
+    from pixelcnn.mlflow_model import WEIGHTS, PixelCNN
+
+    labels = (np.arange(100) % 5 == 0).astype(np.int64)
+    skewed = replace(DATA, splits={**DATA.splits, "train": replace(DATA.splits["train"], labels=labels)})
+    export.save(trained(benchmark(tmp_path, variants=VARIANTS).runs()[-1]), skewed, tmp_path / MODEL)
+    model, context = PixelCNN(), PythonModelContext({WEIGHTS: str(tmp_path / MODEL)}, {})
+    model.load_context(context)
+    images = DATA.splits["test"].images[:6]
+    zero, one = (model.predict(context, images, {"labels": [label] * 6}) for label in (0, 1))
+    expected = -np.log(0.8 * np.exp(-zero) + 0.2 * np.exp(-one))
+    assert model.predict(context, images) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
