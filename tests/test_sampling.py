@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 import itertools
 import warnings
 
@@ -17,6 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixelcnn import invariants
 from pixelcnn.config import VariantSpec
+from pixelcnn.data.source import Split
+from pixelcnn.drawing import draw_completions, draw_samples, labels_for
 from pixelcnn.errors import UserError
 from pixelcnn.generators import pixel_noise
 from pixelcnn.grids import completion_grid, grid, save_grid
@@ -467,6 +470,74 @@ def test_a_planted_fault_of_the_sampler_is_caught(monkeypatch, plant):
     assert all(result.passed for result in check_fast_sampler(model, likelihood))
     plant(monkeypatch)
     assert not all(result.passed for result in check_fast_sampler(model, likelihood))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_sampling_runs_in_evaluation_mode_and_leaves_the_mode_as_it_was(training):
+    model, likelihood = network(size=(3, 2))
+    modes = []
+    model.train(training)
+    sample(model, likelihood, 2, seed=0, on_progress=lambda *_: modes.append(model.network.training))
+    assert set(modes) == {False} and model.training == model.network.training == training
+
+
+def test_noise_is_that_of_the_seed_named_sampling():
+    key = int(hashlib.sha256(b"6/sampling").hexdigest()[:16], 16) // 2
+    expected = np.random.Generator(np.random.Philox(key=[key, 9])).random((1, 3, 4))
+    noise = pixel_noise(6, 8, 2, (1, 3, 4))
+    assert noise.dtype == torch.float64 and noise[1].tolist() == expected.tolist()
+
+
+def table(size):
+    """A conditional model of binary images whose pixels are independent: p(1) by class is a table."""
+    variant = VariantSpec("independent", conditional=True, hyperparameters={"gain": 1.0})
+    model, likelihood = registry.build_model(variant, ImageSpec(1, *size, 2, 2))
+    logits = np.random.default_rng(1).normal(size=(2, 1, *size))
+    with torch.no_grad():
+        model.network.weight.copy_(torch.from_numpy(logits))
+    return model, likelihood, logits
+
+
+def test_samples_in_the_file_are_drawn_as_asked_for(tmp_path):
+    model, likelihood, logits = table((3, 4))
+    y = labels_for(5, 2, None)
+    assert y.tolist() == [0, 1, 0, 1, 0] and labels_for(3, 2, [1]).tolist() == [1, 1, 1]
+    draw_samples(
+        model,
+        likelihood,
+        5,
+        y,
+        tmp_path / "a.npz",
+        tmp_path / "a.png",
+        seed=4,
+        temperature=0.25,
+        batch_size=2,
+    )
+    noise = pixel_noise(4, 0, 5, (1, 3, 4)).numpy()
+    with np.load(tmp_path / "a.npz") as found:
+        assert found["images"].tolist() == (noise < 1 / (1 + np.exp(-4 * logits[y]))).astype(int).tolist()
+        assert found["labels"].tolist() == y.tolist() and found["seed"] == 4
+
+
+@pytest.mark.parametrize(("size", "rows"), [((7, 5), 3), ((6, 5), 3), ((2, 3), 1)])
+@pytest.mark.parametrize("wanted", [None, [1]])
+def test_the_lower_half_of_test_images_is_completed_four_times_by_the_model(tmp_path, size, rows, wanted):
+    model, likelihood, logits = table(size)
+    random = np.random.default_rng(2)
+    test = Split(random.integers(0, 2, (5, 1, *size), dtype=np.uint8), np.array([1, 0, 0, 1, 1]))
+    files = tmp_path / "c.npz", tmp_path / "c.png"
+    draw_completions(model, likelihood, test, 3, wanted, *files, seed=4, temperature=0.5)
+    originals = test.images[[1, 0, 2]]  # classes in turn
+    told = np.array([0, 1, 0] if wanted is None else [1, 1, 1])
+    noise = pixel_noise(4 + 1_000_003, 0, 12, (1, *size)).numpy()  # never that of the samples
+    drawn = noise < 1 / (1 + np.exp(-2 * logits[told.repeat(4)]))
+    expected = drawn.reshape(3, 4, 1, *size).astype(int)
+    expected[:, :, :, :rows] = originals[:, None, :, :rows]
+    with np.load(files[0]) as found:
+        assert found["given_rows"] == rows and found["seed"] == 4
+        assert found["originals"].tolist() == originals.tolist()
+        assert found["completions"].tolist() == expected.tolist()
+        assert found["labels"].tolist() == told.tolist()
 
 
 def test_noise_is_keyed_by_image_and_uniform():
