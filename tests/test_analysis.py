@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import replace
@@ -14,15 +15,17 @@ from conftest import SMALL, prepared, run_spec, stripes
 from test_cli import toy
 
 from pixelcnn import checkpoint
-from pixelcnn.analysis.classifier import classify, load_classifier, train_classifier
+from pixelcnn.analysis.classifier import Classifier, classify, load_classifier, train_classifier
 from pixelcnn.analysis.gaps import split_nlls
 from pixelcnn.analysis.neighbours import nearest, training_images
 from pixelcnn.analysis.receptive import ReceptiveField, effective, reach, receptive_field
+from pixelcnn.analysis.run import analyse_run
 from pixelcnn.cli import main
-from pixelcnn.config import VariantSpec, load_benchmark
+from pixelcnn.config import AnalysisSpec, VariantSpec, load_benchmark
 from pixelcnn.data.source import Split
 from pixelcnn.errors import UserError
 from pixelcnn.evaluation import evaluate
+from pixelcnn.generators import pixel_noise
 from pixelcnn.invariants import randomise
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
@@ -170,6 +173,78 @@ def test_training_intensities_are_binarized_the_same_for_every_run():
     data, spec = intensities(), run_spec()
     model, likelihood = registry.build_model(spec.variant, image_spec(data), seed=3)
     assert split_nlls(model, likelihood, data) == split_nlls(model, likelihood, data)
+    grey = data.splits["train"].images
+    seed = int(hashlib.sha256(b"0/binarization of the training split").hexdigest()[:16], 16) // 2
+    drawn = np.random.default_rng(seed).random(grey.shape, dtype=np.float32) < grey / np.float32(255)
+    expected = evaluate(model, likelihood, Split(drawn.astype(np.uint8))).nll
+    assert split_nlls(model, likelihood, data)[0] == pytest.approx(expected)
+
+
+# ------------------------------------------------------------------------------ a whole run
+
+
+class MeanPixel(torch.nn.Module):
+    """A classifier that sees class 1 where more than half of the pixels are ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.middle = torch.nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x):
+        share = x.mean(dim=(1, 2, 3))
+        return torch.stack([self.middle.expand_as(share), share], dim=1)
+
+
+@pytest.mark.parametrize("samples", [11, 1])
+def test_all_that_an_analysis_says_of_a_model_of_independent_pixels_by_hand(tmp_path, samples):
+    """Its likelihoods and samples follow from a table of probabilities."""
+    data = prepared()
+    variant = VariantSpec("independent", conditional=True, hyperparameters={"gain": 1.0})
+    spec = replace(run_spec(seed=4), variant=variant)
+    model, _ = registry.build_model(variant, image_spec(data))
+    logits = np.random.default_rng(1).normal(size=(2, 1, 6, 6))
+    averaged = {key: torch.from_numpy(logits).float() for key in model.state_dict()}
+    drawn = np.random.default_rng(2).integers(0, 2, (5, 1, 6, 6), dtype=np.uint8)
+    np.savez(tmp_path / "samples.npz", images=drawn)
+    result = checkpoint.Checkpoint(spec, image_spec(data), data.sha256, 1, model.state_dict(), averaged)
+    judge = Classifier(MeanPixel(), 2, 0.75, 37)
+    found = analyse_run(result, data, CPU, tmp_path, AnalysisSpec(images=3, samples=samples), judge)
+    with np.load(tmp_path / "analysis.npz") as file:
+        arrays = dict(file)
+
+    p = 1 / (1 + np.exp(-logits))
+    nlls = {}
+    for name, split in data.splits.items():
+        of_one = p[split.labels]
+        nlls[name] = -np.log(np.where(split.images == 1, of_one, 1 - of_one)).sum() / len(split.images)
+    assert found.train_nll == pytest.approx(nlls["train"])
+    assert found.valid_nll == pytest.approx(nlls["valid"])
+    assert len({round(value, 2) for value in nlls.values()}) == 3
+
+    count = max(samples, 2)  # one of each class at least
+    wanted = np.arange(count) % 2
+    images = pixel_noise(4, 0, count, (1, 6, 6)).numpy() < p[wanted]
+    answers = (images.mean(axis=(1, 2, 3)) > 0.5).astype(int)
+    confusion = [[int(((wanted == a) & (answers == b)).sum()) for b in (0, 1)] for a in (0, 1)]
+    assert arrays["confusion"].tolist() == confusion
+    assert arrays["judged"].tolist() == images[:4].astype(int).tolist()
+    assert arrays["judged_labels"].tolist() == wanted[:4].tolist()
+    assert arrays["judged_answers"].tolist() == answers[:4].tolist()
+    assert found.agreement == pytest.approx((answers == wanted).mean())
+    assert found.agreement_by_class == pytest.approx(
+        [(answers == wanted)[wanted == c].mean() for c in (0, 1)]
+    )
+    assert (found.agreement_images, found.classifier_accuracy) == (count, 0.75)
+
+    order = np.argsort(data.splits["test"].labels, kind="stable")
+    zeros, ones = (order[data.splits["test"].labels[order] == c] for c in (0, 1))
+    shown = [zeros[0], ones[0], zeros[1], ones[1], zeros[2]]  # classes in turn
+    train = data.splits["train"].images
+    for asked, key in ((drawn, "sample_distance"), (data.splits["test"].images[shown], "test_distance")):
+        differences = (asked[:, None].astype(float) - train[None]).reshape(5, len(train), -1)
+        distances = np.sqrt((differences**2).mean(axis=2)).min(axis=1)
+        assert arrays[key] == pytest.approx(distances)
+        assert getattr(found, key) == pytest.approx(np.median(distances))
 
 
 # ------------------------------------------------------------------------------ classifier
