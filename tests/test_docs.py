@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-import run_folders
 
+from benchmarks import made_up
 from pixelcnn.cli import main
 from pixelcnn.report import claims
 from pixelcnn.report.collect import collect
@@ -60,9 +60,9 @@ def test_the_claim_shown_is_answered(tmp_path):
     names = {**vars(claims), "__builtins__": {}}
     claim = eval(PYTHON[2], names)
     variants = {"plain": {"model": "pixelcnn"}, "mine": {"model": "gated"}}
-    made = run_folders.benchmark(tmp_path, variants=variants)
+    made = made_up.benchmark(tmp_path, variants=variants)
     for seed, noise in enumerate((0.0, 0.1, 0.2)):
-        run_folders.write_run(made, made.run("digits", "plain", seed), nll=30 + noise)
-        run_folders.write_run(made, made.run("digits", "mine", seed), nll=20 + 1.1 * noise)
+        made_up.write_run(made, made.run("digits", "plain", seed), nll=30 + noise)
+        made_up.write_run(made, made.run("digits", "mine", seed), nll=20 + 1.1 * noise)
     (finding,) = find(rank(collect(made.directory).datasets[0]), [claim])
     assert (finding.subject, finding.against, finding.verdict) == ("mine", "plain", "supported")

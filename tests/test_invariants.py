@@ -7,10 +7,10 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import SMALL
+from support.small import SMALL
 
 from pixelcnn import invariants
-from pixelcnn.config import VariantSpec
+from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.invariants import check_coverage, check_no_leak, influence, randomise
 from pixelcnn.layers.attention import CausalSelfAttention
 from pixelcnn.layers.base import Chain

@@ -1,1 +1,4 @@
-"""What a trained model has learnt and what it costs: all that needs the model itself to be looked at."""
+"""What needs a trained model to be looked at: receptive fields, neighbours, classifier, gaps, cost.
+
+Called by the command line, one command each for a run, a dataset and a variant.
+"""

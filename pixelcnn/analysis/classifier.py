@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pixelcnn.checkpoint import DAMAGED, read_tensors
-from pixelcnn.config import dataset_digest
-from pixelcnn.data.preparation import PreparedData, draw_binary
-from pixelcnn.data.source import Split
-from pixelcnn.errors import UserError
-from pixelcnn.files import atomic, write_json
-from pixelcnn.generators import derived_seed
+from pixelcnn.config.run_spec import dataset_digest
+from pixelcnn.data.contract import Split
+from pixelcnn.data.images import draw_binary
+from pixelcnn.data.prepared import PreparedData
+from pixelcnn.results.checkpoint import DAMAGED, read_tensors
+from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import atomic, write_json
+from pixelcnn.system.seeding import derived_seed
 
 FORMAT = 1
 #: Of a large data set so many steps are enough: the classifier is not what is measured.

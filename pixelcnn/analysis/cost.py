@@ -14,15 +14,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pixelcnn import machine
-from pixelcnn.checkpoint import Checkpoint
-from pixelcnn.data.preparation import PreparedData
-from pixelcnn.generators import pixel_noise
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.data.prepared import PreparedData
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
-from pixelcnn.planning import size_of
-from pixelcnn.records import Cost
-from pixelcnn.sampling import Request, make_sampler
+from pixelcnn.models.size import size_of
+from pixelcnn.results.checkpoint import Checkpoint
+from pixelcnn.results.records import Cost
+from pixelcnn.sampling.api import make_sampler
+from pixelcnn.sampling.request import Request
+from pixelcnn.system import devices, provenance
+from pixelcnn.system.seeding import pixel_noise
 from pixelcnn.training.batches import Batches
 from pixelcnn.training.step import TrainingStep
 
@@ -38,31 +39,31 @@ WARM_UP = 3
 
 def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device) -> Cost:
     """Time a variant by one of its trained runs; takes some seconds."""
-    machine.exact_float32()
+    devices.exact_float32()
     model, likelihood = trained.model()
     model.to(device)
-    precision = machine.choose_precision(trained.spec.training.precision, device)
+    precision = devices.choose_precision(trained.spec.training.precision, device)
     works = [
         _step(model, likelihood, trained, data, precision),
         _evaluation(model, data),
         _sampling(model, likelihood),
     ]
     steps, evaluations, samplings = _rounds(works, device)
-    size = size_of(model)
+    parameters, multiply_adds = size_of(model)
     return Cost(
         digest=trained.spec.digest,
-        device=machine.device_name(device),
+        device=devices.device_name(device),
         threads=torch.get_num_threads(),
         precision=precision,
         batch_size=trained.spec.training.batch_size,
-        parameters=size.parameters,
-        multiply_adds=size.multiply_adds,
+        parameters=parameters,
+        multiply_adds=multiply_adds,
         step_seconds=steps,
         evaluation_seconds=evaluations,
         sampling_seconds=samplings,
         sampling_images=IMAGES,
-        peak_memory_bytes=machine.peak_memory_bytes(device),
-        commit=machine.commit(),
+        peak_memory_bytes=devices.peak_memory_bytes(device),
+        commit=provenance.commit(),
         host=platform.node(),
     )
 
@@ -93,7 +94,8 @@ def _evaluation(model: AutoregressiveModel, data: PreparedData) -> Callable[[], 
 
     def evaluate() -> Tensor:
         with torch.no_grad():
-            return model(x, labels)
+            params: Tensor = model(x, labels)
+            return params
 
     return evaluate
 
@@ -130,10 +132,9 @@ def _rounds(works: list[Callable[[], object]], device: torch.device) -> list[lis
 
 def _seconds(work: Callable[[], object], device: torch.device, times: int = 1) -> float:
     """Seconds of one piece of work, of so many done one after the other."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    wait()
+    devices.synchronize(device)
     started = time.perf_counter()
     for _ in range(times):
         work()
-    wait()
+    devices.synchronize(device)
     return (time.perf_counter() - started) / times

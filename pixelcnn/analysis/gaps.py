@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from pixelcnn.data.preparation import PreparedData, draw_binary
-from pixelcnn.data.source import Split
-from pixelcnn.evaluation import evaluate
-from pixelcnn.generators import derived_seed
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.data.contract import Split
+from pixelcnn.data.images import draw_binary
+from pixelcnn.data.prepared import PreparedData
+from pixelcnn.evaluation.likelihoods import evaluate
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
+from pixelcnn.system.seeding import derived_seed
 
 
 def split_nlls(model: AutoregressiveModel, likelihood: Likelihood, data: PreparedData) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelcnn.data.preparation import PreparedData
+from pixelcnn.data.prepared import PreparedData
 
 #: Numbers in memory at once, 8 bytes each.
 BLOCK = 2**22

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelcnn.data.source import Split
-from pixelcnn.generators import pixel_noise
+from pixelcnn.data.contract import Split
 from pixelcnn.invariants import QUIET_DRAWS, ROUNDING, randomise
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
+from pixelcnn.system.seeding import pixel_noise
 
 #: The share of the influence that `effective_pixels` hold.
 SHARE = 0.95
@@ -47,7 +47,7 @@ class ReceptiveField:
     def earlier_pixels(self) -> int:
         """How many pixels come before the centre in raster order."""
         row, column = self.centre
-        return row * self.reach.shape[1] + column
+        return int(row * self.reach.shape[1] + column)
 
     @property
     def reach_pixels(self) -> int:

@@ -15,17 +15,17 @@ from pixelcnn.analysis.classifier import Classifier
 from pixelcnn.analysis.gaps import split_nlls
 from pixelcnn.analysis.neighbours import nearest, training_images
 from pixelcnn.analysis.receptive import receptive_field
-from pixelcnn.checkpoint import Checkpoint
-from pixelcnn.config import AnalysisSpec
-from pixelcnn.data.preparation import DAMAGED, PreparedData
-from pixelcnn.data.source import Split
-from pixelcnn.errors import UserError
-from pixelcnn.files import atomic
-from pixelcnn.grids import by_class
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.config.benchmark import AnalysisSpec
+from pixelcnn.data.contract import Split
+from pixelcnn.data.prepared import DAMAGED, PreparedData
+from pixelcnn.images.grids import by_class
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
-from pixelcnn.records import ANALYSIS_ARRAYS, SAMPLES, Analysis
-from pixelcnn.sampling import sample
+from pixelcnn.results.checkpoint import Checkpoint
+from pixelcnn.results.records import ANALYSIS_ARRAYS, SAMPLES, Analysis
+from pixelcnn.sampling.api import sample
+from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import atomic
 
 #: Judged samples of each class that are kept to be shown.
 SHOWN = 2
@@ -83,7 +83,8 @@ def _samples(path: Path) -> NDArray[np.uint8]:
         raise UserError(f"{path}: no samples there; run `pixelcnn sample` first")
     try:
         with np.load(path, allow_pickle=False) as file:
-            return file["images"]
+            images: NDArray[np.uint8] = file["images"]
+            return images
     except DAMAGED as error:
         raise UserError(f"{path}: damaged samples ({error}); `pixelcnn sample` draws them anew") from error
 

@@ -1,4 +1,4 @@
-"""Datasets: one module a source, and the prepared arrays that every run reads."""
+"""Datasets: from a source's raw images to the one file of integers that every run of a dataset reads.
 
-#: Modules of this package that are not datasets.
-HELPERS = ("preparation", "source")
+Knows no model. Called by whatever looks at images: training, evaluation, analysis, the report.
+"""

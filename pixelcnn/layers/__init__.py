@@ -1,1 +1,4 @@
-"""Causal building blocks. Each states its reach beside its full form; models only compose them."""
+"""Causal building blocks: full form, reach and incremental form side by side.
+
+Know `incremental` and nothing else of ours. Models compose them.
+"""

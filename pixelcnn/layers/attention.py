@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelcnn.incremental.memory import Window, picked, put
+from pixelcnn.incremental.program import NEVER, Call, Stream
 from pixelcnn.layers.base import CausalLayer, Seen, coordinates
-from pixelcnn.layers.incremental import NEVER, Call, Stream
-from pixelcnn.layers.memory import Window, picked, put
 
 #: Scores computed at once while sampling: on a CPU as many as its cache holds.
 SCORES, SCORES_ON_GPU = 1_000_000, 30_000_000
@@ -41,7 +41,8 @@ class CausalSelfAttention(CausalLayer):
         qkv = qkv.view(n, h * w, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.to_out(attended.transpose(1, 2).reshape(n, h, w, c).permute(0, 3, 1, 2))
+        result: Tensor = self.to_out(attended.transpose(1, 2).reshape(n, h, w, c).permute(0, 3, 1, 2))
+        return result
 
     def reach(self, seen: Seen) -> Seen:
         h, w, pixels = seen.sets.shape

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pixelcnn.layers.incremental import Stream
-from pixelcnn.layers.symbols import NoForm, Symbol
+from pixelcnn.incremental.program import Stream
+from pixelcnn.incremental.symbols import NoForm, Symbol
 
 
 class Seen(Symbol):

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelcnn.incremental.program import Stream
 from pixelcnn.layers.base import CausalLayer, Seen, shifted
-from pixelcnn.layers.incremental import Stream
 
 
 class CausalConv2d(CausalLayer):

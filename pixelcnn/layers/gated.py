@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pixelcnn.incremental.program import Stream
 from pixelcnn.layers.convolution import CausalConv2d
-from pixelcnn.layers.incremental import Stream
 from pixelcnn.layers.pointwise import ClassBias, PixelwiseLayer, Pointwise
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from pixelcnn.incremental.program import Stream
 from pixelcnn.layers.base import CausalLayer, Seen
-from pixelcnn.layers.incremental import Stream
 
 
 class PixelwiseLayer(CausalLayer):
@@ -54,7 +54,8 @@ class Pointwise(PixelwiseLayer):
             self.conv.bias.zero_()  # type: ignore[union-attr]  # it was asked for
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
-        return self.conv(x)
+        result: Tensor = self.conv(x)
+        return result
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         return x.program.linear(x, lambda: self.conv.weight[:, :, 0, 0], self.conv.bias)

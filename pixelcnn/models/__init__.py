@@ -1,4 +1,7 @@
-"""Architectures: one file each, found by its name."""
+"""Architectures: one file each, found by its name; they only compose layers.
+
+Know nothing of data, training or files. Built by `registry.build_model`.
+"""
 
 #: Modules of this package that are not architectures.
-HELPERS = ("base", "registry")
+HELPERS = ("base", "registry", "size")

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from pixelcnn.config import at_least
-from pixelcnn.errors import ConfigError
+from pixelcnn.config.fields import at_least
 from pixelcnn.layers.attention import CausalSelfAttention
 from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.convolution import masked_conv
 from pixelcnn.layers.pointwise import ClassBias
 from pixelcnn.models.base import AutoregressiveModel, require_odd
 from pixelcnn.models.pixelcnn import head, residual_block
+from pixelcnn.system.errors import ConfigError
 
 
 @dataclass(frozen=True)

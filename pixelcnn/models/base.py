@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pixelcnn.errors import ConfigError, UserError
+from pixelcnn.incremental.program import Program, Stream
+from pixelcnn.incremental.schedules import Schedule
+from pixelcnn.incremental.symbols import NoForm
 from pixelcnn.layers.base import coordinates, identity_reach
-from pixelcnn.layers.incremental import Program, Stream
-from pixelcnn.layers.schedules import Schedule
-from pixelcnn.layers.symbols import NoForm
+from pixelcnn.system.errors import ConfigError, UserError
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class AutoregressiveModel(nn.Module):
             UserError: if the images have another shape or the labels do not fit the model.
         """
         self._check(x, y)
-        return self.network(self.enter(x), y)
+        params: Tensor = self.network(self.enter(x), y)
+        return params
 
     def reach(self) -> Tensor:
         """Which pixels the parameters of each pixel can see, by the layers' taps: bool [H, W, H·W].
@@ -83,7 +84,8 @@ class AutoregressiveModel(nn.Module):
             seen = self.network(identity_reach(self.image.height, self.image.width), None)
         except NoForm as reason:
             raise UserError(f"{type(self).__name__}: the reach of its network is unknown: {reason}") from None
-        return seen.sets
+        sets: Tensor = seen.sets
+        return sets
 
     def bind(self, schedule: Schedule, images: int, y: Tensor | None) -> tuple[Program, Stream]:
         """The network's incremental form, for a schedule and a number of images with labels `y`.

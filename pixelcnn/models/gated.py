@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from pixelcnn.config import at_least
+from pixelcnn.config.fields import at_least
 from pixelcnn.layers.base import Chain
 from pixelcnn.layers.gated import Fork, GatedBlock, HorizontalStream
 from pixelcnn.models.base import AutoregressiveModel, require_odd

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from pixelcnn.config import at_least
+from pixelcnn.config.fields import at_least
 from pixelcnn.layers.pointwise import PixelTable
 from pixelcnn.models.base import AutoregressiveModel
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from pixelcnn.config import at_least
-from pixelcnn.errors import ConfigError
+from pixelcnn.config.fields import at_least
 from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.convolution import masked_conv
 from pixelcnn.layers.pointwise import Activation, ClassBias, Pointwise
 from pixelcnn.models.base import AutoregressiveModel, require_odd
+from pixelcnn.system.errors import ConfigError
 
 
 @dataclass(frozen=True)

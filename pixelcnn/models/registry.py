@@ -9,11 +9,13 @@ from typing import Any
 import torch
 
 import pixelcnn.models
-from pixelcnn import plugins
-from pixelcnn.config import VariantSpec, build
-from pixelcnn.errors import ConfigError
-from pixelcnn.likelihoods import Likelihood, make_likelihood
+from pixelcnn.config.fields import build
+from pixelcnn.config.run_spec import VariantSpec
+from pixelcnn.likelihoods.base import Likelihood
+from pixelcnn.likelihoods.registry import make_likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
+from pixelcnn.system import plugins
+from pixelcnn.system.errors import ConfigError
 
 
 def names() -> list[str]:

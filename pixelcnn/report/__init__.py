@@ -1,5 +1,4 @@
-"""The comparison of a benchmark's runs: one page, its tables and its figures, from files alone."""
+"""The comparison of a benchmark's runs: one page, its tables and its figures.
 
-from pixelcnn.report.page import build_report
-
-__all__ = ["build_report"]
+Reads files, never torch. Called by the command line through `page.build_report`.
+"""

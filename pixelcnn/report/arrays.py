@@ -21,7 +21,8 @@ def load(path: Path | None, key: str) -> NDArray[Any] | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return arrays[key]
+            array: NDArray[Any] = arrays[key]
+            return array
     except UNREADABLE:
         return None
 
@@ -32,4 +33,5 @@ def mean_of_all(arrays: Iterable[NDArray[Any] | None]) -> NDArray[np.float64] | 
     usable = [array for array in found if array is not None and np.isfinite(array).all()]
     if not found or len(usable) < len(found) or len({array.shape for array in usable}) > 1:
         return None
-    return np.mean(usable, axis=0, dtype=np.float64)
+    mean: NDArray[np.float64] = np.mean(usable, axis=0, dtype=np.float64)
+    return mean

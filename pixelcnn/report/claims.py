@@ -17,12 +17,12 @@ from typing import Literal
 
 import numpy as np
 
-from pixelcnn.config import VariantSpec
-from pixelcnn.records import Analysis, Cost
+from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.report.arrays import load
 from pixelcnn.report.collect import DATA, Run
 from pixelcnn.report.compare import VariantResult, measure
-from pixelcnn.statistics import summarize
+from pixelcnn.results.records import Analysis, Cost
+from pixelcnn.statistics.summary import summarize
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pixelcnn.config import Benchmark, DatasetSpec, RunSpec, VariantSpec, load_benchmark
-from pixelcnn.data.preparation import read_description
-from pixelcnn.errors import DataError, UserError
-from pixelcnn.files import read_json
-from pixelcnn.records import (
+from pixelcnn.config.benchmark import Benchmark, load_benchmark
+from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
+from pixelcnn.data.prepared import read_description
+from pixelcnn.report.comparable import check_comparable
+from pixelcnn.results.records import (
     ANALYSIS_ARRAYS,
     CHECKPOINT,
     COMPLETIONS,
@@ -27,8 +27,9 @@ from pixelcnn.records import (
     RunFolder,
     is_lost,
 )
-from pixelcnn.sources import code_digest
-from pixelcnn.statistics import check_comparable
+from pixelcnn.system.code_digest import code_digest
+from pixelcnn.system.errors import DataError, UserError
+from pixelcnn.system.files import read_json
 
 CONFIG = "config.json"
 COST = "cost.json"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pixelcnn.report.collect import DatasetRuns, Run, VariantRuns
-from pixelcnn.statistics import Summary, summarize
+from pixelcnn.statistics.summary import Summary, summarize
 
 #: What `records.Metrics` measures of a run on the test images, as it was trained and label-marginalised.
 TEST_MEASURES = (
@@ -70,7 +70,8 @@ def _value(run: Run, key: str) -> float | None:
         key = prefix + key.removeprefix("comparable_")
     for source in (run.metrics, run.record):
         if hasattr(source, key):
-            return getattr(source, key)
+            value: float | None = getattr(source, key)
+            return value
     raise KeyError(key)
 
 

@@ -24,7 +24,8 @@ from pixelcnn.report.claims import CLAIMS, STEP, Claim, Measure, TimeMeasure, is
 from pixelcnn.report.collect import Run
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.pairs import Pairs, share_data_order
-from pixelcnn.statistics import SIGNIFICANCE, Difference, Ratio, correct, difference, ratio_interval
+from pixelcnn.statistics.differences import SIGNIFICANCE, Difference, correct, difference
+from pixelcnn.statistics.ratios import Ratio, ratio_interval
 
 Verdict = Literal["supported", "not supported", "undecided"]
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pixelcnn.errors import DataError
-from pixelcnn.grids import COLUMNS, completion_grid, grid
+from pixelcnn.images.grids import COLUMNS, completion_grid, grid
 from pixelcnn.report.arrays import UNREADABLE
+from pixelcnn.system.errors import DataError
 
 _HEADERS: dict[tuple[int, int], Callable[..., tuple[Any, ...]]] = {
     (1, 0): np.lib.format.read_array_header_1_0,

@@ -6,10 +6,9 @@ import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pixelcnn.errors import UserError
-from pixelcnn.files import read_json
-from pixelcnn.records import TRACKED
-from pixelcnn.tracking_layout import TABLE_QUERY
+from pixelcnn.results.records import TRACKED
+from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import read_json
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,11 @@ def read_links(directory: Path) -> Links:
         noted = read_json(directory / TRACKED)
         server = _public(noted["uri"])
         experiment = f"{server}/#/experiments/{noted['experiment_id']}"
+        page = f"{experiment}/runs?{noted['query']}"
         runs = {own: f"{experiment}/runs/{theirs}" for own, theirs in noted["runs"].items()}
     except (UserError, KeyError, TypeError, ValueError):
         return Links()  # nothing tracked yet, or not on a server
-    return Links(f"{experiment}/runs?{TABLE_QUERY}", runs)
+    return Links(page, runs)
 
 
 def _public(uri: str) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import jinja2
 
-from pixelcnn.files import atomic
 from pixelcnn.report import provenance, text
 from pixelcnn.report.collect import Collected, Run, Status, collect
 from pixelcnn.report.compare import measure
@@ -21,6 +20,7 @@ from pixelcnn.report.links import read_links
 from pixelcnn.report.section import DatasetSection, build_section
 from pixelcnn.report.style import data_uri
 from pixelcnn.report.tables import comparison_table, pairs_table, runs_table
+from pixelcnn.system.files import atomic
 
 REPORT = "report"
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from pixelcnn.config import RunSpec
+from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.report.arrays import load, mean_of_all
 from pixelcnn.report.collect import Run
 from pixelcnn.report.compare import VariantResult, measure
-from pixelcnn.statistics import Difference, compare_all
+from pixelcnn.statistics.differences import Difference, compare_all
 
 Pair = tuple[str, str]
 

@@ -10,9 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from pixelcnn.errors import DataError
-from pixelcnn.files import atomic
-from pixelcnn.grids import COLUMNS, by_class
+from pixelcnn.images.grids import COLUMNS, by_class
 from pixelcnn.report import grids
 from pixelcnn.report.arrays import load
 from pixelcnn.report.collect import DatasetRuns
@@ -20,6 +18,8 @@ from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.grids import Tile
 from pixelcnn.report.pairs import nats_per_image
 from pixelcnn.report.style import Drawing, data_uri, save
+from pixelcnn.system.errors import DataError
+from pixelcnn.system.files import atomic
 
 T = TypeVar("T")
 

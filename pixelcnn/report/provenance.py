@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from pixelcnn.config import Benchmark
-from pixelcnn.records import Record
+from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.collect import Collected, DatasetRuns, Run
+from pixelcnn.results.records import Record
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pixelcnn.records import Cost
 from pixelcnn.report import figures, maps, provenance
 from pixelcnn.report.collect import Collected, DatasetRuns
 from pixelcnn.report.compare import VariantResult, rank
 from pixelcnn.report.findings import ALIKE, Finding, find, summary_sentences
 from pixelcnn.report.pairs import Pairs, compare_pairs
 from pixelcnn.report.plates import Plate, Plates
-from pixelcnn.statistics import Summary, summarize
+from pixelcnn.results.records import Cost
+from pixelcnn.statistics.summary import Summary, summarize
 
 #: Variants in the figures that draw a panel each, and in the pictures; the tables have all of them.
 PICTURED = 24

@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from pixelcnn.files import atomic
+from pixelcnn.system.files import atomic
 
 #: Colour says what kind of variant it is; names stand in words, so thirty variants need no more colours.
 UNCONDITIONAL = "#1f5f8b"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from pixelcnn.statistics import Summary
+from pixelcnn.statistics.summary import Summary
 
 MISSING = "–"
 

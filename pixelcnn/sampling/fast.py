@@ -22,9 +22,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pixelcnn.layers.schedules import Rows, Schedule, Wavefront
-from pixelcnn.layers.symbols import NoForm
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.incremental.schedules import Rows, Schedule, Wavefront
+from pixelcnn.incremental.symbols import NoForm
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.request import Drawn, OnStep, Request
 from pixelcnn.sampling.runs import RowsRun, Run, WavefrontRun

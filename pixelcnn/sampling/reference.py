@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.request import Drawn, OnStep, Request
 

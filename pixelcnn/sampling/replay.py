@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from pixelcnn.layers.incremental import Call
+from pixelcnn.incremental.program import Call
 
 
 class Recorder:

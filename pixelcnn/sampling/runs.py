@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelcnn.layers.incremental import Call
-from pixelcnn.layers.memory import Fronts, Window, picked, put
-from pixelcnn.layers.schedules import Rows, Schedule
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.incremental.memory import Fronts, Window, picked, put
+from pixelcnn.incremental.program import Call
+from pixelcnn.incremental.schedules import Rows, Schedule
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.replay import Recorder, Work, uncollected
 from pixelcnn.sampling.request import Drawn, OnStep, Request

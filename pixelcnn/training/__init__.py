@@ -1,6 +1,4 @@
-"""Training one run: `fit` and what it is made of."""
+"""One run from its first step to its checkpoint: loop, step, batches, saved state.
 
-from pixelcnn.training import state
-from pixelcnn.training.loop import Observer, fit, image_spec
-
-__all__ = ["Observer", "fit", "image_spec", "state"]
+Knows no concrete architecture and no MLflow. Called by the command line and by `analysis.cost`.
+"""

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelcnn.config import RunSpec
-from pixelcnn.data.preparation import PreparedData, draw_binary
-from pixelcnn.generators import derived_seed
+from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.data.images import draw_binary
+from pixelcnn.data.prepared import PreparedData
+from pixelcnn.system.seeding import derived_seed
 
 
 class Batches:

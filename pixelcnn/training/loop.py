@@ -15,18 +15,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pixelcnn import checkpoint, machine
-from pixelcnn.checkpoint import Checkpoint
-from pixelcnn.config import RunSpec, SavingSpec
-from pixelcnn.data.preparation import PreparedData
-from pixelcnn.errors import Interrupted, RunFailed, UserError
-from pixelcnn.evaluation import evaluate
-from pixelcnn.files import atomic, write_json
-from pixelcnn.generators import derived_seed
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.config.benchmark import SavingSpec
+from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.data.prepared import PreparedData
+from pixelcnn.evaluation.likelihoods import evaluate
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
-from pixelcnn.records import CHECKPOINT, HISTORY, PICTURES, RESULTS, SPEC, Record, RunFolder, picture_file
-from pixelcnn.sources import code_digest
+from pixelcnn.results import checkpoint
+from pixelcnn.results.checkpoint import Checkpoint
+from pixelcnn.results.records import (
+    CHECKPOINT,
+    HISTORY,
+    PICTURES,
+    RESULTS,
+    SPEC,
+    Record,
+    RunFolder,
+    picture_file,
+)
+from pixelcnn.system import devices, provenance
+from pixelcnn.system.code_digest import code_digest
+from pixelcnn.system.errors import Interrupted, RunFailed, UserError
+from pixelcnn.system.files import atomic, write_json
+from pixelcnn.system.seeding import derived_seed
 from pixelcnn.training import state
 from pixelcnn.training.batches import Batches
 from pixelcnn.training.step import TrainingStep
@@ -88,7 +99,7 @@ def fit(
     record = _begin(model, spec, run_dir, device, code, found)
     gpus = [device] if device.type == "cuda" else []
     with _recorded(record, run_dir), torch.random.fork_rng(devices=gpus):
-        with machine.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
+        with devices.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
             model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
             training = _Training(model, likelihood, data, spec, record, run_dir, saving, observer)
             if found is not None:
@@ -248,7 +259,7 @@ class _Training:
     def _count_cost(self) -> None:
         self.record.wall_seconds = self.wall_before + time.perf_counter() - self.resumed_at
         self.record.saving_seconds = self.saving_before + self.saver.seconds
-        self.record.peak_memory_bytes = machine.peak_memory_bytes(self.device)
+        self.record.peak_memory_bytes = devices.peak_memory_bytes(self.device)
 
     def _write_records(self) -> None:
         _append(self.run_dir / HISTORY, self.history[-1])
@@ -328,11 +339,11 @@ def _begin(
     record = Record.new(
         spec,
         run_id=None if before is None else before.run_id,
-        commit=machine.commit(),
-        versions=machine.versions(),
-        device=machine.device_name(device),
+        commit=provenance.commit(),
+        versions=provenance.versions(),
+        device=devices.device_name(device),
         threads=torch.get_num_threads(),
-        precision=machine.choose_precision(spec.training.precision, device),
+        precision=devices.choose_precision(spec.training.precision, device),
         parameters=sum(p.numel() for p in model.parameters()),
         code=code,
     )

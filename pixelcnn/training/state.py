@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 
-from pixelcnn.checkpoint import DAMAGED, read_tensors
-from pixelcnn.config import RunSpec, SavingSpec
-from pixelcnn.errors import UserError
-from pixelcnn.files import atomic
+from pixelcnn.config.benchmark import SavingSpec
+from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.results.checkpoint import DAMAGED, read_tensors
+from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import atomic
 
 FORMAT = 1
 #: Of the training time: states by the clock are saved less often if saving one takes long.

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pixelcnn.config import TrainingSpec
-from pixelcnn.likelihoods import Likelihood
+from pixelcnn.config.run_spec import TrainingSpec
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 
 
@@ -49,7 +49,10 @@ class Averaged:
 def make_optimizer(model: nn.Module, spec: TrainingSpec) -> torch.optim.Optimizer:
     """Adam or AdamW over all weights, in one fused kernel a step."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[spec.optimizer]
-    return kind(model.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
+    optimizer: torch.optim.Optimizer = kind(
+        model.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True
+    )
+    return optimizer
 
 
 class TrainingStep:

@@ -9,16 +9,16 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import chromium
 import numpy as np
 import pytest
+from browser import chromium
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from run_folders import benchmark, digits, write_all
 
-from pixelcnn.config import Benchmark
-from pixelcnn.grids import save_grid
-from pixelcnn.records import SAMPLE_GRID, picture_file
-from pixelcnn.report import build_report
+from benchmarks.made_up import benchmark, digits, write_all
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.images.grids import save_grid
+from pixelcnn.report.page import build_report
+from pixelcnn.results.records import SAMPLE_GRID, picture_file
 
 Shoot = Callable[[Page, str], None]
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from pixelcnn import tracking, tracking_ui
-from pixelcnn.tracking_layout import CHARTS_QUERY, METRIC_COLUMNS
+from pixelcnn.tracking import projection, ui
+from pixelcnn.tracking.layout import CHARTS_QUERY, METRIC_COLUMNS
 
 #: MLflow opens its assistant over a quarter of the screen, once for every browser.
 NO_ASSISTANT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
@@ -23,7 +23,7 @@ START_SECONDS = 90
 @pytest.fixture(scope="module")
 def address(made) -> Iterator[str]:
     """The address of the runs table, on a server that answers."""
-    assert tracking.project(made.directory).ok
+    assert projection.project(made.directory).ok
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "pixelcnn", "ui", str(made.directory), "--port", str(port), "--no-open"]
@@ -32,7 +32,7 @@ def address(made) -> Iterator[str]:
         assert server.stdout is not None
         said = server.stdout.readline()
         until = time.monotonic() + START_SECONDS
-        while not tracking_ui.answers(port):
+        while not ui.answers(port):
             assert server.poll() is None and time.monotonic() < until, "the server did not start"
             time.sleep(0.3)
         yield said.split()[-1]

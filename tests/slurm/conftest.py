@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import cluster
 import pytest
+from slurm import cluster
 
 
 @pytest.fixture(scope="session", autouse=True)

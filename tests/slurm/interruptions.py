@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import workflows
-from waiting import wait_for
+from slurm import workflows
+from support.waiting import wait_for
 
-from pixelcnn.records import RunFolder
+from pixelcnn.results.records import RunFolder
 
 #: SLURM looks at time limits each half minute: a training warned as late as that still has time to save.
 SHORTEST_SECONDS = 60

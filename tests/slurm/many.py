@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import cluster
-from workflows import benchmark, profile, start
+from slurm import cluster
+from slurm.workflows import benchmark, profile, start
 
 #: What a run has in the end.
 RESULTS = ("checkpoint.pt", "metrics.json", "samples.npz", "analysis.json")

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from interruptions import Hold, Interruption, cancel, kill, limit, push_out, requeue
-from test_workflow import OF_A_RUN, mlflow_statuses, planned_jobs
-from workflows import benchmark, every_job, jobs, profile, start
+from slurm.interruptions import Hold, Interruption, cancel, kill, limit, push_out, requeue
+from slurm.workflows import benchmark, every_job, jobs, profile, start
+from support.snakemake import OF_A_RUN, mlflow_statuses, planned_jobs
 
-from pixelcnn import estimates
-from pixelcnn.config import load_benchmark
-from pixelcnn.records import RunFolder
+from pixelcnn.config.benchmark import load_benchmark
+from pixelcnn.results.records import RunFolder
+from pixelcnn.scheduling import estimates
 
 NETWORK = {"model": "pixelcnn", "hyperparameters": {"channels": 6, "blocks": 1, "head_channels": 8}}
 #: A learning rate with which the loss soon is not finite.

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import cluster
+from slurm import cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,0 +1,35 @@
+"""What jobs ask a cluster for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pixelcnn.config.fields import at_least
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What one kind of job asks a cluster for; null is an estimate (see `estimates`)."""
+
+    # Two at least: a job is asked to stop a minute before its end, and must have begun by then.
+    minutes: int | None = at_least(2, None)
+    memory_mb: int | None = at_least(1, None)
+
+
+@dataclass(frozen=True)
+class JobsSpec:
+    """What the jobs of the runs ask a cluster for, and how many runs one job takes.
+
+    `gpus` is what each job of a run asks for; null means one if the benchmark's device is a GPU.
+    `classify` trains the classifier of a dataset, `measure` times one variant on a machine of its own.
+    With `runs_per_job` above 1 one job trains, evaluates, samples and analyses several runs.
+    """
+
+    train: JobSpec = JobSpec()
+    evaluate: JobSpec = JobSpec()
+    sample: JobSpec = JobSpec()
+    analyse: JobSpec = JobSpec()
+    classify: JobSpec = JobSpec()
+    measure: JobSpec = JobSpec()
+    gpus: int | None = at_least(0, None)
+    runs_per_job: int = at_least(1, 1, 200)  # their names go into one command line

@@ -1,0 +1,67 @@
+"""The test results of a run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pixelcnn.data.prepared import PreparedData
+from pixelcnn.evaluation.likelihoods import BATCH_SIZE, class_prior, evaluate
+from pixelcnn.evaluation.units import bits_per_dim, perplexity
+from pixelcnn.results.checkpoint import Checkpoint
+from pixelcnn.results.records import NATS, Metrics
+from pixelcnn.system.files import atomic
+
+
+def evaluate_run(
+    trained: Checkpoint,
+    data: PreparedData,
+    device: torch.device,
+    run_dir: Path,
+    batch_size: int = BATCH_SIZE,
+) -> Metrics:
+    """Test results of a checkpoint's EMA weights; writes metrics.json and nats.npz.
+
+    Raises:
+        UserError: if the checkpoint was trained on other data.
+        RunFailed: if a likelihood is NaN or infinite.
+    """
+    trained.require_data(data.sha256, run_dir)
+    started = time.perf_counter()
+    model, likelihood = trained.model()
+    model.to(device)
+    conditional = model.image.classes is not None
+    test = evaluate(model, likelihood, data.splits["test"], all_classes=conditional, batch_size=batch_size)
+    metrics = Metrics(
+        digest=trained.spec.digest,
+        data_sha256=data.sha256,
+        split="test",
+        images=len(test.per_image),
+        dims=data.dims,
+        levels=data.levels,
+        nll=test.nll,
+        bits_per_dim=bits_per_dim(test.nll, data.dims),
+        perplexity=perplexity(test.nll, data.dims),
+        seconds=time.perf_counter() - started,
+    )
+    arrays: dict[str, Any] = {"per_image": test.per_image, "per_pixel": test.per_pixel}
+    if model.image.classes is not None:
+        marginal = test.marginal(class_prior(data.splits["train"], model.image.classes))
+        nll = float(marginal.mean())
+        metrics = replace(
+            metrics,
+            marginal_nll=nll,
+            marginal_bits_per_dim=bits_per_dim(nll, data.dims),
+            marginal_perplexity=perplexity(nll, data.dims),
+            accuracy=test.accuracy(),
+        )
+        arrays |= {"marginal_per_image": marginal, "by_class": test.by_class}
+    with atomic(run_dir / NATS) as temporary:
+        np.savez_compressed(temporary, **arrays)
+    metrics.write(run_dir)
+    return metrics

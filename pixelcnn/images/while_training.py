@@ -1,0 +1,43 @@
+"""Samples drawn while a run trains: one picture after epochs 1, 2, 4, 8, ... and the last.
+
+Every picture of a run is drawn with the same noise, so that the same images are seen to develop. Not
+imported by `pixelcnn.training`, which only offers the moment: how pictures are drawn makes no run stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from pixelcnn.images.grids import save_grid
+from pixelcnn.images.pictures import labels_for
+from pixelcnn.likelihoods.base import Likelihood
+from pixelcnn.models.base import AutoregressiveModel
+from pixelcnn.results.records import picture_file
+from pixelcnn.sampling.api import sample
+
+
+def drawer(
+    likelihood: Likelihood, run_dir: Path, *, n: int, seed: int, say: Callable[[str], None]
+) -> Callable[[int, AutoregressiveModel], None]:
+    """What draws `n` samples of a model after an epoch, of all classes in turn; nothing if `n` is 0.
+
+    A picture that cannot be drawn or written is said, and costs no training.
+    """
+
+    def draw(epoch: int, model: AutoregressiveModel) -> None:
+        path = picture_file(run_dir, epoch)
+        if n == 0 or path.exists():
+            return
+        device = next(model.parameters()).device
+        # Sampling has its own noise, but a network of the user's own may draw: training must not notice.
+        try:
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                images = sample(model, likelihood, n, seed=seed, y=labels_for(n, model.image.classes, None))
+            save_grid(path, images.numpy(), model.image.levels)
+        except (RuntimeError, OSError) as error:  # memory, a disk that is full
+            say(f"{path.name}: not drawn: {error}")
+
+    return draw

@@ -1,0 +1,166 @@
+"""What incremental layers remember, in memory that stays where it is from one batch to the next.
+
+Everything is laid out so that the pixels of a front, of all images, lie beside each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from pixelcnn.incremental.schedules import Schedule
+
+Tap = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Lines first..end-1 of a front, of all images or of those with these indices."""
+
+    front: int
+    first: int
+    end: int
+    images: Tensor | None = None
+    #: The pieces of scratch memory that were looked up for it, by their number.
+    scratch: dict[int, Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def whole(self) -> Window:
+        """The same lines of all images."""
+        return Window(self.front, self.first, self.end)
+
+
+def picked(values: Tensor, images: Tensor | None, axis: int) -> Tensor:
+    """The values of these images, or of all."""
+    return values if images is None else values.index_select(axis, images)
+
+
+def put(place: Tensor, values: Tensor, images: Tensor | None, axis: int) -> None:
+    """Have `place`, of all images, get the values of these."""
+    if images is None:
+        place.copy_(values)
+    else:
+        place.index_copy_(axis, images, values)
+
+
+class Canvas:
+    """Values at every pixel by its place, [H, N, W, C], with a margin of zeros above and at the sides."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule, self._margin = schedule, 0
+        self._padded = torch.empty(0)
+
+    def require(self, margin: int) -> None:
+        """Have at least such a margin."""
+        self._margin = max(self._margin, margin)
+
+    def fill(self, values: Tensor) -> None:
+        """Have these values [N, C, H, W]."""
+        n, channels, height, width = values.shape
+        margin = self._margin
+        if not self._padded.numel():
+            self._padded = values.new_zeros(height + margin, n, width + 2 * margin, channels)
+        self._padded[margin:, :, margin : margin + width].copy_(values.permute(2, 0, 3, 1))
+
+    def view(self, window: Window, dr: int = 0, first: int = 0, count: int = 1, spacing: int = 1) -> Tensor:
+        """What taps (dr, first), (dr, first + spacing), ... have: [pixels, N, count, C], of all images."""
+        row, column = self._schedule.pixel(window.front, window.first)
+        rows, images, columns, one = self._padded.stride()
+        down, right = self._schedule.direction()
+        pixels = window.end - window.first
+        step = down * rows + right * columns if pixels > 1 else 0
+        start = (row + dr + self._margin) * rows + (column + first + self._margin) * columns
+        size = (pixels, self._padded.shape[1], count, self._padded.shape[3])
+        return self._padded.as_strided(size, (step, images, spacing * columns, one), start)
+
+
+class Fronts:
+    """Values at every pixel in the order of a schedule, [pixels, N, C]: each front in one piece."""
+
+    def __init__(self, schedule: Schedule, images: int, channels: int, like: Tensor) -> None:
+        """`like` gives dtype and device."""
+        self._height, self._width = schedule.height, schedule.width
+        order: list[int] = []
+        self._starts: list[int] = []
+        for front in range(schedule.steps):
+            first, end = schedule.span(front)
+            self._starts.append(len(order) - first)
+            places = (schedule.pixel(front, line) for line in range(first, end))
+            order += [row * self._width + column for row, column in places]
+        self._order = torch.tensor(order, device=like.device)
+        self._values = like.new_zeros(len(order), images, channels)
+
+    def fill(self, values: Tensor) -> None:
+        """Have these values [N, C, H, W]."""
+        self._values.copy_(values.flatten(2).permute(2, 0, 1)[self._order])
+
+    def view(self, window: Window) -> Tensor:
+        """Those of a window, of all images: [pixels, N, C]."""
+        start = self._starts[window.front]
+        return self._values[start + window.first : start + window.end]
+
+    def by_image(self) -> Tensor:
+        """All of them, as new memory: [N, C, H, W]."""
+        placed = torch.empty_like(self._values)
+        placed[self._order] = self._values
+        _, images, channels = placed.shape
+        return placed.permute(1, 2, 0).contiguous().view(images, channels, self._height, self._width)
+
+
+class Ring:
+    """What a stream had at its last fronts, [lines, N, C], with zeros for what lies outside of the image.
+
+    Made for all that `require` was called with.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._depth, self._before, self._after, self._right = 1, 0, 0, 0
+        self._fronts: list[Tensor] = []
+
+    def require(self, front: int, line: int, right: int) -> None:
+        """Keep what lies so many fronts and lines from what is written, and `right` columns beyond."""
+        self._depth = max(self._depth, 1 - front)
+        self._before, self._after = max(self._before, -line), max(self._after, line)
+        self._right = max(self._right, right)
+
+    @property
+    def behind(self) -> int:
+        """After the last front so many more have lines to clear."""
+        return self._right
+
+    def reset(self, images: int, channels: int, like: Tensor) -> None:
+        """Zeros everywhere, as before the first front."""
+        if not self._fronts:
+            shape = (self._before + self._schedule.lines + self._after, images, channels)
+            self._fronts = [like.new_zeros(shape) for _ in range(self._depth)]
+        for front in self._fronts:
+            front.zero_()
+
+    def outside(self, front: int) -> Tensor | None:
+        """Lines that have left the image, as far as they are read: they hold what is to become zero."""
+        first, end = self._schedule.beyond(front, self._right)
+        return self._lines(front, first, end) if first < end else None
+
+    def view(self, window: Window, front: int = 0, line: int = 0) -> Tensor:
+        """What lies so many fronts and lines from a window, of all images: [pixels, N, C]."""
+        return self._lines(window.front + front, window.first + line, window.end + line)
+
+    def _lines(self, front: int, first: int, end: int) -> Tensor:
+        return self._fronts[front % self._depth][self._before + first : self._before + end]
+
+
+def in_rows(taps: Sequence[Tap]) -> list[tuple[int, int, int, int]]:
+    """Taps grouped to what `Canvas.view` takes: neighbours of one row, evenly spaced."""
+    groups: list[tuple[int, int, int, int]] = []
+    for dr, dc in taps:
+        row, first, count, spacing = groups[-1] if groups else (0, 0, 0, 0)
+        gap = dc - (first + (count - 1) * spacing)
+        if row == dr and count and gap > 0 and (count == 1 or gap == spacing):
+            groups[-1] = (row, first, count + 1, gap)
+        else:
+            groups.append((dr, dc, 1, 1))
+    return groups

@@ -1,0 +1,46 @@
+"""A measure over seeds: mean, standard deviation, interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scipy.special import stdtrit
+
+from pixelcnn.system.errors import UserError
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A measure over `n` seeds, in the unit of its values.
+
+    `sd` is the sample standard deviation (divisor n - 1), [`low`, `high`] the two-sided t-interval
+    of the mean. Both need two seeds: with one they are None.
+    """
+
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+def summarize(values: Iterable[float], confidence: float = 0.95) -> Summary:
+    """Mean, sample standard deviation and t-interval of `values`, one value a seed.
+
+    Raises:
+        UserError: if there is no value, or one that is not finite.
+    """
+    numbers = [float(value) for value in values]
+    if not numbers:
+        raise UserError("no values to summarize: expected one a seed")
+    if not all(math.isfinite(number) for number in numbers):
+        raise UserError(f"cannot summarize values that are not finite: {numbers}")
+    n = len(numbers)
+    mean = math.fsum(numbers) / n
+    if n == 1:
+        return Summary(mean, None, None, None, 1)
+    sd = math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (n - 1))
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * sd / math.sqrt(n)
+    return Summary(mean, sd, mean - half, mean + half, n)

@@ -1,0 +1,55 @@
+"""Finding a dataset or an architecture by name, inside the package or in a user's own file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from pixelcnn.system.errors import ConfigError
+
+
+def names(package: ModuleType) -> list[str]:
+    """The public modules of a package: each is one dataset or one architecture."""
+    found, helpers = pkgutil.iter_modules(package.__path__), getattr(package, "HELPERS", ())
+    return sorted(m.name for m in found if not m.name.startswith("_") and m.name not in helpers)
+
+
+def load(name: str, package: ModuleType) -> ModuleType:
+    """The module called `name` in `package`, or the user's file if `name` ends in .py.
+
+    A relative path is taken from the working directory.
+
+    Raises:
+        ConfigError: if there is no such module or file, or the file cannot be imported.
+    """
+    if name.endswith(".py"):
+        return _load_file(Path(name))
+    if name not in names(package):
+        known = ", ".join(names(package))
+        raise ConfigError(f"{name!r} is not known; expected one of {known}, or the path of a .py file")
+    return importlib.import_module(f"{package.__name__}.{name}")
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file (looked in {Path.cwd()})")
+    resolved = path.resolve()
+    # One module a file: dataclasses and pickling look their module up in sys.modules.
+    module_name = f"pixelcnn_user_{path.stem}_{hashlib.sha256(str(resolved).encode()).hexdigest()[:8]}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    spec = importlib.util.spec_from_file_location(module_name, resolved)
+    assert spec is not None and spec.loader is not None  # a path that ends in .py has a loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise ConfigError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+    return module

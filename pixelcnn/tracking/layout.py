@@ -1,0 +1,132 @@
+"""How MLflow's pages of a benchmark look at first: columns, order and charts. Knows nothing of MLflow.
+
+The UI keeps such a view as a tag of the experiment, in the words of its own source (3.17), and an address
+names it. It is where a user starts: whatever he then changes stays in his browser.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pixelcnn.config.benchmark import Benchmark
+
+#: What ranks: in nats per image, label-marginalised where the variant is conditional.
+RANKED_BY = "comparable_nll"
+#: The pictures that were drawn while a run trained, as MLflow's images by step. What stands before the slash
+#: is a section of its own, which the UI puts above the metrics of a run.
+PICTURES_KEY = "samples/while training"
+#: Numbers of the report's comparison.csv that the benchmark's own run has, as COLUMN/VARIANT.
+COMPARISON_COLUMNS = (
+    "rank",
+    "n",
+    "comparable_nll_mean",
+    "comparable_nll_sd",
+    "comparable_nll_low",
+    "comparable_nll_high",
+    "comparable_bits_per_dim_mean",
+    "comparable_perplexity_mean",
+    "accuracy_mean",
+    "training_seconds_mean",
+)
+
+VIEW = "pixelcnn"
+EXPERIMENT_KIND = ("mlflow.experimentKind", "custom_model_development")  # the UI's word for training
+# Without the first the UI of MLflow 3 shows an experiment's GenAI pages, whatever its kind.
+TABLE_QUERY = f"workflowType=machine_learning&viewStateShareKey={VIEW}"
+CHARTS_QUERY = "compareRunsMode=CHART"
+
+#: Columns of the runs table with their width in pixels, in the order of the table.
+FIXED_COLUMNS = {"1": 73, "attributes.`Run Name`": 240, "runDateAndNestInfo": 150, "duration": 90}
+METRIC_COLUMNS = {
+    RANKED_BY: 125,
+    "comparable_bits_per_dim": 190,
+    "best_valid_nll": 115,
+    "accuracy": 90,
+    "training_seconds": 135,
+    "parameters": 100,
+}
+
+
+def experiment_tags(benchmark: Benchmark) -> dict[str, str]:
+    """The tags of an experiment by which the UI shows it as a training, in the view of `TABLE_QUERY`."""
+    view = json.dumps(_view(benchmark), sort_keys=True)
+    return dict([EXPERIMENT_KIND, (f"mlflow.sharedViewState.{VIEW}", view)])
+
+
+def run_title(benchmark: Benchmark, dataset: str, variant: str, seed: int) -> str:
+    """The name of a run: what tells runs apart comes first, since the UI cuts long names."""
+    digits = len(str(max(benchmark.seeds)))  # so that names sort as seeds do
+    title = f"{variant} · seed {seed:0{digits}}"
+    return title if len(benchmark.datasets) == 1 else f"{title} · {dataset}"
+
+
+def comparison_metric(benchmark: Benchmark, column: str, dataset: str, variant: str) -> str:
+    """The name of a number of the comparison; the UI makes a section of what stands before the slash."""
+    return f"{column}/{variant}" if len(benchmark.datasets) == 1 else f"{column}/{dataset}.{variant}"
+
+
+def _view(benchmark: Benchmark) -> dict[str, Any]:
+    columns = {f"metrics.`{key}`": width for key, width in METRIC_COLUMNS.items()}
+    columns |= {"tags.`dataset`": 110} if len(benchmark.datasets) > 1 else {}
+    columns |= {"tags.`variant`": 130, "tags.`seed`": 70}
+    return {
+        "selectedColumns": list(columns),
+        "columnOrder": [*FIXED_COLUMNS, *columns],
+        "columnWidths": FIXED_COLUMNS | columns,
+        "orderByKey": f"metrics.`{RANKED_BY}`",
+        "orderByAsc": True,
+        "runsHiddenMode": "SHOW_ALL",
+        "compareRunSections": _sections(),
+        "compareRunCharts": _charts(benchmark.training.epochs),
+        "isAccordionReordered": True,
+    }
+
+
+def _sections() -> list[dict[str, Any]]:
+    """The charts' sections: ours opened, those of the report's single numbers closed."""
+    named = {"Comparison": True, "Model metrics": False, **dict.fromkeys(COMPARISON_COLUMNS, False)}
+    return [
+        {"uuid": _section(name), "name": name, "display": display, "isReordered": True, "deleted": False}
+        for name, display in named.items()
+    ]
+
+
+def _section(name: str) -> str:
+    return f"{VIEW}-{name.lower().replace(' ', '-')}"
+
+
+def _charts(epochs: int) -> list[dict[str, Any]]:
+    common = {"metricSectionId": _section("Comparison"), "deleted": False, "isGenerated": False}
+    by_step = {
+        "scaleType": "linear",
+        "xAxisScaleType": "linear",
+        "xAxisKey": "step",
+        "yAxisKey": "metric",
+        "yAxisExpressions": [],
+        "selectedXAxisMetricKey": "",
+        "lineSmoothness": 0,
+        "range": {},
+        "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+        "ignoreOutliers": True,
+    }
+    charts: list[dict[str, Any]] = [
+        {
+            "type": "IMAGE",
+            "imageKeys": [PICTURES_KEY],
+            "displayName": "samples while training",
+            "step": epochs,
+            "showRunParams": False,
+            "runsCountToCompare": 20,
+        },
+        {"type": "BAR", "metricKey": RANKED_BY, "runsCountToCompare": 100},
+        {"type": "LINE", "metricKey": "valid_nll", "runsCountToCompare": 100, **by_step},
+        {
+            "type": "SCATTER",
+            "xaxis": {"key": "training_seconds", "type": "METRIC"},
+            "yaxis": {"key": RANKED_BY, "type": "METRIC"},
+            "runsCountToCompare": 100,
+        },
+    ]
+    return [{"uuid": f"{VIEW}-chart{i}", **common, **chart} for i, chart in enumerate(charts)]

@@ -1,0 +1,171 @@
+"""Bringing one run of MLflow in line with its view: values, status and files, and only what it lacks."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelcnn import __version__
+from pixelcnn.system.errors import UserError
+from pixelcnn.tracking.layout import PICTURES_KEY
+from pixelcnn.tracking.view import ERROR_TAG, HISTORY_PLOT, MODEL_CODE, TIMES, Artifact, Point, RunView
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+NOTE_TAG = "mlflow.note.content"
+PREVIEW_SIZE = (560, 560)  # pixels at most
+ARTIFACTS_TAG = "pixelcnn.artifacts"  # what was uploaded: name -> digest, as JSON
+
+
+def write(client: MlflowClient, run: Run, view: RunView) -> bool:
+    """Write what MLflow lacks of a run; whether there was anything."""
+    changes = [_write_values(client, run, view), _write_status(client, run, view)]
+    changes += [_write_name(client, run, view), _write_artifacts(client, run, view)]
+    return any(changes)
+
+
+def _write_values(client: MlflowClient, run: Run, view: RunView) -> bool:
+    from mlflow.entities import Metric, Param, RunTag
+
+    held = run.data
+    points = [point for point in view.finals if _is_news(point, held.metrics)]
+    logged = _logged_epochs(client, run, view)
+    points += [p for epoch, line in view.epochs.items() if epoch not in logged for p in line]
+    metrics = [Metric(p.key, float(p.value), p.milliseconds, p.step) for p in points]
+    params = [Param(key, value) for key, value in view.params.items() if key not in held.params]
+    tags = [RunTag(key, value) for key, value in view.tags.items() if held.tags.get(key) != value]
+    if view.note and NOTE_TAG not in held.tags:  # what a user wrote there stays
+        tags.append(RunTag(NOTE_TAG, view.note.replace("{run_id}", run.info.run_id)))
+    if metrics or params or tags:
+        # log_batch cuts what is too much for one request into several.
+        client.log_batch(run.info.run_id, metrics, params, tags, synchronous=True)
+    recovered = ERROR_TAG in held.tags and ERROR_TAG not in view.tags
+    if recovered:
+        client.delete_tag(run.info.run_id, ERROR_TAG)
+    return bool(metrics or params or tags or recovered)
+
+
+def _is_news(point: Point, held: Mapping[str, float]) -> bool:
+    """Whether MLflow lacks a value. It keeps the old one beside the new: a time taken twice is no news."""
+    if point.key in held and point.key in TIMES:
+        return False
+    return held.get(point.key) != point.value
+
+
+def _logged_epochs(client: MlflowClient, run: Run, view: RunView) -> set[int]:
+    """The epochs that MLflow has. It would keep a step that is logged twice as two points."""
+    keys = {point.key for line in view.epochs.values() for point in line if point.key in run.data.metrics}
+    if not keys:
+        return set()
+    # The points of an epoch are written together: any one of its metrics tells.
+    key = "valid_nll" if "valid_nll" in keys else min(keys)
+    return {metric.step for metric in client.get_metric_history(run.info.run_id, key)}
+
+
+def _write_status(client: MlflowClient, run: Run, view: RunView) -> bool:
+    if run.info.status == view.status and (view.ended is None or run.info.end_time == view.ended):
+        return False
+    if view.ended is None:
+        client.update_run(run.info.run_id, status=view.status)
+    else:
+        client.set_terminated(run.info.run_id, view.status, view.ended)
+    return True
+
+
+def _write_name(client: MlflowClient, run: Run, view: RunView) -> bool:
+    """Another config, with more seeds or datasets, may name runs otherwise."""
+    if run.info.run_name == view.title:
+        return False
+    client.update_run(run.info.run_id, name=view.title)
+    return True
+
+
+def _write_artifacts(client: MlflowClient, run: Run, view: RunView) -> bool:
+    uploaded: dict[str, str] = json.loads(run.data.tags.get(ARTIFACTS_TAG, "{}"))
+    changed = [a for a in view.artifacts if uploaded.get(a.name) != a.digest]
+    try:
+        for artifact in changed:
+            _upload(client, run.info.run_id, artifact, view)
+            uploaded[artifact.name] = artifact.digest
+    finally:  # a picture that is sent twice is there twice
+        if changed:
+            client.set_tag(run.info.run_id, ARTIFACTS_TAG, json.dumps(uploaded, sort_keys=True))
+    return bool(changed)
+
+
+def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView) -> None:
+    try:
+        if artifact.kind == "file":
+            client.log_artifact(run_id, str(artifact.source))
+        elif artifact.kind == "folder":
+            client.log_artifacts(run_id, str(artifact.source), artifact.name)
+        elif artifact.kind == "picture":
+            _log_picture(client, run_id, artifact)
+        else:
+            with tempfile.TemporaryDirectory(prefix="pixelcnn-") as temporary:
+                path = Path(temporary) / artifact.name
+                if artifact.kind == "model":
+                    _save_model(artifact.source, path)
+                    client.log_artifacts(run_id, str(path), artifact.name)
+                    return
+                if artifact.kind == "preview":
+                    _save_preview(artifact.source, path)
+                else:
+                    _draw_history(view.history, view.title, path)
+                client.log_artifact(run_id, str(path))
+    except OSError as error:
+        raise UserError(f"{view.name}: cannot copy {artifact.name} to MLflow's artifacts: {error}") from error
+
+
+def _log_picture(client: MlflowClient, run_id: str, artifact: Artifact) -> None:
+    from PIL import Image
+
+    moment = artifact.source.stat().st_mtime_ns // 1_000_000
+    with Image.open(artifact.source) as picture:
+        picture.load()
+        client.log_image(
+            run_id, picture, key=PICTURES_KEY, step=artifact.step, timestamp=moment, synchronous=True
+        )
+
+
+def _save_preview(source: Path, path: Path) -> None:
+    from PIL import Image
+
+    with Image.open(source) as picture:
+        picture.thumbnail(PREVIEW_SIZE)
+        picture.save(path)
+
+
+def _save_model(weights: Path, folder: Path) -> None:
+    """An MLflow model from a run's weights, see `mlflow_model`; the network is not built."""
+    import mlflow.pyfunc
+
+    from pixelcnn.tracking.model import SIGNATURE, WEIGHTS
+
+    with warnings.catch_warnings(record=True) as said:
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(MODEL_CODE),
+            artifacts={WEIGHTS: str(weights)},
+            signature=SIGNATURE,
+            pip_requirements=[f"pixelcnn=={__version__}", "mlflow", "torch", "safetensors"],
+        )
+    for warning in said:
+        # It warns past any filter that an example is missing, from which it would infer what it is told here.
+        if "input example" not in str(warning.message):
+            warnings.warn(warning.message, stacklevel=2)
+
+
+def _draw_history(history: Sequence[dict[str, Any]], title: str, path: Path) -> None:
+    try:
+        from pixelcnn.report.figures import learning_curve
+
+        learning_curve(history, title).savefig(path, dpi=120)
+    except (ImportError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{title}: cannot draw {HISTORY_PLOT}: {error}") from error

@@ -1,0 +1,279 @@
+"""What machines and people do to a benchmark: each fault gives one clear message, and nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.toy import SMALL, toy
+
+from pixelcnn.cli import main
+from pixelcnn.results.records import RunFolder
+from pixelcnn.system import devices
+from pixelcnn.system.errors import RunFailed
+
+RUN = ["toy.yaml", "--variant", "base", "--seed", "0"]
+FOLDER = Path("results/toy/toy/base/seed0")
+DATA = Path("results/toy/toy/data.npz")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    toy(tmp_path)
+    return tmp_path
+
+
+@contextlib.contextmanager
+def mounted(path: Path, options: str):
+    """A file system of its own in memory; skips where one may not be made."""
+    path.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(path)], capture_output=True)
+    if done.returncode != 0:
+        pytest.skip("mounting a file system needs to be root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def said(capsys) -> str:
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    return error
+
+
+def test_a_full_disk_stops_a_training_which_goes_on_once_there_is_room(folder, capsys):
+    toy(folder, training={"epochs": 6, "batch_size": 16}, saving={"epochs": 1})
+    main(["prepare", "toy.yaml"])
+    assert main(["train", *RUN[:-1], "1"]) == 0
+    wanted = [line["valid_nll"] for line in RunFolder(FOLDER.parent / "seed1").history()]
+    capsys.readouterr()
+    with mounted(FOLDER.parent, "size=1M"):
+        toy(folder, seeds=[0, 1], training={"epochs": 6, "batch_size": 16}, saving={"epochs": 1})
+        ballast = FOLDER.parent / "ballast"
+        with contextlib.suppress(OSError):
+            ballast.write_bytes(bytes(2**20 - 2**16))
+        assert main(["train", *RUN[:-1], "1"]) == 1
+        assert "No space left on device" in said(capsys)
+        run = RunFolder(FOLDER.parent / "seed1")
+        assert run.file("checkpoint.pt") is None, "nothing broken looks finished"
+        ballast.unlink()
+        assert main(["train", *RUN[:-1], "1"]) == 0
+        assert run.record().status == "finished"
+        assert [line["valid_nll"] for line in run.history()] == wanted
+
+
+def test_a_results_folder_that_is_read_only_is_named(folder, capsys):
+    main(["prepare", "toy.yaml"])
+    with mounted(FOLDER.parent, "ro"):
+        assert main(["train", *RUN]) == 1
+        error = said(capsys)
+        assert "Read-only file system" in error and str(FOLDER) in error
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:500]), "damaged prepared data"),
+        (lambda path: path.write_bytes(b""), "damaged prepared data"),
+        (lambda path: np.savez(path, x=np.zeros(3)), "damaged prepared data"),
+        (lambda path: alter(path), "altered"),
+    ],
+)
+def test_prepared_data_that_were_corrupted_are_refused(folder, capsys, damage, words):
+    main(["prepare", "toy.yaml"])
+    damage(DATA)
+    assert main(["train", *RUN]) == 2
+    error = said(capsys)
+    assert str(DATA) in error and words in error and "delete it and prepare" in error
+
+
+def alter(path: Path) -> None:
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays["train_images"][0, 0, 0, 0] ^= 1
+    np.savez(path, **arrays)
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"not a checkpoint"),
+        lambda path: flip(path),
+        lambda path: path.write_bytes(pickle.dumps(Malicious(), protocol=2)),
+        lambda path: torch.save({"format": 1, "spec": Malicious()}, path),
+    ],
+    ids=["truncated", "empty", "text", "flipped", "malicious", "malicious zip"],
+)
+def test_a_damaged_or_malicious_checkpoint_is_refused_and_trained_again(folder, capsys, damage):
+    main(["prepare", "toy.yaml"])
+    main(["train", *RUN])
+    path = FOLDER / "checkpoint.pt"
+    damage(path)
+    for command in ("evaluate", "sample", "train"):
+        assert main([command, *RUN]) == 2
+        error = said(capsys)
+        assert str(path) in error and "delete it" in error
+    assert not (folder / "executed").exists(), "code in a checkpoint was executed"
+    path.unlink()
+    assert main(["train", *RUN]) == 0 and main(["evaluate", *RUN]) == 0
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def test_a_gpu_that_is_asked_for_and_missing_is_named(folder, capsys, monkeypatch):
+    toy(folder, device="cuda")
+    main(["prepare", "toy.yaml"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["train", *RUN]) == 2
+    assert "device: cuda was asked for" in said(capsys)
+
+
+LIMITED = """
+import resource, sys
+import torch
+from pixelcnn.cli import main
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits its own memory as Linux does")
+def test_memory_that_runs_out_names_the_batch_size(folder):
+    wide = {"channels": 512, "blocks": 1, "head_channels": 4}
+    variants = {"base": {"model": "pixelcnn", "hyperparameters": wide}}
+    toy(folder, variants=variants, training={"epochs": 1, "batch_size": 50_000})
+    repeat = Path("toy_data.py").read_text().replace('"train": 60', '"train": 50000')
+    Path("toy_data.py").write_text(repeat)
+    main(["prepare", "toy.yaml"])
+    command = [sys.executable, "-c", LIMITED, "train", *RUN]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    )
+    assert done.returncode == 1, done.stderr
+    assert "the CPU is out of memory: lower training.batch_size, which is 50000" in done.stderr
+    assert "Traceback" not in done.stderr
+    record = RunFolder(FOLDER).record()
+    assert record.status == "failed" and "out of memory" in record.error
+
+
+@pytest.mark.parametrize(
+    ("error", "where"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "the GPU is out of memory"),
+        (MemoryError(), "the CPU is out of memory"),
+    ],
+)
+def test_memory_of_a_gpu_that_runs_out_is_told_alike(error, where):
+    with (
+        pytest.raises(RunFailed, match=f"{where}: lower --batch-size"),
+        devices.out_of_memory("lower --batch-size"),
+    ):
+        raise error
+    with pytest.raises(RuntimeError, match="another"), devices.out_of_memory("lower --batch-size"):
+        raise RuntimeError("another fault")
+
+
+#: What a person may get wrong in a config, and the words of the answer.
+BAD_CONFIGS = [
+    ({"benchmark": "a/b"}, ["benchmark", "'a/b'", "letters"]),
+    ({"benchmark": "logs"}, ["benchmark", "'logs'"]),
+    ({"datasets": {}}, ["datasets", "at least one"]),
+    ({"variants": {}}, ["variants", "at least one"]),
+    ({"seeds": []}, ["seeds", "at least one"]),
+    ({"seeds": [0, 0]}, ["seeds", "once"]),
+    ({"seeds": [-1]}, ["seeds", "-1"]),
+    ({"seeds": ["a"]}, ["seeds[0]", "'a'", "whole number"]),
+    ({"seeds": 3}, ["seeds", "a list", "3"]),
+    ({"sedes": [0]}, ["sedes", "did you mean 'seeds'"]),
+    ({"training": {"epochs": 0}}, ["training.epochs", "at least 1", "0"]),
+    ({"training": {"epochs": 1.5}}, ["training.epochs", "whole number", "1.5"]),
+    ({"training": {"batch_size": -4}}, ["training.batch_size", "-4"]),
+    ({"training": {"learning_rate": "fast"}}, ["training.learning_rate", "'fast'"]),
+    ({"training": {"learning_rate": float("inf")}}, ["training.learning_rate"]),
+    ({"training": {"optimizer": "sgd"}}, ["training.optimizer", "adam", "'sgd'"]),
+    ({"training": {"ema_decay": 1}}, ["training.ema_decay", "between"]),
+    ({"training": {"precision": "float16"}}, ["training.precision", "bfloat16"]),
+    ({"training": [1]}, ["training", "keys and values"]),
+    ({"saving": {"minutes": -1}}, ["saving.minutes", "-1"]),
+    ({"saving": {"epochs": 0}}, ["saving.epochs", "at least 1"]),
+    ({"saving": {"every": 5}}, ["saving.every", "unknown key"]),
+    ({"sampling": {"images": 0}}, ["sampling.images", "at least 1"]),
+    ({"sampling": {"temperature": 0}}, ["sampling.temperature", "at least"]),
+    ({"device": "gpu"}, ["device", "cuda", "'gpu'"]),
+    ({"threads": 0}, ["threads", "at least 1"]),
+    ({"runs_per_gpu": 0}, ["runs_per_gpu", "at least 1"]),
+    ({"datasets": {"toy": {"source": "toy_data.py", "levels": 1}}}, ["levels", "1"]),
+    ({"datasets": {"toy": {"source": "toy_data.py", "levels": 5}}}, ["datasets.toy.levels", "5", "4"]),
+    ({"datasets": {"toy": {"source": "toy_data.py", "levels": 2}}}, ["datasets.toy.binarize"]),
+    ({"datasets": {"toy": {"source": "toy_data.py", "image_size": 4}}}, ["datasets.toy.image_size", "4"]),
+    ({"datasets": {"toy": {"source": "nowhere.py"}}}, ["datasets.toy.source", "nowhere.py", "no such file"]),
+    ({"datasets": {"toy": {"source": "minst"}}}, ["datasets.toy.source", "'minst'", "mnist"]),
+    ({"datasets": {"toy": {}}}, ["datasets.toy.source", "missing"]),
+    ({"variants": {"base": {"model": "pixelnn"}}}, ["variants.base.model", "'pixelnn'", "pixelcnn"]),
+    ({"variants": {"base": {"model": "mine.py"}}}, ["variants.base.model", "mine.py", "no such file"]),
+    ({"variants": {"base": {}}}, ["variants.base.model", "missing"]),
+    (
+        {"variants": {"base": {"model": "pixelcnn", "hyperparameters": {"chanels": 4}}}},
+        ["variants.base.hyperparameters.chanels", "did you mean 'channels'"],
+    ),
+    (
+        {"variants": {"base": {"model": "pixelcnn", "hyperparameters": {"channels": 0}}}},
+        ["variants.base.hyperparameters.channels", "0"],
+    ),
+    (
+        {"variants": {"base": {"model": "pixelcnn", "likelihood": "bernoulli", "hyperparameters": SMALL}}},
+        ["variants.base", "bernoulli"],
+    ),
+    (
+        {"variants": {"base": {"model": "pixelcnn", "training": {"epoch": 4}}}},
+        ["variants.base.training.epoch", "did you mean 'epochs'"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD_CONFIGS, ids=lambda value: json.dumps(value)[:60])
+def test_a_bad_config_is_refused_by_name(folder, capsys, change, words):
+    toy(folder, **change)
+    assert main(["plan", "toy.yaml"]) == 2
+    error = said(capsys)
+    assert error.startswith("pixelcnn plan: error: ") and len(error.strip().splitlines()) == 1
+    for word in words:
+        assert word in error
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "not valid YAML"),
+        ("- 1", "keys and values"),
+        ("", "keys and values"),
+        (b"\xff\xfe\x00", "UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused(folder, capsys, text, words):
+    Path("toy.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert main(["plan", "toy.yaml"]) == 2
+    assert "toy.yaml" in (error := said(capsys)) and words in error

@@ -1,0 +1,186 @@
+"""The model that MLflow holds of a run gives the run's own numbers and samples, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.small import prepared
+
+from benchmarks.made_up import benchmark, write_run
+from pixelcnn.evaluation.likelihoods import class_prior, export
+from pixelcnn.evaluation.run import evaluate_run
+from pixelcnn.invariants import randomise
+from pixelcnn.models.registry import build_model
+from pixelcnn.results import checkpoint
+from pixelcnn.results.records import CHECKPOINT, MODEL, NATS
+from pixelcnn.sampling.api import sample
+from pixelcnn.system.errors import UserError
+from pixelcnn.tracking.projection import projection
+from pixelcnn.tracking.store import default_store
+from pixelcnn.training.loop import image_spec
+
+pytest.importorskip("mlflow")
+DATA = prepared()
+SMALL = {"channels": 4, "blocks": 1, "first_kernel_size": 3, "head_channels": 4}
+VARIANTS = {
+    "plain": {"model": "pixelcnn", "hyperparameters": SMALL},
+    "conditional": {"model": "pixelcnn", "conditional": True, "hyperparameters": SMALL},
+}
+
+#: Run where the model is loaded: calls of `predict` by name, their results into an .npz file.
+LOADER = """
+import json, sys
+import mlflow
+import numpy as np
+calls, images, out = json.loads(sys.argv[1]), np.load(sys.argv[2]), sys.argv[3]
+assert "torch" not in sys.modules
+results = {}
+for name, (uri, scored, params) in calls.items():
+    model = mlflow.pyfunc.load_model(uri)
+    results[name] = model.predict(images if scored else None, params=params)
+np.savez(out, **results)
+"""
+
+
+def trained(spec) -> checkpoint.Checkpoint:
+    image = image_spec(DATA)
+    model, _ = build_model(spec.variant, image, seed=spec.seed)
+    weights = randomise(model).state_dict()
+    # Memory formats other than the usual one occur, too: trainings are in channels_last.
+    weights = {
+        k: v.float().to(memory_format=torch.channels_last) if v.ndim == 4 else v.float()
+        for k, v in weights.items()
+    }
+    return checkpoint.Checkpoint(spec, image, DATA.sha256, 1, weights, weights)
+
+
+def test_an_export_gives_back_the_checkpoint_and_the_same_bytes(tmp_path):
+    spec = benchmark(tmp_path, variants=VARIANTS).runs()[-1]
+    whole = trained(spec)
+    export.save(whole, DATA, tmp_path / MODEL)
+    again = export.load(tmp_path / MODEL)
+    assert again.checkpoint.spec == spec and again.checkpoint.image == whole.image
+    assert all(torch.equal(whole.ema_weights[k], v) for k, v in again.checkpoint.ema_weights.items())
+    assert again.prior == pytest.approx(class_prior(DATA.splits["train"], 2))
+    before = (tmp_path / MODEL).read_bytes()
+    export.save(whole, DATA, tmp_path / MODEL)
+    assert (tmp_path / MODEL).read_bytes() == before
+    (tmp_path / MODEL).write_bytes(before[:-5])
+    with pytest.raises(UserError, match="damaged"):
+        export.load(tmp_path / MODEL)
+    with pytest.raises(UserError, match="pixelcnn evaluate"):
+        export.load(tmp_path / "nowhere")
+
+
+def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database):
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(empty_database, tmp_path / "mlflow" / "mlflow.db")
+    made = benchmark(tmp_path, variants=VARIANTS, seeds=[0])
+    folders: dict[str, Path] = {}
+    for spec in made.runs():
+        folder = folders[spec.variant_name] = write_run(made, spec)
+        whole = trained(spec)
+        checkpoint.save(whole, folder / CHECKPOINT)
+        evaluate_run(whole, DATA, torch.device("cpu"), folder)
+        export.save(whole, DATA, folder / MODEL)
+    code = (
+        "import sys, pathlib; from pixelcnn.tracking.projection import projection; "
+        "print(projection.project(pathlib.Path(sys.argv[1]))); assert 'torch' not in sys.modules"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, made.directory], check=True, capture_output=True, text=True
+    )
+    assert "2 created" in said.stdout and "Warning" not in said.stderr
+    assert len(projection.project(made.directory).unchanged) == 2
+
+    ids = {run.data.tags["variant"]: run.info.run_id for run in _runs(made)}
+    labels = DATA.splits["test"].labels[:8].tolist()
+    plain, conditional = (f"runs:/{ids[name]}/model" for name in ("plain", "conditional"))
+    draw = {"task": "sample", "n": 5, "seed": 3}
+    calls = {
+        "nll": (plain, True, None),
+        "marginal": (conditional, True, {"task": "nll"}),
+        "given": (conditional, True, {"labels": labels}),
+        "drawn": (plain, False, draw),
+        "ones": (conditional, False, {**draw, "labels": [1]}),
+    }
+    images, out = tmp_path / "images.npy", tmp_path / "out.npz"
+    np.save(images, DATA.splits["test"].images[:8])
+    said = subprocess.run(
+        [sys.executable, "-c", LOADER, json.dumps(calls), images, out],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=_environment(default_store(tmp_path).uri),
+        cwd=tmp_path,
+    )
+    assert "Warning" not in said.stderr
+
+    found = np.load(out)
+    nats = {name: np.load(folder / NATS) for name, folder in folders.items()}
+    assert found["nll"] == pytest.approx(nats["plain"]["per_image"][:8], abs=1e-3)
+    assert found["given"] == pytest.approx(nats["conditional"]["per_image"][:8], abs=1e-3)
+    assert found["marginal"] == pytest.approx(nats["conditional"]["marginal_per_image"][:8], abs=1e-3)
+    for name, variant, y in (("drawn", "plain", None), ("ones", "conditional", torch.ones(5).long())):
+        model, likelihood = checkpoint.load(folders[variant] / CHECKPOINT).model()
+        assert np.array_equal(found[name], sample(model, likelihood, 5, seed=3, y=y).numpy())
+
+
+def test_an_exported_model_weighs_classes_by_their_share_of_the_training_images(tmp_path):
+    from mlflow.pyfunc import PythonModelContext
+
+    from pixelcnn.tracking.model import WEIGHTS, PixelCNN
+
+    labels = (np.arange(100) % 5 == 0).astype(np.int64)
+    skewed = replace(DATA, splits={**DATA.splits, "train": replace(DATA.splits["train"], labels=labels)})
+    export.save(trained(benchmark(tmp_path, variants=VARIANTS).runs()[-1]), skewed, tmp_path / MODEL)
+    model, context = PixelCNN(), PythonModelContext({WEIGHTS: str(tmp_path / MODEL)}, {})
+    model.load_context(context)
+    images = DATA.splits["test"].images[:6]
+    zero, one = (model.predict(context, images, {"labels": [label] * 6}) for label in (0, 1))
+    expected = -np.log(0.8 * np.exp(-zero) + 0.2 * np.exp(-one))
+    assert model.predict(context, images) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "params", "message"),
+    [
+        (np.zeros((2, 1, 5, 6), int), {}, r"images: expected shape \[N, 1, 6, 6\]"),
+        (np.full((2, 1, 6, 6), 2), {}, r"images: expected integers 0\.\.1"),
+        (np.zeros((2, 1, 6, 6)), {}, "images: expected integers"),
+        (np.zeros((2, 1, 6, 6), int), {"labels": [0]}, "labels: expected 2"),
+        (np.zeros((2, 1, 6, 6), int), {"labels": [0, 7]}, r"labels: expected 0\.\.1"),
+        (None, {"task": "paint"}, "task: expected one of nll, sample"),
+        (None, {"task": "sample", "labels": [5]}, r"labels must lie in 0\.\.1"),
+    ],
+)
+def test_what_does_not_fit_is_told_plainly(tmp_path, images, params, message):
+    from mlflow.pyfunc import PythonModelContext
+
+    from pixelcnn.tracking.model import WEIGHTS, PixelCNN
+
+    export.save(trained(benchmark(tmp_path, variants=VARIANTS).runs()[-1]), DATA, tmp_path / MODEL)
+    model, context = PixelCNN(), PythonModelContext({WEIGHTS: str(tmp_path / MODEL)}, {})
+    model.load_context(context)
+    with pytest.raises(UserError, match=message):
+        model.predict(context, images, params)
+
+
+def _runs(made):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=default_store(Path(made.results)).uri)
+    return client.search_runs([client.get_experiment_by_name(made.benchmark).experiment_id])
+
+
+def _environment(uri: str) -> dict[str, str]:
+    return {**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
