@@ -16,7 +16,7 @@ TORCH_INDEX ?=
 
 report: $(BIN)/.installed
 	@$(BIN)/snakemake report --cores $(CORES) --configfile $(CONFIG)
-	@$(BIN)/python -c "from pixelcnn.config import load_benchmark as b; print('The report is', b('$(CONFIG)').directory.resolve() / 'report/index.html')"
+	@$(BIN)/python -c "from pixelcnn.config.reading import load_benchmark as b; print('The report is', b('$(CONFIG)').directory.resolve() / 'report/index.html')"
 
 preview:
 	@$(MAKE) --no-print-directory report CONFIG=configs/preview.yaml
@@ -46,7 +46,7 @@ format: $(BIN)/.installed-test
 	$(BIN)/snakefmt Snakefile workflow
 
 ui: $(BIN)/.installed
-	@$(BIN)/python -m pixelcnn ui "$$($(BIN)/python -c "from pixelcnn.config import load_benchmark as b; print(b('$(CONFIG)').directory)")" --port $(PORT)
+	@$(BIN)/python -m pixelcnn ui "$$($(BIN)/python -c "from pixelcnn.config.reading import load_benchmark as b; print(b('$(CONFIG)').directory)")" --port $(PORT)
 
 $(BIN)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; choose one with make PYTHON=..." >&2; exit 1; }

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from pixelcnn.scheduling import estimates, freshness
+from pixelcnn.scheduling.resolution import resolved_from
 from pixelcnn.system import locks
-from pixelcnn.config.benchmark import benchmark_from
 from pixelcnn.config.run_spec import dataset_digest
 from pixelcnn.system.errors import ConfigError
 
@@ -24,7 +24,7 @@ if not workflow.overwrite_configfiles:
 
 
 try:
-    BENCHMARK = benchmark_from(config, "config")
+    BENCHMARK = resolved_from(config, "config")
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.results import checkpoint
 from pixelcnn.results.records import CHECKPOINT, COMPLETIONS, NATS, SAMPLES, RunFolder
+from pixelcnn.scheduling.planning import load_resolved
 
 #: What must be equal, bit for bit; the rest of a record is about time and machine.
 METRICS = (
@@ -158,7 +158,7 @@ def project(config: Path) -> None:
     """Let MLflow look at what there is, as while a workflow runs."""
     from pixelcnn.tracking import projection
 
-    benchmark = load_benchmark(config)
+    benchmark = load_resolved(config)
     if (path := benchmark.directory).exists():
         (path / "config.json").write_text(json.dumps(benchmark.to_json()))
         projection.project(path)
@@ -166,7 +166,7 @@ def project(config: Path) -> None:
 
 def run_folder(config: Path) -> Path:
     """The folder of the benchmark's only run."""
-    benchmark = load_benchmark(config)
+    benchmark = load_resolved(config)
     return benchmark.run_directory(benchmark.runs()[0])
 
 
@@ -210,7 +210,7 @@ def tracked(config: Path) -> list[str]:
 
     from pixelcnn.tracking.store import default_store
 
-    benchmark = load_benchmark(config)
+    benchmark = load_resolved(config)
     client = MlflowClient(tracking_uri=default_store(Path(benchmark.results)).uri)
     experiment = client.get_experiment_by_name(benchmark.benchmark)
     if experiment is None:

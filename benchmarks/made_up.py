@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pixelcnn.config.benchmark import Benchmark, benchmark_from
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.reading import benchmark_from
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, dataset_digest
 from pixelcnn.results.records import (
     ANALYSIS_ARRAYS,
@@ -74,7 +75,8 @@ def benchmark(root: Path, **overrides: Any) -> Benchmark:
         "results": str(root),
         **overrides,
     }
-    made = benchmark_from(config)
+    # Nobody has architectures or datasets of these names, so nobody can resolve them.
+    made = replace(benchmark_from(config), resolved=True)
     write_json(made.directory / "config.json", made.to_json())
     for name, spec in made.datasets.items():
         path = made.data_file(name)

@@ -20,8 +20,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.results.records import RunFolder
+from pixelcnn.scheduling.planning import load_resolved
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,7 +67,7 @@ def main() -> None:
             options.config,
         ]
         wall = seconds_of([*command, "--config", f"results={folder}"])
-        benchmark = load_benchmark(options.config)
+        benchmark = load_resolved(options.config)
         runs = [
             RunFolder(
                 Path(folder)

@@ -24,7 +24,6 @@ from pathlib import Path
 import torch
 
 from pixelcnn.cli import main as pixelcnn
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.results import checkpoint
@@ -32,6 +31,7 @@ from pixelcnn.results.records import CHECKPOINT
 from pixelcnn.sampling.fast import FastSampler
 from pixelcnn.sampling.reference import ReferenceSampler
 from pixelcnn.sampling.request import Request
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system import devices
 from pixelcnn.system.seeding import pixel_noise
 
@@ -43,7 +43,7 @@ HEADER = (
 
 
 def trained(variant: str, device: torch.device) -> tuple[AutoregressiveModel, Likelihood]:
-    benchmark = load_benchmark(CONFIG)
+    benchmark = load_resolved(CONFIG)
     folder = benchmark.run_directory(benchmark.run(next(iter(benchmark.datasets)), variant, 0))
     model, likelihood = checkpoint.load(folder / CHECKPOINT).model()
     return model.to(device).to(memory_format=torch.channels_last), likelihood
@@ -176,7 +176,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(run_child(options)))
         return
-    variants = list(load_benchmark(CONFIG).variants)
+    variants = list(load_resolved(CONFIG).variants)
     trainings = [["train", CONFIG, "--variant", variant, "--seed", "0"] for variant in variants]
     for command in (["plan", CONFIG], ["prepare", CONFIG], *trainings):
         if status := pixelcnn(command):

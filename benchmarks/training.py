@@ -28,7 +28,7 @@ from pixelcnn.layers.base import CausalLayer
 from pixelcnn.layers.convolution import CausalConv2d
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
-from pixelcnn.models.registry import build_model
+from pixelcnn.models.registry import build_model, resolve
 from pixelcnn.system import devices
 from pixelcnn.training.step import TrainingStep
 
@@ -90,7 +90,7 @@ def measure(case: str, kind: str, threads: int) -> dict[str, float]:
     """Median images/s of one process and its peak memory in MiB."""
     torch.set_num_threads(threads)
     size, levels, hyperparameters = CASES[case]
-    variant = VariantSpec("pixelcnn", hyperparameters=hyperparameters)
+    variant = resolve(VariantSpec("pixelcnn", hyperparameters=hyperparameters))
     model, likelihood = build_model(variant, ImageSpec(1, size, size, levels))
     if kind == "ours":
         devices.tune_allocator()

@@ -20,7 +20,7 @@ from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.incremental.symbols import NoForm
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
-from pixelcnn.models.registry import build_model
+from pixelcnn.models.registry import build_model, resolve
 from pixelcnn.sampling.fast import ORDERS, FastSampler
 from pixelcnn.sampling.reference import ReferenceSampler
 from pixelcnn.sampling.request import Request
@@ -231,7 +231,7 @@ def check_architecture(
             h: int, w: int, levels: int = levels, variant: VariantSpec = variant
         ) -> tuple[AutoregressiveModel, Likelihood]:
             try:
-                return build_model(variant, ImageSpec(1, h, w, levels, 3))
+                return build_model(resolve(variant), ImageSpec(1, h, w, levels, 3))
             except TypeError as error:  # a constructor or build() with another signature
                 raise ConfigError(f"model: {model}: cannot be built: {error}") from error
 

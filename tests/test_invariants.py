@@ -27,7 +27,7 @@ VARIANTS = [(name, SMALL.get(name, {})) for name in registry.names()] + [("pixel
 def model(name, hyperparameters=None, *, size=(7, 6), conditional=False, levels=3):
     hyper = SMALL.get(name, {}) if hyperparameters is None else hyperparameters
     variant = VariantSpec(name, conditional=conditional, hyperparameters=hyper)
-    built, likelihood = registry.build_model(variant, ImageSpec(1, *size, levels, 2))
+    built, likelihood = registry.build_model(registry.resolve(variant), ImageSpec(1, *size, levels, 2))
     return randomise(built), likelihood
 
 

@@ -14,7 +14,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pixelcnn import __version__
-from pixelcnn.config.benchmark import Benchmark, benchmark_from, load_benchmark
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.reading import benchmark_from, load_benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.system.errors import Interrupted, RunFailed, UserError
 from pixelcnn.system.files import write_json
@@ -77,9 +78,9 @@ def _plan(options: argparse.Namespace) -> None:
     from pixelcnn.scheduling.planning import check_benchmark
 
     if options.json is not None:
-        benchmark = benchmark_from(_json(options.json, "--json"))
+        benchmark = _resolved(benchmark_from(_json(options.json, "--json"), "--json"), "--json")
     else:
-        benchmark = load_benchmark(options.config)
+        benchmark = _benchmark(options.config)
     plan: dict[str, dict[str, Any]] = {}
     for (dataset, variant), size in check_benchmark(benchmark).items():
         print(
@@ -97,7 +98,7 @@ def _prepare(options: argparse.Namespace) -> None:
     from pixelcnn.data import preparation
     from pixelcnn.data.prepared import save
 
-    benchmark = load_benchmark(options.config)
+    benchmark = _benchmark(options.config)
     name = _dataset(benchmark, options)
     data = preparation.prepare(benchmark.datasets[name], preparation.data_root(benchmark.data_root))
     path = benchmark.data_file(name)
@@ -295,7 +296,7 @@ def _classify(options: argparse.Namespace) -> None:
     from pixelcnn.analysis import classifier
     from pixelcnn.system import devices
 
-    benchmark = load_benchmark(options.config)
+    benchmark = _benchmark(options.config)
     name = _dataset(benchmark, options)
     data, device = _data(benchmark, name), _device(benchmark, options)
     path = benchmark.classifier_file(name)
@@ -409,12 +410,25 @@ def _run(options: argparse.Namespace) -> tuple[Benchmark, RunSpec, Path]:
     """The run that the options name, checked, and its folder."""
     from pixelcnn.scheduling.planning import check_run
 
-    benchmark = load_benchmark(options.config)
+    benchmark = _benchmark(options.config)
     dataset = _only(options.dataset, benchmark.datasets, "--dataset")
     seed = benchmark.seeds[0] if options.seed is None else options.seed
     spec = benchmark.run(dataset, options.variant, seed)
     check_run(spec)
     return benchmark, spec, benchmark.run_directory(spec)
+
+
+def _benchmark(path: str) -> Benchmark:
+    """The benchmark of a config file, resolved."""
+    return _resolved(load_benchmark(path), path)
+
+
+def _resolved(benchmark: Benchmark, where: str) -> Benchmark:
+    if benchmark.resolved:
+        return benchmark
+    from pixelcnn.scheduling.planning import resolve_named
+
+    return resolve_named(benchmark, where)
 
 
 def _dataset(benchmark: Benchmark, options: argparse.Namespace) -> str:

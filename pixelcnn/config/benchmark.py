@@ -1,21 +1,21 @@
-"""A benchmark description, typed and validated, and the runs that it stands for.
+"""What a benchmark's description says, and the runs that it stands for.
 
-Needs nothing but the standard library (and PyYAML for YAML files), so that the Snakefile can
-import it and a bare GPU machine can run from the resolved JSON file.
+Plain dataclasses: `reading` makes them from what users write, by pydantic, and from the resolved config.json
+without it, so that a bare GPU machine can run a benchmark that was planned elsewhere.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pixelcnn.config.fields import at_least, build
+from pixelcnn.config.fields import at_least, internal
 from pixelcnn.config.jobs import JobsSpec
-from pixelcnn.config.run_spec import DatasetSpec, RunSpec, TrainingSpec, VariantSpec, _own_files
+from pixelcnn.config.run_spec import FORMAT, DatasetSpec, RunSpec, TrainingSpec, VariantSpec, likelihood_for
+from pixelcnn.system.code_digest import own_files
 from pixelcnn.system.errors import ConfigError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -95,6 +95,10 @@ class Benchmark:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     runs_per_gpu: int = at_least(1, 1)
     threads: int = at_least(1, 1)
+    resolved: bool = internal(False)
+    """Whether all that decides results is written out."""
+    asked: str = internal("")
+    """Of a resolved one: what it was resolved from, see `scheduling.resolution`."""
 
     def __post_init__(self) -> None:
         for key in ("datasets", "variants", "seeds"):
@@ -112,35 +116,33 @@ class Benchmark:
             raise ConfigError(f"seeds: each may stand once, got {list(self.seeds)}")
         if min(self.seeds) < 0:
             raise ConfigError(f"seeds: must be 0 or more, got {min(self.seeds)}")
-        for name in self.variants:
-            self._training_of(name)
-
-    def _training_of(self, variant_name: str) -> TrainingSpec:
-        overrides = self.variants[variant_name].training
-        merged = {**dataclasses.asdict(self.training), **overrides}
-        return build(TrainingSpec, merged, f"variants.{variant_name}.training")
 
     def run(self, dataset: str, variant: str, seed: int) -> RunSpec:
-        """The run of this benchmark with these names.
+        """The run of this benchmark, which must be resolved, with these names.
 
         Raises:
             ConfigError: if the benchmark has no such dataset, variant or seed.
         """
+        assert self.resolved, "scheduling.planning.resolve writes out what decides the result of a run"
         for key, name in (("datasets", dataset), ("variants", variant)):
             if name not in getattr(self, key):
                 known = ", ".join(getattr(self, key))
                 raise ConfigError(f"{key}: {name!r} is not in the config, which has {known}")
         if seed not in self.seeds:
             raise ConfigError(f"seeds: {seed} is not in the config, which has {list(self.seeds)}")
+        asked = {"source": self.datasets[dataset].source, "model": self.variants[variant].model}
+        levels = self.datasets[dataset].levels
+        likelihood = likelihood_for(self.variants[variant].likelihood, levels)
+        own = {key: files for key, name in asked.items() if (files := own_files(name))}
         return RunSpec(
             benchmark=self.benchmark,
             dataset_name=dataset,
             variant_name=variant,
             seed=seed,
             dataset=self.datasets[dataset],
-            variant=self.variants[variant],
-            training=self._training_of(variant),
-            own_files=_own_files(self.variants[variant].model, self.datasets[dataset].source),
+            variant=dataclasses.replace(self.variants[variant], likelihood=likelihood),
+            training=dataclasses.replace(self.training, **self.variants[variant].training),
+            own_files=own,
         )
 
     def runs(self) -> list[RunSpec]:
@@ -175,45 +177,7 @@ class Benchmark:
         return self.directory / dataset / "data.npz"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data that `build(Benchmark, ...)` accepts."""
-        return dataclasses.asdict(self)
-
-
-def load_benchmark(path: str | Path) -> Benchmark:
-    """Read and validate a benchmark description, YAML or JSON.
-
-    Raises:
-        ConfigError: if the file is missing, cannot be parsed, or says what cannot be run.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from error
-    if path.suffix == ".json":
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{path}: not valid JSON: {error}") from error
-    else:
-        import yaml  # only here: a bare GPU machine may lack it and use the resolved JSON
-
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path}: not valid YAML: {error}") from error
-    return benchmark_from(value, str(path))
-
-
-def benchmark_from(value: Any, where: str = "config") -> Benchmark:
-    """Validate a benchmark description that was already parsed.
-
-    Raises:
-        ConfigError: naming `where`, the key, what it held and what was expected.
-    """
-    try:
-        return build(Benchmark, value, "")
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        """Plain data that `reading.benchmark_from` takes for the same benchmark, resolved."""
+        plain = dataclasses.asdict(self)
+        del plain["resolved"]
+        return {"format": FORMAT, **plain}

@@ -1,105 +1,98 @@
-"""Fields of the config's dataclasses, and how plain data become them."""
+"""Fields of dataclasses that describe runs, and reading those dataclasses back from plain data."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pixelcnn.system.errors import ConfigError
 
 T = TypeVar("T")
 
 
-def at_least(minimum: float, default: Any = dataclasses.MISSING, maximum: float = math.inf) -> Any:
-    """A dataclass field whose number must lie in [minimum, maximum]."""
-    return field(default=default, metadata={"minimum": minimum, "maximum": maximum})
+def at_least(
+    minimum: float,
+    default: Any = dataclasses.MISSING,
+    maximum: float = math.inf,
+    *,
+    absent: Any = dataclasses.MISSING,
+) -> Any:
+    """A dataclass field whose number must lie in [minimum, maximum]; `absent` as in `added`."""
+    bounds = {"minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata=bounds | _absent(absent))
 
 
-def build(cls: type[T], value: Any, where: str) -> T:
-    """Make a dataclass from plain data, refusing unknown keys and wrong types.
+def added(default: Any, *, absent: Any) -> Any:
+    """A field that came later than the runs that were described without it.
 
-    `where` is the dotted path of the value in the config, for messages.
+    `absent` is what those runs did: they are read as if it stood there, and where it does stand there the
+    digest of a run is the same as without the key. The default for new runs may be another.
+    """
+    return field(default=default, metadata=_absent(absent))
+
+
+def part_of(cls: type[Any]) -> Any:
+    """A field that holds some of the keys of a dataclass, checked as there: dict of key to value."""
+    return field(default_factory=dict, metadata={"part_of": cls})
+
+
+def internal(default: Any) -> Any:
+    """A field that no user writes."""
+    return field(default=default, metadata={"internal": True})
+
+
+def _absent(value: Any) -> dict[str, Any]:
+    return {} if value is dataclasses.MISSING else {"absent": value}
+
+
+def without_absent(value: Any) -> dict[str, Any]:
+    """Plain data of a dataclass, but for the keys whose value is that of their absence."""
+    plain = dataclasses.asdict(value)
+    fields = {f.name: f.metadata for f in dataclasses.fields(value)}
+    return {k: v for k, v in plain.items() if "absent" not in fields[k] or fields[k]["absent"] != v}
+
+
+def from_plain(cls: type[T], value: Any, where: str = "") -> T:
+    """The dataclass of which `value` is the plain data, as `dataclasses.asdict` and JSON give them.
+
+    Nothing is converted but lists to tuples, and no default of today enters: a key that is missing was
+    either added since (see `added`), or the data are those of another version.
 
     Raises:
-        ConfigError: naming the key, what it held and what was expected.
+        ConfigError: if a key is unknown or missing.
     """
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{where or 'the config'}: expected keys and values, got {value!r}")
+        raise ConfigError(f"{where or cls.__name__}: expected keys and values, got {value!r}")
+    hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     prefix = f"{where}." if where else ""
     for key in value:
         if key not in fields:
-            close = difflib.get_close_matches(str(key), fields, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            expected = ", ".join(fields) or "no key at all"
-            raise ConfigError(f"{prefix}{key}: unknown key{hint} (expected: {expected})")
-    hints = typing.get_type_hints(cls)
+            raise ConfigError(f"{prefix}{key}: unknown key, written by another version of pixelcnn")
     arguments: dict[str, Any] = {}
     for name, spec in fields.items():
         if name in value:
-            arguments[name] = _convert(hints[name], value[name], f"{prefix}{name}")
-            _check_range(arguments[name], spec.metadata, f"{prefix}{name}")
-        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"{prefix}{name}: missing; {cls.__name__} needs it")
+            arguments[name] = _restored(hints[name], value[name], f"{prefix}{name}")
+        elif "absent" in spec.metadata:
+            arguments[name] = spec.metadata["absent"]
+        elif "internal" not in spec.metadata:
+            raise ConfigError(f"{prefix}{name}: missing, written by another version of pixelcnn")
     try:
         return cls(**arguments)
     except ConfigError as error:
         raise ConfigError(f"{prefix}{error}") from None
 
 
-def _check_range(value: Any, metadata: Mapping[str, float], where: str) -> None:
-    if value is None or "minimum" not in metadata:
-        return
-    low, high = metadata["minimum"], metadata["maximum"]
-    if not low <= value <= high:
-        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-        raise ConfigError(f"{where}: must be {bounds}, got {value!r}")
-
-
-def _convert(expected: Any, value: Any, where: str) -> Any:
-    """`value` as the annotated type `expected`; numbers may come as strings (YAML's 1e-3 does)."""
+def _restored(expected: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
-    if expected is Any:
-        return value
-    if origin in (types.UnionType, typing.Union):
-        if value is None or (isinstance(value, str) and value.lower() == "none"):
-            return None
-        inner = next(a for a in arguments if a is not type(None))
-        return _convert(inner, value, where)
-    if origin is Literal:
-        if value not in arguments:
-            raise ConfigError(f"{where}: expected one of {', '.join(arguments)}; got {value!r}")
-        return value
-    if origin is dict:
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: expected keys and values, got {value!r}")
-        return {str(k): _convert(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where}: expected a list, got {value!r}")
-        return tuple(_convert(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value))
-    if isinstance(expected, type) and dataclasses.is_dataclass(expected):
-        return value if isinstance(value, expected) else build(expected, value, where)
-    return _convert_scalar(expected, value, where)
-
-
-def _convert_scalar(expected: Any, value: Any, where: str) -> Any:
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    if expected is bool and isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if expected in (bool, str) and isinstance(value, expected):
-        return value
-    if expected in (int, float) and isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if math.isfinite(number) and (expected is float or number.is_integer()):
-            return expected(number)
-    raise ConfigError(f"{where}: expected {names[expected]}, got {value!r}")
+    if dataclasses.is_dataclass(expected):
+        return from_plain(expected, value, where)  # type: ignore[arg-type]
+    if origin is tuple and isinstance(value, (list, tuple)):
+        return tuple(_restored(arguments[0], item, where) for item in value)
+    if origin is dict and isinstance(value, Mapping):
+        return {key: _restored(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    return value

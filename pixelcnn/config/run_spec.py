@@ -7,12 +7,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from pixelcnn.config.fields import at_least, build
+from pixelcnn.config.fields import at_least, from_plain, part_of, without_absent
+from pixelcnn.system.code_digest import own_files
 from pixelcnn.system.errors import ConfigError
-from pixelcnn.system.files import sha256
+
+LikelihoodName = Literal["auto", "bernoulli", "categorical"]
+
+#: Of what is written about runs; another one is refused.
+FORMAT = 2
+ANEW = "written by another version of pixelcnn: delete the run's folder, and it is trained again"
 
 
 @dataclass(frozen=True)
@@ -20,10 +25,15 @@ class DatasetSpec:
     """Which images, at which size and with how many grey levels."""
 
     source: str
+    """mnist5k, mnist, binarized_mnist, or the path of a .py file of one's own."""
     image_size: int | None = at_least(1, None)
+    """Height and width after average pooling by a whole factor; null: the source's own."""
     levels: int = at_least(2, 256, 256)
+    """Grey levels."""
     binarize: Literal["threshold", "stochastic"] | None = None
+    """With levels: 2; stochastic draws the training images anew for every epoch."""
     split_seed: int = at_least(0, 0)
+    """Draws the split of mnist5k and the fixed binarization."""
 
     def __post_init__(self) -> None:
         if self.binarize is not None and self.levels != 2:
@@ -35,31 +45,47 @@ class TrainingSpec:
     """The recipe of a run. Steps are optimizer steps, NLL is in nats per image."""
 
     epochs: int = at_least(1, 20)
+    """Passes over the training images."""
     batch_size: int = at_least(1, 64)
+    """Images a step."""
     optimizer: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = at_least(1e-12, 3e-3)
+    """The peak: linear warm-up, then a cosine to zero, counted in steps."""
     weight_decay: float = at_least(0, 1e-4)
     warmup_steps: int = at_least(0, 100)
     gradient_clip: float = at_least(1e-12, 1.0)
+    """On the norm of the gradient of nats per dimension."""
     ema_decay: float = at_least(0, 0.999, 1 - 1e-12)
+    """Of the averaged weights, warmed up; they are what is validated and tested."""
     patience: int | None = at_least(1, None)
+    """Stop after so many epochs without a better validation NLL; null: never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Auto takes bfloat16 where the hardware is fast at it."""
 
 
 @dataclass(frozen=True)
 class VariantSpec:
-    """An architecture with its hyper-parameters, and perhaps a recipe of its own."""
+    """An architecture with its hyper-parameters, and perhaps a recipe of its own.
+
+    Of a resolved one the likelihood is not "auto", and `hyperparameters` has every one that the architecture
+    knows, but for those that came later and are at what their absence means.
+    """
 
     model: str
+    """pixelcnn, gated, attention, independent, or the path of a .py file of one's own."""
     conditional: bool = False
-    likelihood: Literal["auto", "bernoulli", "categorical"] = "auto"
+    """Give the class label to the network."""
+    likelihood: LikelihoodName = "auto"
+    """Auto takes bernoulli for two levels, else categorical."""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
+    """Those of the architecture; what is left out has its default."""
+    training: dict[str, Any] = part_of(TrainingSpec)  # noqa: RUF009  # a field
+    """Keys of the recipe that are others for this variant."""
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One training: everything that decides its result, and the names it goes by."""
+    """One training, resolved: everything that decides its result, and the names it goes by."""
 
     benchmark: str
     dataset_name: str
@@ -68,7 +94,8 @@ class RunSpec:
     dataset: DatasetSpec
     variant: VariantSpec
     training: TrainingSpec
-    own_files: dict[str, str] = field(default_factory=dict)  # path of a user's .py file -> SHA-256
+    own_files: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of the user's own files: `source` and `model` -> path of each file, those it imports too -> SHA-256."""
 
     @property
     def name(self) -> str:
@@ -77,36 +104,47 @@ class RunSpec:
 
     @property
     def digest(self) -> str:
-        """16 hex digits of SHA-256 over what decides the result; names do not."""
+        """16 hex digits of SHA-256 over what decides the result; names and paths do not.
+
+        A key that was added since, at what its absence means, changes nothing.
+        """
         return _digest(
             {
-                "dataset": dataclasses.asdict(self.dataset),
-                "model": self.variant.model,
+                "dataset": _dataset(self.dataset, self.own_files.get("source", {})),
+                "model": _named(self.variant.model, self.own_files.get("model", {})),
                 "conditional": self.variant.conditional,
                 "likelihood": self.variant.likelihood,
                 "hyperparameters": self.variant.hyperparameters,
-                "training": dataclasses.asdict(self.training),
+                "training": without_absent(self.training),
                 "seed": self.seed,
-                "own_files": self.own_files,
             }
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data from which `RunSpec.from_json` makes the same spec."""
-        return {**dataclasses.asdict(self), "digest": self.digest}
+        return {"format": FORMAT, **dataclasses.asdict(self), "digest": self.digest}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunSpec:
         """The spec that `to_json` wrote.
 
         Raises:
-            ConfigError: if a key is unknown or the digest does not match the content.
+            ConfigError: if it is of another format, or the digest does not match the content.
         """
-        content = {key: item for key, item in value.items() if key != "digest"}
-        spec = build(cls, content, "spec")
+        if value.get("format") != FORMAT:
+            raise ConfigError(f"spec: format {value.get('format', 1)}, expected {FORMAT}; {ANEW}")
+        content = {key: item for key, item in value.items() if key not in ("format", "digest")}
+        spec = from_plain(cls, content, "spec")
         if value.get("digest") != spec.digest:
             raise ConfigError(f"spec: digest {value.get('digest')} does not match its content")
         return spec
+
+
+def likelihood_for(name: LikelihoodName, levels: int) -> LikelihoodName:
+    """The name of a likelihood, where "auto" takes bernoulli for two levels, else categorical."""
+    if name != "auto":
+        return name
+    return "bernoulli" if levels == 2 else "categorical"
 
 
 def _digest(value: Any) -> str:
@@ -115,11 +153,14 @@ def _digest(value: Any) -> str:
 
 
 def dataset_digest(spec: DatasetSpec) -> str:
-    """16 hex digits of SHA-256 over a dataset's description and, if it is the user's own, its file."""
-    return _digest([dataclasses.asdict(spec), _own_files(spec.source)])
+    """16 hex digits of SHA-256 over a dataset's description and, if it is the user's own, its files."""
+    return _digest(_dataset(spec, own_files(spec.source)))
 
 
-def _own_files(*names: str) -> dict[str, str]:
-    """SHA-256 of each name that is a user's own .py file; one that is missing is left to the checks."""
-    paths = [Path(name) for name in names if name.endswith(".py")]
-    return {str(path): sha256(path) for path in paths if path.is_file()}
+def _dataset(spec: DatasetSpec, files: Mapping[str, str]) -> dict[str, Any]:
+    return {**without_absent(spec), "source": _named(spec.source, files)}
+
+
+def _named(name: str, files: Mapping[str, str]) -> Any:
+    """What the name of a source or model stands for: of one's own file the contents, wherever it lies."""
+    return list(files.values()) if name.endswith(".py") else name

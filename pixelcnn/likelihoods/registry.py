@@ -9,15 +9,13 @@ from pixelcnn.system.errors import ConfigError
 
 
 def make_likelihood(name: str, levels: int, channels: int = 1) -> Likelihood:
-    """The likelihood called `name`: auto takes bernoulli for two levels, else categorical.
+    """The likelihood called `name`.
 
     Raises:
         ConfigError: if it cannot describe images with these levels and channels.
     """
     if channels != 1:
         raise ConfigError(f"likelihood: {name} describes images of 1 channel, the dataset has {channels}")
-    if name == "auto":
-        name = "bernoulli" if levels == 2 else "categorical"
     if name == "bernoulli":
         if levels != 2:
             raise ConfigError(f"likelihood: bernoulli needs levels: 2, the dataset has levels: {levels}")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from types import ModuleType
 from typing import Any
 
 import torch
 
 import pixelcnn.models
-from pixelcnn.config.fields import build
-from pixelcnn.config.run_spec import VariantSpec
+from pixelcnn.config.fields import from_plain, without_absent
+from pixelcnn.config.run_spec import VariantSpec, likelihood_for
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.likelihoods.registry import make_likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
@@ -48,10 +49,27 @@ def _architectures_of(module: ModuleType) -> list[type[AutoregressiveModel]]:
     return [c for c in own if issubclass(c, AutoregressiveModel)]
 
 
+def resolve(variant: VariantSpec) -> VariantSpec:
+    """The variant with every hyper-parameter of its architecture, checked, defaults written out.
+
+    Raises:
+        ConfigError: naming the key that is unknown or wrong.
+    """
+    from pixelcnn.config.validation import validated  # only here: who builds from a spec needs no pydantic
+
+    _, described_by = find_architecture(variant.model)
+    values = without_absent(validated(described_by, variant.hyperparameters, "hyperparameters"))
+    try:
+        plain = json.loads(json.dumps(values, allow_nan=False))  # as a checkpoint gives them back
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"hyperparameters: cannot be written as plain data: {error}") from None
+    return dataclasses.replace(variant, hyperparameters=plain)
+
+
 def build_model(
     variant: VariantSpec, image: ImageSpec, *, seed: int = 0
 ) -> tuple[AutoregressiveModel, Likelihood]:
-    """The model of a variant with weights drawn by `seed`, and its likelihood.
+    """The model of a resolved variant with weights drawn by `seed`, and its likelihood.
 
     `image.classes` is what the dataset has; an unconditional variant ignores it.
 
@@ -61,9 +79,10 @@ def build_model(
     if variant.conditional and image.classes is None:
         raise ConfigError("conditional: true needs a dataset with labels; this one has none")
     classes = image.classes if variant.conditional else None
-    likelihood = make_likelihood(variant.likelihood, image.levels, image.channels)
+    name = likelihood_for(variant.likelihood, image.levels)
+    likelihood = make_likelihood(name, image.levels, image.channels)
     architecture, described_by = find_architecture(variant.model)
-    hyperparameters = build(described_by, variant.hyperparameters, "hyperparameters")
+    hyperparameters = from_plain(described_by, variant.hyperparameters, "hyperparameters")
     described = ImageSpec(image.channels, image.height, image.width, image.levels, classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

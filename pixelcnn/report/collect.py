@@ -9,7 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pixelcnn.config.benchmark import Benchmark, load_benchmark
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.reading import load_benchmark
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
 from pixelcnn.data.prepared import read_description
 from pixelcnn.report.comparable import check_comparable

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.reading import benchmark_from, load_benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.data.preparation import check_dataset
+from pixelcnn.models import registry
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
-from pixelcnn.models.registry import build_model
 from pixelcnn.models.size import size_of
 from pixelcnn.scheduling.estimates import Size
+from pixelcnn.scheduling.resolution import key_of
 from pixelcnn.system.errors import ConfigError
 
 
@@ -19,6 +28,7 @@ def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
         ConfigError: naming the first key that cannot be run, such as a hyper-parameter that the
             architecture does not have, or a conditional variant on a dataset without labels.
     """
+    benchmark = resolve(benchmark)
     seed = benchmark.seeds[0]
     return {
         (dataset, variant): Size(*size_of(check_run(benchmark.run(dataset, variant, seed))))
@@ -27,17 +37,76 @@ def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
     }
 
 
+def resolve(benchmark: Benchmark) -> Benchmark:
+    """The benchmark with all that decides results written out: hyper-parameters, sizes of images.
+
+    Raises:
+        ConfigError: naming the key that the architecture or the dataset does not take.
+    """
+    if benchmark.resolved:
+        return benchmark
+    datasets = {}
+    for name, dataset in benchmark.datasets.items():
+        with named(f"datasets.{name}"):
+            size = dataset.image_size or check_dataset(dataset).SIZE
+            datasets[name] = dataclasses.replace(dataset, image_size=size)
+    variants = {}
+    for name, variant in benchmark.variants.items():
+        with named(f"variants.{name}"):
+            variants[name] = registry.resolve(variant)
+    return dataclasses.replace(
+        benchmark, datasets=datasets, variants=variants, resolved=True, asked=key_of(benchmark)
+    )
+
+
+def load_resolved(path: str | Path) -> Benchmark:
+    """The benchmark of a config file, resolved.
+
+    Raises:
+        ConfigError: naming the file, the key, what it held and what was expected.
+    """
+    return resolve_named(load_benchmark(path), str(path))
+
+
+def resolve_named(benchmark: Benchmark, where: str) -> Benchmark:
+    """As `resolve`; an error says `where` the description stands."""
+    try:
+        return resolve(benchmark)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+@contextlib.contextmanager
+def named(where: str, what: str = "") -> Iterator[None]:
+    """A ConfigError of the block names where its key is."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{where}.{error}{what}") from None
+
+
 def check_run(spec: RunSpec) -> AutoregressiveModel:
     """Check one run as `check_benchmark` does; returns its network, untrained."""
-    try:
+    with named(f"datasets.{spec.dataset_name}"):
         source = check_dataset(spec.dataset)
-    except ConfigError as error:
-        raise ConfigError(f"datasets.{spec.dataset_name}.{error}") from None
     size = spec.dataset.image_size or source.SIZE
     image = ImageSpec(1, size, size, spec.dataset.levels, source.CLASSES)
-    try:
-        model, _ = build_model(spec.variant, image)
-    except ConfigError as error:
-        where = f"variants.{spec.variant_name}.{error}"
-        raise ConfigError(f"{where} (on dataset {spec.dataset_name})") from None
+    with named(f"variants.{spec.variant_name}", f" (on dataset {spec.dataset_name})"):
+        model, _ = registry.build_model(spec.variant, image)
     return model
+
+
+def main() -> int:
+    """What `resolution` starts: a description as JSON comes in, the resolved one goes out."""
+    where = sys.argv[1]
+    try:
+        benchmark = resolve_named(benchmark_from(json.load(sys.stdin), where), where)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    json.dump(benchmark.to_json(), sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,10 @@
-"""Which code a training depends on: a digest by which a number can be told to be stale."""
+"""Which code decides the result of a training: digests by which a number can be told to be stale.
+
+Two digests, two questions. That of the package's code (`code_digest`) asks whether today's code would give
+the same; it covers a list of whole modules and stands in a run's record. That of the user's own files
+(`own_files`) is a part of what a run is, of its spec. Comments, docstrings, blank lines and trailing white
+space are no code.
+"""
 
 from __future__ import annotations
 
@@ -11,68 +17,112 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-#: What every training imports, beside its architecture.
-ROOT = "pixelcnn.training.loop"
+
+#: What every training runs, and what decides which weights it begins with and which epoch it chooses. Not the
+#: incremental engine, the samplers, MLflow, the report: they look at what was trained.
+PINNED = (
+    "data.images",
+    "evaluation.likelihoods",
+    "layers",
+    "likelihoods",
+    "models.base",
+    "models.registry",
+    "system.seeding",
+    "training.batches",
+    "training.loop",
+    "training.step",
+)
 
 
 @functools.cache
 def code_digest(model: str, package: Path = PACKAGE) -> str:
-    """16 hex digits of SHA-256 over the sources that the training of an architecture imports.
+    """16 hex digits of SHA-256 over the package's code that decides the trainings of an architecture.
 
-    `model` is a name, or the path of a user's own file: the file's content is part of a spec's digest,
-    here only what it imports from the package counts. Comments, docstrings, blank lines and trailing
-    white space do not.
+    `model` is a name, or the path of a user's own file, of which here only counts what it imports of
+    `pixelcnn.models`.
     """
     digest = hashlib.sha256()
     for name, path in sorted(code_files(model, package).items()):
-        digest.update(f"{name}\n{plain_code(path.read_text())}\n".encode())
+        digest.update(f"{name}\n{plain_code(path.read_text(encoding='utf-8'))}\n".encode())
     return digest.hexdigest()[:16]
 
 
 def code_files(model: str, package: Path = PACKAGE) -> dict[str, Path]:
-    """The modules of the package that the training of an architecture imports, and their files."""
+    """The modules that `code_digest` covers, those of architectures with what they import of each other."""
+    found = {name: path for pinned in PINNED for name, path in _modules(pinned, package)}
     if model.endswith(".py"):
-        own = Path(model)
-        waiting = {ROOT, *(_imports(own.read_text(), "", False) if own.is_file() else ())}
+        waiting = {name for path in own_files(model) for name in _imports(Path(path))}
     else:
-        waiting = {ROOT, f"pixelcnn.models.{model}"}
-    found: dict[str, Path] = {}
+        waiting = {f"pixelcnn.models.{model}"}
     while waiting:
-        name = waiting.pop()
-        path = _file(name, package)
-        if path is None or name in found:
-            continue
-        found[name] = path
-        # Importing a.b runs a, too.
-        waiting |= {name.rpartition(".")[0], *_imports(path.read_text(), name, path.name == "__init__.py")}
+        name = waiting.pop().removeprefix("pixelcnn.")
+        path = package.joinpath(*name.split(".")).with_suffix(".py")
+        if name.startswith("models.") and name not in found and path.is_file():
+            found[name] = path
+            waiting |= _imports(path)
     return found
 
 
-def _file(name: str, package: Path) -> Path | None:
-    """The file of a module, None if the name is not one of the package's modules."""
-    first, *rest = name.split(".")
-    if first != "pixelcnn":
-        return None
-    path = package.joinpath(*rest)
-    for candidate in (path / "__init__.py", path.with_suffix(".py")):
-        if candidate.is_file():
-            return candidate
-    return None
+def _modules(name: str, package: Path) -> Iterator[tuple[str, Path]]:
+    """The modules of a package, or the one module of that name."""
+    path = package.joinpath(*name.split("."))
+    if path.is_dir():
+        yield from ((f"{name}.{file.stem}", file) for file in path.glob("*.py"))
+    else:
+        yield name, path.with_suffix(".py")
 
 
-def _imports(source: str, name: str, is_package: bool) -> set[str]:
-    """Every name that might be a module in the imports of a source, wherever they stand."""
+def own_files(name: str) -> dict[str, str]:
+    """SHA-256 of the code of a user's file and of every module beside it that it imports, by path.
+
+    The file comes first. Nothing if `name` is no path of a .py file; one that is missing is left to the
+    checks.
+    """
+    first = Path(name)
+    if not name.endswith(".py") or not first.is_file():
+        return {}
+    folder, waiting, found = first.parent, [first], {}
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found[path] = _code_sha256(path)
+        waiting += [helper for dotted in _imports(path) for helper in _beside(folder, dotted)]
+    helpers = sorted(path for path in found if path != first)
+    return {str(path): found[path] for path in (first, *helpers)}
+
+
+def _beside(folder: Path, dotted: str) -> Iterator[Path]:
+    """The files below a folder that importing a dotted name runs, but for this package's own."""
+    parts = dotted.split(".")
+    if parts[0] == PACKAGE.name:  # a file that lies beside a checkout's package
+        return
+    for length in range(1, len(parts) + 1):
+        place = folder.joinpath(*parts[:length])
+        yield from (path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file())
+
+
+def _code_sha256(path: Path) -> str:
+    source = path.read_bytes()
+    try:
+        code = plain_code(source.decode()).encode()
+    except (SyntaxError, UnicodeDecodeError, tokenize.TokenError):
+        code = source  # whoever imports it will say what is wrong
+    return hashlib.sha256(code).hexdigest()
+
+
+def _imports(path: Path) -> set[str]:
+    """Every name that might be a module in the imports of a file, wherever they stand."""
     found: set[str] = set()
-    for node in _run(ast.parse(source)):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return found
+    for node in _run(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = name.split(".")
-                parent = parts[: len(parts) - node.level + is_package]
-                base = ".".join([*parent, *([base] if base else [])])
-            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from pixelcnn.system.code_digest import own_files
 from pixelcnn.system.errors import ConfigError
 
 
@@ -47,9 +48,28 @@ def _load_file(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None  # a path that ends in .py has a loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    # Modules beside it are found as beside a script, however this process was started.
+    folder = str(resolved.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
+        _check_helpers(resolved)
+    except ConfigError:
+        del sys.modules[module_name]
+        raise
     except Exception as error:
         del sys.modules[module_name]
         raise ConfigError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
     return module
+
+
+def _check_helpers(path: Path) -> None:
+    """Refuse a module beside a user's file that is hidden by another of its name: other code would run."""
+    helpers = (Path(file) for file in own_files(str(path)))
+    for helper in (file for file in helpers if file != path):
+        parts = helper.relative_to(path.parent).with_suffix("").parts
+        name = ".".join(parts).removesuffix(".__init__")
+        loaded = getattr(sys.modules.get(name), "__file__", None)
+        if loaded is not None and Path(loaded).resolve() != helper:
+            raise ConfigError(f"{path}: imports {name}, which is {loaded} here and not {helper}; rename it")

@@ -11,7 +11,8 @@ import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from pixelcnn.config.benchmark import Benchmark, load_benchmark
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.reading import load_benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.records import TRACKED, RunFolder
 from pixelcnn.system.errors import UserError

@@ -12,7 +12,7 @@ import urllib.request
 import webbrowser
 from pathlib import Path
 
-from pixelcnn.config.benchmark import load_benchmark
+from pixelcnn.config.reading import load_benchmark
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import CHARTS_QUERY, TABLE_QUERY
 from pixelcnn.tracking.store import CONFIG, Store, configure, connect, default_store, mlflow_errors

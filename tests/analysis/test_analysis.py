@@ -20,7 +20,7 @@ from pixelcnn.analysis.neighbours import nearest, training_images
 from pixelcnn.analysis.receptive import ReceptiveField, effective, reach, receptive_field
 from pixelcnn.analysis.run import analyse_run
 from pixelcnn.cli import main
-from pixelcnn.config.benchmark import AnalysisSpec, load_benchmark
+from pixelcnn.config.benchmark import AnalysisSpec
 from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.data.contract import Split
 from pixelcnn.evaluation.likelihoods import evaluate
@@ -29,6 +29,7 @@ from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
 from pixelcnn.results import checkpoint
 from pixelcnn.results.records import RunFolder
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.seeding import pixel_noise
 from pixelcnn.training.loop import Observer, fit, image_spec
@@ -39,7 +40,7 @@ CPU = torch.device("cpu")
 def network(name="pixelcnn", *, conditional=False, levels=4, size=(7, 9), **changes):
     hyperparameters = {**SMALL.get(name, {}), **changes}
     variant = VariantSpec(name, conditional=conditional, hyperparameters=hyperparameters)
-    return registry.build_model(variant, ImageSpec(1, *size, levels, 2))
+    return registry.build_model(registry.resolve(variant), ImageSpec(1, *size, levels, 2))
 
 
 def images(n, levels=4, size=(7, 9), seed=0):
@@ -202,7 +203,7 @@ def test_all_that_an_analysis_says_of_a_model_of_independent_pixels_by_hand(tmp_
     data = prepared()
     variant = VariantSpec("independent", conditional=True, hyperparameters={"gain": 1.0})
     spec = replace(run_spec(seed=4), variant=variant)
-    model, _ = registry.build_model(variant, image_spec(data))
+    model, _ = registry.build_model(registry.resolve(variant), image_spec(data))
     logits = np.random.default_rng(1).normal(size=(2, 1, 6, 6))
     averaged = {key: torch.from_numpy(logits).float() for key in model.state_dict()}
     drawn = np.random.default_rng(2).integers(0, 2, (5, 1, 6, 6), dtype=np.uint8)
@@ -354,7 +355,7 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(folder, capsys)
 
 @pytest.mark.parametrize("variant", ["base", "cond"])
 def test_a_run_is_analysed_and_its_variant_measured(folder, capsys, variant):
-    run_dir, benchmark = folder / f"results/toy/toy/{variant}/seed0", load_benchmark("toy.yaml")
+    run_dir, benchmark = folder / f"results/toy/toy/{variant}/seed0", load_resolved("toy.yaml")
     for command in ("train", "sample"):
         assert main([command, *run_of(variant)]) == 0
     if variant == "cond":  # an unconditional run needs no classifier

@@ -16,12 +16,12 @@ import torch
 from support.toy import DATASET, toy
 
 from pixelcnn.cli import main
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.data.prepared import load_prepared
 from pixelcnn.models.registry import build_model
 from pixelcnn.results import checkpoint
 from pixelcnn.results.records import RunFolder
 from pixelcnn.sampling.api import sample
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.training.loop import fit, image_spec
 
 
@@ -56,7 +56,7 @@ def test_a_run_begins_with_the_weights_of_its_seed_and_is_drawn_at_the_temperatu
     run = ["toy.yaml", "--variant", "base", "--seed", "1"]
     assert [main([*c]) for c in (["prepare", "toy.yaml"], ["train", *run])] == [0, 0]
     assert main(["sample", *run, "--also-complete"]) == 0
-    benchmark, run_dir = load_benchmark("toy.yaml"), folder / "results/toy/toy/base/seed1"
+    benchmark, run_dir = load_resolved("toy.yaml"), folder / "results/toy/toy/base/seed1"
     spec, data = benchmark.run("toy", "base", 1), load_prepared(benchmark.data_file("toy"))
 
     seed = int(hashlib.sha256(b"1/initialisation").hexdigest()[:16], 16) // 2

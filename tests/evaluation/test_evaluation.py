@@ -37,7 +37,7 @@ def test_bits_per_dim_and_perplexity_by_hand():
 
 def network(name="pixelcnn", conditional=False, levels=3, size=4):
     variant = VariantSpec(name, conditional=conditional, hyperparameters=SMALL.get(name, {}))
-    model, likelihood = registry.build_model(variant, ImageSpec(1, size, size, levels, 2))
+    model, likelihood = registry.build_model(registry.resolve(variant), ImageSpec(1, size, size, levels, 2))
     return randomise(model), likelihood
 
 

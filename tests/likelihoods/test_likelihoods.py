@@ -97,13 +97,13 @@ def test_low_precision_parameters_are_scored_in_float32():
 
 
 def test_the_choice_of_a_likelihood():
-    assert isinstance(make_likelihood("auto", 2), Bernoulli)
-    assert isinstance(make_likelihood("auto", 3), Categorical)
+    assert isinstance(make_likelihood("bernoulli", 2), Bernoulli)
+    assert isinstance(make_likelihood("categorical", 3), Categorical)
     assert isinstance(make_likelihood("categorical", 2), Categorical)
     for name, levels, channels, said in (
         ("bernoulli", 3, 1, "levels: 3"),
         ("gaussian", 3, 1, "'gaussian'"),
-        ("auto", 3, 3, "1 channel"),
+        ("categorical", 3, 3, "1 channel"),
     ):
         with pytest.raises(ConfigError, match=said):
             make_likelihood(name, levels, channels)

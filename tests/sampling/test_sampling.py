@@ -49,7 +49,7 @@ SIZES = [(6, 6), (4, 11), (9, 4), (1, 7), (6, 1), (1, 1)]
 def network(name="pixelcnn", conditional=False, levels=3, size=(4, 5), hyperparameters=None):
     hyperparameters = SMALL.get(name, {}) if hyperparameters is None else hyperparameters
     variant = VariantSpec(name, conditional=conditional, hyperparameters=hyperparameters)
-    model, likelihood = registry.build_model(variant, ImageSpec(1, *size, levels, 2))
+    model, likelihood = registry.build_model(registry.resolve(variant), ImageSpec(1, *size, levels, 2))
     model = randomise(model)
     *_, weight, bias = [None, *model.parameters()]
     with torch.no_grad():  # parameters of size 1: no pixel is certain, so every draw matters
@@ -494,7 +494,7 @@ def test_noise_is_that_of_the_seed_named_sampling():
 def table(size):
     """A conditional model of binary images whose pixels are independent: p(1) by class is a table."""
     variant = VariantSpec("independent", conditional=True, hyperparameters={"gain": 1.0})
-    model, likelihood = registry.build_model(variant, ImageSpec(1, *size, 2, 2))
+    model, likelihood = registry.build_model(registry.resolve(variant), ImageSpec(1, *size, 2, 2))
     logits = np.random.default_rng(1).normal(size=(2, 1, *size))
     with torch.no_grad():
         model.network.weight.copy_(torch.from_numpy(logits))

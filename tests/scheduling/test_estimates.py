@@ -8,8 +8,8 @@ import pytest
 from support.toy import SMALL, toy
 
 from pixelcnn.cli import main
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.scheduling import estimates
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.errors import ConfigError
 
 
@@ -21,7 +21,7 @@ def planned(tmp_path, monkeypatch):
     def plan(**overrides):
         path = str(toy(tmp_path, **overrides))
         assert main(["plan", path]) == 0 and main(["prepare", path]) == 0
-        return load_benchmark(path)
+        return load_resolved(path)
 
     return plan
 
@@ -73,12 +73,12 @@ def test_one_job_with_several_runs_starts_once(planned):
 
 
 def test_what_is_not_planned_is_a_missing_file_that_is_named(planned, tmp_path):
-    benchmark = load_benchmark(toy(tmp_path))
+    benchmark = load_resolved(toy(tmp_path))
     with pytest.raises(FileNotFoundError) as error:
         minutes(benchmark)
     assert error.value.filename == str(benchmark.plan_file)
     planned()
-    added = load_benchmark(toy(tmp_path, variants={"new": {"model": "independent"}}))
+    added = load_resolved(toy(tmp_path, variants={"new": {"model": "independent"}}))
     with pytest.raises(FileNotFoundError) as error:
         minutes(added, variant="new")
     assert error.value.filename == str(benchmark.plan_file)
@@ -86,4 +86,4 @@ def test_what_is_not_planned_is_a_missing_file_that_is_named(planned, tmp_path):
 
 def test_a_job_that_ends_before_it_is_asked_to_stop_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"jobs\.train\.minutes: must be at least 2"):
-        load_benchmark(toy(tmp_path, jobs={"train": {"minutes": 1}}))
+        load_resolved(toy(tmp_path, jobs={"train": {"minutes": 1}}))

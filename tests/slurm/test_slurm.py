@@ -20,9 +20,9 @@ from slurm.interruptions import Hold, Interruption, cancel, kill, limit, push_ou
 from slurm.workflows import benchmark, every_job, jobs, profile, start
 from support.snakemake import OF_A_RUN, mlflow_statuses, planned_jobs
 
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.results.records import RunFolder
 from pixelcnn.scheduling import estimates
+from pixelcnn.scheduling.planning import load_resolved
 
 NETWORK = {"model": "pixelcnn", "hyperparameters": {"channels": 6, "blocks": 1, "head_channels": 8}}
 #: A learning rate with which the loss soon is not finite.
@@ -162,7 +162,7 @@ def test_jobs_asked_for_what_the_config_says_or_what_is_estimated(interrupted, m
     assert [job.minutes for job in trainings] == [21, 21, 21], "a training goes on where it was"
     assert [job.resources["mem"] for job in trainings] == ["6000M", "12000M", "18000M"]
     monkeypatch.chdir(interrupted.parents[1])
-    config = load_benchmark("interrupted.yaml")
+    config = load_resolved("interrupted.yaml")
     run = config.run("digits", "cancelled_then_killed", 0)
     for rule, seed in (("evaluate", ["0"]), ("sample", ["0"]), ("analyse", ["0"]), ("measure", [])):
         (job,) = jobs(rule, "digits", "cancelled_then_killed", *seed)

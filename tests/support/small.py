@@ -7,6 +7,7 @@ import numpy as np
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, TrainingSpec, VariantSpec
 from pixelcnn.data.contract import Split
 from pixelcnn.data.prepared import PreparedData
+from pixelcnn.models.registry import resolve
 
 #: Small hyper-parameters of every registered architecture; one that is new runs with its own.
 SMALL = {
@@ -43,6 +44,12 @@ def prepared(n: int = 100, size: int = 6, levels: int = 2, labelled: bool = True
     )
 
 
+def small(model: str = "pixelcnn", *, conditional: bool = False, **hyperparameters) -> VariantSpec:
+    """A variant of small size, resolved; `hyperparameters` go before those of `SMALL`."""
+    given = {**SMALL.get(model, {}), **hyperparameters}
+    return resolve(VariantSpec(model, conditional=conditional, hyperparameters=given))
+
+
 def run_spec(model: str = "pixelcnn", *, conditional: bool = False, seed: int = 0, **training) -> RunSpec:
     return RunSpec(
         benchmark="tests",
@@ -50,6 +57,6 @@ def run_spec(model: str = "pixelcnn", *, conditional: bool = False, seed: int = 
         variant_name=model,
         seed=seed,
         dataset=DatasetSpec("stripes.py", 6, 2),
-        variant=VariantSpec(model, conditional=conditional, hyperparameters=SMALL.get(model, {})),
+        variant=small(model, conditional=conditional),
         training=TrainingSpec(**{"epochs": 3, "batch_size": 16, "warmup_steps": 3, **training}),
     )

@@ -1,4 +1,4 @@
-"""Which edits make a run stale: those of the code that its training imports, and no others."""
+"""Which edits make a run stale: those of the code that decides its result, and no others."""
 
 from __future__ import annotations
 
@@ -9,90 +9,107 @@ from pathlib import Path
 
 import pytest
 
-from pixelcnn.system.code_digest import PACKAGE, code_digest, code_files
+from pixelcnn.system.code_digest import PACKAGE, code_digest, code_files, own_files
+
+NAMED = ("pixelcnn", "gated", "attention")
+#: What a run depends on: one of a user's own model, with a helper beside it, and those of the package.
+OWN = "from pixelcnn.models.gated import GatedPixelCNN\nimport helper\n\nclass Mine(GatedPixelCNN): ...\n"
 
 
 @pytest.fixture
-def package(tmp_path) -> Path:
-    """A copy of the package to edit."""
+def place(tmp_path) -> Path:
+    """A copy of the package to edit, and a user's files beside it."""
     ignored = shutil.ignore_patterns("__pycache__")
-    return Path(shutil.copytree(PACKAGE, tmp_path / "copy", ignore=ignored))
+    shutil.copytree(PACKAGE, tmp_path / "pixelcnn", ignore=ignored)
+    (tmp_path / "mine.py").write_text(OWN)
+    (tmp_path / "helper.py").write_text("WIDTH = 3\n")
+    return tmp_path
 
 
-def edit(path: Path, old: str, new: str) -> None:
+def digests(place: Path) -> dict[str, object]:
+    """By what the runs of each architecture are told from those of other code."""
+    own, package = str(place / "mine.py"), place / "pixelcnn"
+    found: dict[str, object] = {model: code_digest.__wrapped__(model, package) for model in NAMED}
+    return found | {"own": (code_digest.__wrapped__(own, package), list(own_files(own).values()))}
+
+
+ALL = {*NAMED, "own"}
+#: An edit -> the architectures whose runs become stale by it.
+EDITS = [
+    ("pixelcnn/sampling/fast.py", "from __future__", "import math\nfrom __future__", set()),
+    ("pixelcnn/incremental/memory.py", "from __future__", "import math\nfrom __future__", set()),
+    ("pixelcnn/report/page.py", "from __future__", "import math\nfrom __future__", set()),
+    ("pixelcnn/tracking/projection.py", "from __future__", "import math\nfrom __future__", set()),
+    ("pixelcnn/config/run_spec.py", "    patience:", "    momentum: float = 0.9\n    patience:", set()),
+    ("pixelcnn/training/step.py", "import math\n", "import math  # for the cosine\n# a comment\n\n", set()),
+    ("pixelcnn/training/step.py", "0.5 * (1 +", "0.4 * (1 +", ALL),
+    ("pixelcnn/training/loop.py", "CHECK_EVERY = 25", "CHECK_EVERY = 26", ALL),
+    ("pixelcnn/training/batches.py", "torch.randperm(", "0 + torch.randperm(", ALL),
+    ("pixelcnn/layers/attention.py", "0.5", "0.4", ALL),
+    ("pixelcnn/likelihoods/categorical.py", "cumsum(dim=1)", "cumsum(dim=1) * 1", ALL),
+    ("pixelcnn/evaluation/likelihoods.py", "BATCH_SIZE = 250", "BATCH_SIZE = 251", ALL),
+    ("pixelcnn/models/gated.py", "import annotations", "import annotations\nX = 1", {"gated", "own"}),
+    ("mine.py", "...", "x = 1", {"own"}),
+    ("mine.py", "class", "# a comment\nclass", set()),
+    ("helper.py", "3", "4", {"own"}),
+    ("helper.py", "WIDTH", '"""Of the network."""\n\nWIDTH', set()),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "stale"), EDITS, ids=[f"{e[0]} {e[1][:12]}" for e in EDITS])
+def test_an_edit_makes_stale_what_depends_on_it_and_nothing_else(place, file, old, new, stale):
+    before, path = digests(place), place / file
     text = path.read_text()
-    assert old in text, f"{path} has changed: {old!r} is not there"
+    assert old in text, f"{file} has changed: {old!r} is not there"
     path.write_text(text.replace(old, new, 1))
+    after = digests(place)
+    assert {model for model in after if after[model] != before[model]} == stale
 
 
-def changed(package: Path, models=("pixelcnn", "gated", "attention")) -> set[str]:
-    """The architectures whose digest is no longer that of the package."""
-    now = {model: code_digest.__wrapped__(model, package) for model in models}
-    return {model for model, digest in now.items() if digest != code_digest(model)}
+def test_a_copy_elsewhere_has_the_same_digest(place):
+    assert all(digests(place)[model] == code_digest(model) for model in NAMED)
 
 
-def test_a_copy_elsewhere_has_the_same_digest(package):
-    assert changed(package) == set()
+def test_the_digest_covers_these_modules_and_no_others():
+    assert {name for name in code_files("gated") if not name.startswith(("layers.", "likelihoods."))} == {
+        "data.images",
+        "evaluation.likelihoods",
+        "models.base",
+        "models.gated",
+        "models.pixelcnn",
+        "models.registry",
+        "system.seeding",
+        "training.batches",
+        "training.loop",
+        "training.step",
+    }
+    whole = {f"layers.{path.stem}" for path in (PACKAGE / "layers").glob("*.py")}
+    assert whole == {name for name in code_files("gated") if name.startswith("layers.")}
+    assert not any(name.startswith(("sampling", "incremental", "config")) for name in code_files("gated"))
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "stale"),
-    [
-        ("training/loop.py", "CHECK_EVERY = 25", "CHECK_EVERY = 26", {"pixelcnn", "gated", "attention"}),
-        ("training/step.py", "0.5 * (1 +", "0.4 * (1 +", {"pixelcnn", "gated", "attention"}),
-        (
-            "likelihoods/base.py",
-            "import torch\n",
-            "import torch\n\nX = 1\n",
-            {"pixelcnn", "gated", "attention"},
-        ),
-        ("models/gated.py", "import", "import math\nimport", {"gated"}),
-        ("layers/attention.py", "import", "import math\nimport", {"attention"}),
-        ("report/tables.py", "import", "import math\nimport", set()),
-        ("tracking/projection.py", "import", "import math\nimport", set()),
-        ("cli/__init__.py", "import argparse", "import math\nimport argparse", set()),
-    ],
-)
-def test_an_edit_reaches_the_architectures_that_import_it(package, file, old, new, stale):
-    path = package / file
-    start = path.read_text().index("from __future__")
-    text = path.read_text()
-    path.write_text(text[:start] + text[start:].replace(old, new, 1))
-    assert path.read_text() != text
-    assert changed(package) == stale
+def test_own_files_are_those_beside_that_are_imported_each_once_and_the_own_one_first(tmp_path):
+    (tmp_path / "parts").mkdir()
+    for name, text in {
+        "mine.py": "import zoo, os\nfrom parts.deep import x\nif 1:\n    import late\n",
+        "zoo.py": "import mine\n",
+        "late.py": "",
+        "other.py": "",
+        "parts/__init__.py": "",
+        "parts/deep.py": "x = 1\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    found = [str(Path(path).relative_to(tmp_path)) for path in own_files(str(tmp_path / "mine.py"))]
+    assert found == ["mine.py", "late.py", "parts/__init__.py", "parts/deep.py", "zoo.py"]
+    assert own_files("gated") == {} and own_files(str(tmp_path / "missing.py")) == {}
 
 
-def test_comments_docstrings_and_blank_lines_do_not_count(package):
-    path = package / "training" / "step.py"
-    edit(path, "import copy\n", "\n\nimport copy   # to copy\n# a comment of its own\n")
-    edit(path, '"""Adam or AdamW over all weights', '"""Adam, or AdamW,\n\n    # over all the weights')
-    edit(path, '"""One optimizer step: ', '"""A single step of the optimizer: ')
-    assert changed(package) == set()
-    edit(path, '"adam": torch.optim.Adam,', '"adam # no comment": torch.optim.Adam,')
-    assert changed(package) == {"pixelcnn", "gated", "attention"}
-
-
-def test_what_a_users_own_file_imports_counts_and_its_content_does_not(package, tmp_path):
-    own = tmp_path / "mine.py"
-    own.write_text("from pixelcnn.layers.attention import CausalAttention\n")
-    with_attention = code_digest.__wrapped__(str(own), package)
-    own.write_text("from pixelcnn.layers.attention import CausalAttention\nx = 1\n")
-    assert code_digest.__wrapped__(str(own), package) == with_attention
-    edit(package / "layers" / "attention.py", "import torch\n", "import torch\n\nX = 1\n")
-    assert code_digest.__wrapped__(str(own), package) != with_attention
-    assert "pixelcnn.layers.attention" not in code_files(str(tmp_path / "missing.py"))
-
-
-def test_the_files_are_those_that_python_imports():
-    """What a training process has loaded is among the files, and so nothing is overlooked."""
-    code = (
-        "import sys, pixelcnn.training.loop, pixelcnn.models.gated;"
-        "print(*(name for name in sys.modules if name.partition('.')[0] == 'pixelcnn'))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
-    loaded = set(done.stdout.split())
-    assert {"pixelcnn.training.loop", "pixelcnn.layers.gated"} <= loaded
-    assert loaded <= set(code_files("gated"))
+def test_a_file_that_is_no_python_has_a_digest_and_whoever_imports_it_complains(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def (\n")
+    first = own_files(str(path))
+    path.write_text("def ((\n")
+    assert list(first) == [str(path)] and own_files(str(path)) != first
 
 
 def test_asking_does_not_import_torch():

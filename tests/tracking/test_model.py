@@ -16,7 +16,8 @@ import torch
 from support.small import prepared
 
 from benchmarks.made_up import benchmark, write_run
-from pixelcnn.evaluation.likelihoods import class_prior, export
+from pixelcnn.evaluation import export
+from pixelcnn.evaluation.likelihoods import class_prior
 from pixelcnn.evaluation.run import evaluate_run
 from pixelcnn.invariants import randomise
 from pixelcnn.models.registry import build_model
@@ -24,7 +25,7 @@ from pixelcnn.results import checkpoint
 from pixelcnn.results.records import CHECKPOINT, MODEL, NATS
 from pixelcnn.sampling.api import sample
 from pixelcnn.system.errors import UserError
-from pixelcnn.tracking.projection import projection
+from pixelcnn.tracking import projection
 from pixelcnn.tracking.store import default_store
 from pixelcnn.training.loop import image_spec
 
@@ -93,7 +94,7 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
         evaluate_run(whole, DATA, torch.device("cpu"), folder)
         export.save(whole, DATA, folder / MODEL)
     code = (
-        "import sys, pathlib; from pixelcnn.tracking.projection import projection; "
+        "import sys, pathlib; from pixelcnn.tracking import projection; "
         "print(projection.project(pathlib.Path(sys.argv[1]))); assert 'torch' not in sys.modules"
     )
     said = subprocess.run(

@@ -156,11 +156,10 @@ def test_a_bad_config_stops_before_anything_runs(tmp_path):
 
 
 def test_the_ready_benchmarks_can_be_planned(tmp_path):
-    from pixelcnn.config.benchmark import load_benchmark
-    from pixelcnn.scheduling.planning import check_benchmark
+    from pixelcnn.scheduling.planning import check_benchmark, load_resolved
 
     for path in [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]:
-        sizes = check_benchmark(benchmark := load_benchmark(path))
+        sizes = check_benchmark(benchmark := load_resolved(path))
         counts = {variant: size.parameters for (_, variant), size in sizes.items()}
         networks = [n for variant, n in counts.items() if benchmark.variants[variant].model != "independent"]
         if path.stem != "preview":

@@ -2,7 +2,9 @@ rule plan:
     # Checks hyper-parameters and datasets before anything is trained, and writes the config
     # resolved. Later rules read it as `ancient`: what they depend on are their own digests.
     input:
-        own_files=sorted({path for spec in RUNS.values() for path in spec.own_files}),
+        own_files=sorted(
+            {p for spec in RUNS.values() for files in spec.own_files.values() for p in files}
+        ),
     output:
         ROOT + "/config.json",
         ROOT + "/plan.json",

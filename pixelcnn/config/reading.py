@@ -1,0 +1,109 @@
+"""From a config file, or from data that were parsed already, to a checked `Benchmark`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.fields import from_plain
+from pixelcnn.config.run_spec import FORMAT
+from pixelcnn.system.errors import ConfigError
+
+
+def load_benchmark(path: str | Path) -> Benchmark:
+    """Read and check a benchmark description: YAML, JSON, or the resolved config.json.
+
+    Raises:
+        ConfigError: if the file is missing, cannot be parsed, or says what cannot be run.
+    """
+    path = Path(path).expanduser()
+    text = read_text(path)
+    if path.suffix == ".json":
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"{path}: not valid JSON: {error}") from error
+    else:
+        from pixelcnn.config.yaml_text import parse  # only here: a bare GPU machine has the resolved JSON
+
+        value = parse(text, str(path))
+    return benchmark_from(value, str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a config file.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from error
+
+
+def benchmark_from(value: Any, where: str = "config") -> Benchmark:
+    """Check a benchmark description that was parsed already.
+
+    Raises:
+        ConfigError: naming `where`, the key, what it held and what was expected.
+    """
+    try:
+        if isinstance(value, Mapping) and "format" in value:
+            return _resolved(value)
+        return _written(value)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _resolved(value: Mapping[str, Any]) -> Benchmark:
+    """What `plan` wrote needs no pydantic, and takes no default of today."""
+    if value["format"] != FORMAT:
+        raise ConfigError(
+            f"format {value['format']}, expected {FORMAT}: written by another version of pixelcnn; "
+            "`pixelcnn plan` with the benchmark's own config writes it again"
+        )
+    content = {key: item for key, item in value.items() if key != "format"}
+    return replace(from_plain(Benchmark, content), resolved=True)
+
+
+def _written(value: Any) -> Benchmark:
+    """What a user wrote. A path that begins with ~ is meant from the home folder, whoever reads it later."""
+    from pixelcnn.config.validation import validated
+
+    check_names(value)
+    benchmark = validated(Benchmark, value)
+    return replace(
+        benchmark,
+        data_root=_expanded(benchmark.data_root),
+        results=_expanded(benchmark.results),
+        datasets={k: replace(v, source=_expanded(v.source)) for k, v in benchmark.datasets.items()},
+        variants={k: replace(v, model=_expanded(v.model)) for k, v in benchmark.variants.items()},
+    )
+
+
+def _expanded(path: str) -> str:
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError as error:  # nobody of that name, or no home
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def check_names(value: Any, where: str = "") -> None:
+    """Refuse keys that YAML did not take for text, such as on, null and 010.
+
+    Raises:
+        ConfigError: naming the key as it was read, and how to write it.
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                place = f"{where}: " if where else ""
+                raise ConfigError(f"{place}the name {key!r} is no text; quote it where it is written")
+            check_names(item, f"{where}.{key}" if where else key)

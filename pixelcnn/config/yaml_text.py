@@ -1,0 +1,49 @@
+"""YAML as configs are to be written: each key once, and names that every reader takes for text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+from pixelcnn.system.errors import ConfigError
+
+#: Plain text that YAML 1.1 or 1.2 takes for a number: 1e3 is text in the one and a thousand in the other.
+NUMBER = re.compile(r"[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d+)(e[-+]?\d+)?|0o[0-7]+", re.IGNORECASE)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which by itself takes the last of equal keys, and `on` for true."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping whose keys are text, each once; keys merged in by << give way to others."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            plain = isinstance(key, yaml.ScalarNode) and key.style is None
+            if key.tag != "tag:yaml.org,2002:str" or (plain and NUMBER.fullmatch(key.value)):
+                raise ConfigError(
+                    f'line {line}: the name {key.value} is no text in YAML; quote it: "{key.value}"'
+                )
+            if key.value in seen:
+                raise ConfigError(f"line {line}: the key {key.value!r} stands twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def parse(text: str, where: str) -> Any:
+    """The data of a YAML text.
+
+    Raises:
+        ConfigError: naming `where` and the line.
+    """
+    try:
+        return yaml.load(text, _Loader)  # a safe loader
+    except ConfigError as error:
+        raise ConfigError(f"{where}, {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not valid YAML: {error}") from error

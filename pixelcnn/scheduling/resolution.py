@@ -1,0 +1,76 @@
+"""A benchmark with all that decides results written out, for a Snakefile: without torch where that is known.
+
+To know every hyper-parameter takes the architectures' own code, which imports torch and takes seconds. What
+`plan` found stands in config.json, and holds as long as the same is asked of the same code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.reading import benchmark_from, load_benchmark
+from pixelcnn.system.code_digest import PACKAGE, own_files
+from pixelcnn.system.errors import ConfigError
+
+#: Where the package says which hyper-parameters there are, and how large the images of a dataset.
+ASKED_OF = ("config", "data/sources", "models")
+
+
+def key_of(written: Benchmark) -> str:
+    """Another one when something else is asked for, or asked of other code."""
+    digest = hashlib.sha256()
+    for folder in ASKED_OF:
+        for path in sorted((PACKAGE / folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    asked = {
+        "datasets": {k: [asdict(v), own_files(v.source)] for k, v in written.datasets.items()},
+        "variants": {
+            k: [v.model, v.hyperparameters, own_files(v.model)] for k, v in written.variants.items()
+        },
+    }
+    digest.update(json.dumps(asked, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def resolved_from(config: Mapping[str, Any], where: str) -> Benchmark:
+    """The resolved benchmark of a description that was parsed already.
+
+    Raises:
+        ConfigError: naming `where`, the key, what it held and what was expected.
+    """
+    written = benchmark_from(config, where)
+    if written.resolved:
+        return written
+    key = key_of(written)
+    known = _known(written.directory / "config.json", key)
+    if known is None:
+        known = _ask(config, where)
+    hyperparameters = {name: variant.hyperparameters for name, variant in known.variants.items()}
+    variants = {k: replace(v, hyperparameters=hyperparameters[k]) for k, v in written.variants.items()}
+    return replace(written, datasets=known.datasets, variants=variants, resolved=True, asked=key)
+
+
+def _known(path: Path, key: str) -> Benchmark | None:
+    """What `plan` wrote, if it was asked for the same."""
+    try:
+        planned = load_benchmark(path)
+    except ConfigError:
+        return None  # not there yet, or of another version: it will be written anew
+    return planned if planned.asked == key else None
+
+
+def _ask(config: Mapping[str, Any], where: str) -> Benchmark:
+    """The same benchmark as another process resolves it, which may import torch."""
+    command = [sys.executable, "-m", "pixelcnn.scheduling.planning", where]
+    done = subprocess.run(command, input=json.dumps(config), capture_output=True, text=True, encoding="utf-8")
+    if done.returncode != 0:
+        raise ConfigError(done.stderr.strip() or f"{where}: cannot be resolved")
+    return benchmark_from(json.loads(done.stdout), where)

@@ -1,0 +1,146 @@
+"""What decides a result, and only that, is in its digest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from support.config import GOOD, changed, resolved
+
+from pixelcnn.config import run_spec
+from pixelcnn.config.fields import added, at_least, from_plain, without_absent
+from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.models import gated, registry
+from pixelcnn.system.errors import ConfigError
+
+
+def digest(config=GOOD, variant="base") -> str:
+    return resolved(config).run("small", variant, 0).digest
+
+
+def with_heads(**hyperparameters):
+    return changed("variants", "base", {"model": "attention", "hyperparameters": hyperparameters})
+
+
+def test_the_digest_follows_what_decides_the_result_and_nothing_else():
+    renamed = changed("benchmark", "other")
+    renamed["results"], renamed["note"], renamed["threads"] = "elsewhere", "words", 4
+    assert digest(renamed) == digest()
+    for config in (
+        changed("training", "learning_rate", 1e-4),
+        changed("datasets", "small", "levels", 8),
+        changed("variants", "base", "hyperparameters", "channels", 5),
+        changed("variants", "base", "conditional", True),
+        changed("variants", "base", "training", {"epochs": 3}),
+    ):
+        assert digest(config) != digest()
+    benchmark = resolved()
+    assert benchmark.run("small", "base", 1).digest != benchmark.run("small", "base", 0).digest
+
+
+def test_a_default_that_is_written_out_makes_no_other_run():
+    assert digest(with_heads()) == digest(with_heads(heads=4)) != digest(with_heads(heads=2))
+    assert digest(with_heads(heads="4")) == digest(with_heads(heads=4.0)) == digest(with_heads(heads=4))
+    assert digest(changed("variants", "base", "likelihood", "categorical")) == digest()
+    whole = changed("datasets", "small", "image_size", 28)
+    assert digest(whole) == digest(changed("datasets", "small", "image_size", None)) != digest()
+    assert digest(changed("training", "learning_rate", "3e-3")) == digest()
+
+
+def test_a_spec_has_every_hyperparameter_with_its_type():
+    spec = resolved(with_heads(channels="8")).run("small", "base", 0)
+    assert spec.variant.hyperparameters == {
+        "channels": 8, "blocks": 4, "attention_every": 2, "heads": 4,
+        "first_kernel_size": 7, "kernel_size": 3, "head_channels": 64,
+    }  # fmt: skip
+    assert spec.variant.likelihood == "categorical" and spec.dataset.image_size == 14
+
+
+def test_a_changed_default_changes_no_network_that_was_described_before(monkeypatch):
+    spec = resolved(changed("variants", "base", {"model": "gated"})).run("small", "base", 0)
+
+    @dataclass(frozen=True)
+    class Hyperparameters(gated.Hyperparameters):
+        blocks: int = at_least(0, 9)
+        kernel_size: int = at_least(3, 5)
+
+    monkeypatch.setattr(gated, "Hyperparameters", Hyperparameters)
+    assert registry.resolve(replace(spec.variant, hyperparameters={})).hyperparameters["kernel_size"] == 5
+    stored = RunSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert registry.resolve(stored.variant) == stored.variant and stored.digest == spec.digest
+    image = registry.ImageSpec(1, 8, 8, 16)
+    model, _ = registry.build_model(stored.variant, image)
+    shapes = [parameter.shape for parameter in model.parameters()]
+    monkeypatch.undo()
+    before, _ = registry.build_model(spec.variant, image)
+    assert shapes == [parameter.shape for parameter in before.parameters()]
+
+
+def test_a_hyperparameter_that_is_missing_in_a_spec_is_not_guessed():
+    spec = resolved().run("small", "base", 0)
+    short = {k: v for k, v in spec.variant.hyperparameters.items() if k != "blocks"}
+    with pytest.raises(ConfigError, match=r"hyperparameters\.blocks: missing, written by another version"):
+        registry.build_model(replace(spec.variant, hyperparameters=short), registry.ImageSpec(1, 8, 8, 16))
+
+
+@dataclass(frozen=True)
+class Before:
+    width: int = 3
+
+
+@dataclass(frozen=True)
+class After:
+    width: int = 3
+    depth: int = added(5, absent=1)
+
+
+def test_a_key_that_came_later_leaves_old_digests_alone_and_means_for_old_runs_what_they_did():
+    assert without_absent(After(depth=1)) == without_absent(Before())
+    assert without_absent(After()) == {"width": 3, "depth": 5}, "the default for new runs is another"
+    assert from_plain(After, {"width": 3}) == After(3, depth=1), "not today's default"
+
+
+def test_a_key_added_to_the_recipe_leaves_digests_alone(monkeypatch):
+    before = resolved().run("small", "base", 0)
+
+    @dataclass(frozen=True)
+    class Later(run_spec.TrainingSpec):
+        momentum: float = added(0.9, absent=0.0)
+
+    values = {**vars(before.training), "momentum": 0.0}
+    assert replace(before, training=Later(**values)).digest == before.digest
+    assert replace(before, training=Later(**values | {"momentum": 0.9})).digest != before.digest
+
+
+def test_a_spec_survives_json_and_an_altered_one_is_refused():
+    run = resolved().run("small", "base", 1)
+    text = json.dumps(run.to_json())
+    assert RunSpec.from_json(json.loads(text)) == run
+    with pytest.raises(ConfigError, match="digest"):
+        RunSpec.from_json(json.loads(text.replace('"channels": 4', '"channels": 5')))
+    with pytest.raises(ConfigError, match=r"format 1, expected 2.*trained again"):
+        RunSpec.from_json({k: v for k, v in json.loads(text).items() if k != "format"})
+
+
+OWN = "from helper import SIZE\nCLASSES, LEVELS = None, 4\ndef load(*_): ...\n"
+
+
+def test_own_files_count_by_their_code_wherever_they_lie(tmp_path, monkeypatch):
+    digests = []
+    for folder in (tmp_path / "here", tmp_path / "there"):
+        (folder / "deeper").mkdir(parents=True)
+        (folder / "mine.py").write_text(OWN)
+        (folder / "helper.py").write_text("SIZE = 6\n")
+        monkeypatch.chdir(folder)
+        monkeypatch.delitem(__import__("sys").modules, "helper", raising=False)
+        config = changed("datasets", "small", {"source": str(folder / "mine.py"), "levels": 4})
+        spec = resolved(config).run("small", "base", 0)
+        assert [Path(path).name for path in spec.own_files["source"]] == ["mine.py", "helper.py"]
+        digests.append(spec.digest)
+    assert digests[0] == digests[1]
+    (folder / "helper.py").write_text("# six\nSIZE = 6  # pixels\n")
+    assert resolved(config).run("small", "base", 0).digest == digests[0], "a comment changes nothing"
+    (folder / "helper.py").write_text("SIZE = 6\nOTHER = 1\n")
+    assert resolved(config).run("small", "base", 0).digest != digests[0], "a helper's code does"

@@ -1,0 +1,67 @@
+"""The JSON Schema by which editors complete and check a config."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from support.snakemake import ROOT
+
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.validation import json_schema
+
+SCHEMA = ROOT / "workflow" / "schemas" / "benchmark.schema.json"
+CONFIGS = [
+    ROOT / "config.yaml",
+    *sorted((ROOT / "configs").glob("*.yaml")),
+    *sorted((ROOT / "benchmarks").glob("*.yaml")),
+]
+
+
+def test_the_committed_schema_is_that_of_the_code():
+    assert json.loads(SCHEMA.read_text()) == json_schema(Benchmark, "A pixelcnn benchmark"), (
+        "write it again: pixelcnn schema > workflow/schemas/benchmark.schema.json"
+    )
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_config_names_the_schema_first_and_keeps_to_it(path: Path):
+    jsonschema = pytest.importorskip("jsonschema")  # comes with Snakemake
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# yaml-language-server: $schema=")
+    assert (path.parent / first.partition("=")[2]).resolve() == SCHEMA
+    jsonschema.validate(yaml.safe_load(path.read_text()), json.loads(SCHEMA.read_text()))
+
+
+def test_the_schema_refuses_what_the_reader_refuses():
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    good = {
+        "benchmark": "b",
+        "datasets": {"d": {"source": "mnist"}},
+        "variants": {"v": {"model": "gated"}},
+        "seeds": [0],
+    }
+    assert validator.is_valid(good)
+    for bad in (
+        {"sedes": [0]},
+        {"seeds": 0},
+        {"training": {"epochs": 0}},
+        {"training": {"optimizer": "sgd"}},
+        {"variants": {"v": {"model": "gated", "training": {"epoch": 1}}}},
+        {"datasets": {"d": {"source": "mnist", "levels": 257}}},
+    ):
+        assert not validator.is_valid(good | bad), bad
+
+
+def test_the_schema_explains_keys():
+    training = json_schema(Benchmark, "")["$defs"]["TrainingSpec"]["properties"]
+    assert training["learning_rate"]["description"].startswith("The peak")
+    assert training["epochs"] == {
+        "default": 20,
+        "description": "Passes over the training images.",
+        "minimum": 1,
+        "type": "integer",
+    }
