@@ -1,7 +1,5 @@
 """`python -m pixelcnn` is the command `pixelcnn`."""
 
-import sys
+from pixelcnn.cli import entry
 
-from pixelcnn.cli import main
-
-sys.exit(main())
+entry()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from pixelcnn.data.prepared import PreparedData
 from pixelcnn.evaluation.likelihoods import BATCH_SIZE, class_prior, evaluate
 from pixelcnn.evaluation.units import bits_per_dim, perplexity
 from pixelcnn.results.checkpoint import Checkpoint
-from pixelcnn.results.records import NATS, Metrics
+from pixelcnn.results.records import NATS, Metrics, RunFolder
+from pixelcnn.system.errors import RunFailed
 from pixelcnn.system.files import atomic
 
 
@@ -65,3 +68,23 @@ def evaluate_run(
         np.savez_compressed(temporary, **arrays)
     metrics.write(run_dir)
     return metrics
+
+
+@contextmanager
+def noted_in_record(run_dir: Path) -> Iterator[None]:
+    """Note in the record of a trained run whether its evaluation, which is the block, went well.
+
+    A run without a finite likelihood has failed, however well it trained.
+    """
+    record = RunFolder(run_dir).record()
+    try:
+        yield
+    except RunFailed as error:
+        if record is not None:
+            record.end("failed", f"evaluation: {error}")
+            record.write(run_dir)
+        raise
+    if record is not None and record.status == "failed":
+        # There is a checkpoint, so the training had ended well: what failed was an earlier evaluation.
+        record.end("finished")
+        record.write(run_dir)

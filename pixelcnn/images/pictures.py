@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelcnn.data.contract import Split
@@ -25,6 +26,9 @@ TIMES = 4
 #: Noise of completions must not be that of samples: their seed is so much further on.
 COMPLETION_SEEDS = 1_000_003
 
+#: Called with (finished images, all images).
+OnProgress = Callable[[int, int], None]
+
 
 def labels_for(n: int, classes: int | None, wanted: Sequence[int] | None) -> Tensor | None:
     """`n` labels that go through those wanted, or all classes, again and again; None without classes.
@@ -40,59 +44,84 @@ def labels_for(n: int, classes: int | None, wanted: Sequence[int] | None) -> Ten
     return cycle[torch.arange(n) % len(cycle)]
 
 
-def draw_samples(
-    model: AutoregressiveModel,
-    likelihood: Likelihood,
-    n: int,
-    y: Tensor | None,
-    arrays: Path,
-    grid: Path,
-    **how: Any,
-) -> None:
-    """Draw `n` images into an .npz file, the first of them as a grid; `how` goes to `sample`."""
-    images = sample(model, likelihood, n, y=y, **how).numpy()
-    labels = np.full(n, -1) if y is None else y.numpy()
-    with atomic(arrays) as temporary:
-        np.savez_compressed(temporary, images=images, labels=labels, seed=how["seed"])
-    save_grid(grid, images[:SHOWN], model.image.levels)
+@dataclass(frozen=True)
+class Drawing:
+    """How the pictures of a model are drawn.
 
-
-def draw_completions(
-    model: AutoregressiveModel,
-    likelihood: Likelihood,
-    test: Split,
-    n: int,
-    wanted: Sequence[int] | None,
-    arrays: Path,
-    grid: Path,
-    *,
-    seed: int,
-    **how: Any,
-) -> None:
-    """Complete the upper half of `n` test images several times; a conditional model is told their class.
-
-    `wanted` are labels to be told instead. The images go through the classes again and again.
-
-    Raises:
-        UserError: if there are fewer test images, or a conditional model lacks their labels.
+    wanted: the labels to draw, again and again; None: all classes in turn, or those of the test images.
+    The rest is as for `sample`.
     """
-    if n > len(test.images):
-        raise UserError(f"-n: there are {len(test.images)} test images, {n} were to be completed")
-    chosen = (list(range(n)) if test.labels is None else by_class(test.labels))[:n]
-    originals = test.images[chosen]
-    y = labels_for(n, model.image.classes, wanted)
-    if y is not None and wanted is None:
-        if test.labels is None:
-            raise UserError("the test images have no labels, and this variant needs them")
-        y = torch.from_numpy(test.labels[chosen])
-    rows = model.image.height // 2
-    given = torch.from_numpy(originals[:, :, :rows]).repeat_interleave(TIMES, dim=0)
-    told = None if y is None else y.repeat_interleave(TIMES)
-    images = sample(model, likelihood, n * TIMES, seed=seed + COMPLETION_SEEDS, y=told, given=given, **how)
-    completions = images.numpy().reshape(n, TIMES, *originals.shape[1:])
-    labels = np.full(n, -1) if y is None else y.numpy()
-    with atomic(arrays) as temporary:
-        np.savez_compressed(
-            temporary, originals=originals, completions=completions, given_rows=rows, labels=labels, seed=seed
+
+    model: AutoregressiveModel
+    likelihood: Likelihood
+    wanted: Sequence[int] | None
+    seed: int
+    temperature: float
+    batch_size: int
+
+    def samples(self, n: int, path: Path, on_progress: OnProgress) -> Path:
+        """Draw `n` images into an .npz file, and the first of them as a grid beside it, which is returned."""
+        y = labels_for(n, self.model.image.classes, self.wanted)
+        images = self._sample(n, self.seed, on_progress, y)
+        with atomic(path) as temporary:
+            np.savez_compressed(temporary, images=images, labels=_array(y, n), seed=self.seed)
+        grid = path.with_suffix(".png")
+        save_grid(grid, images[:SHOWN], self.model.image.levels)
+        return grid
+
+    def completions(self, test: Split, n: int, path: Path, on_progress: OnProgress) -> Path:
+        """Complete the upper half of `n` test images several times; files as for `samples`.
+
+        A conditional model is told their labels, or those wanted. The images go through the classes again
+        and again.
+
+        Raises:
+            UserError: if there are fewer test images, or a conditional model lacks their labels.
+        """
+        if n > len(test.images):
+            raise UserError(f"-n: there are {len(test.images)} test images, {n} were to be completed")
+        chosen = (list(range(n)) if test.labels is None else by_class(test.labels))[:n]
+        originals = test.images[chosen]
+        y = labels_for(n, self.model.image.classes, self.wanted)
+        if y is not None and self.wanted is None:
+            if test.labels is None:
+                raise UserError("the test images have no labels, and this variant needs them")
+            y = torch.from_numpy(test.labels[chosen])
+        rows = self.model.image.height // 2
+        given = torch.from_numpy(originals[:, :, :rows]).repeat_interleave(TIMES, dim=0)
+        told = None if y is None else y.repeat_interleave(TIMES)
+        images = self._sample(n * TIMES, self.seed + COMPLETION_SEEDS, on_progress, told, given)
+        completions = images.reshape(n, TIMES, *originals.shape[1:])
+        with atomic(path) as temporary:
+            np.savez_compressed(
+                temporary,
+                originals=originals,
+                completions=completions,
+                given_rows=rows,
+                labels=_array(y, n),
+                seed=self.seed,
+            )
+        grid = path.with_suffix(".png")
+        save_completions(grid, originals[:SHOWN], completions[:SHOWN], rows, self.model.image.levels)
+        return grid
+
+    def _sample(
+        self, n: int, seed: int, on_progress: OnProgress, y: Tensor | None, given: Tensor | None = None
+    ) -> NDArray[np.uint8]:
+        images = sample(
+            self.model,
+            self.likelihood,
+            n,
+            seed=seed,
+            y=y,
+            given=given,
+            temperature=self.temperature,
+            batch_size=self.batch_size,
+            on_progress=on_progress,
         )
-    save_completions(grid, originals[:SHOWN], completions[:SHOWN], rows, model.image.levels)
+        return images.numpy()
+
+
+def _array(y: Tensor | None, n: int) -> NDArray[np.int64]:
+    """Labels as they are written: -1 for none."""
+    return np.full(n, -1) if y is None else y.numpy()

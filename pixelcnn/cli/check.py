@@ -1,0 +1,31 @@
+"""`pixelcnn check`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pixelcnn.cli import RUN_FAILED, options
+
+
+@click.command()
+@click.argument("model", help="A name, or the path of a .py file that defines one.")
+@click.option(
+    "--hyperparameters",
+    type=options.from_json,
+    default="{}",
+    metavar="JSON",
+    help="Default: the architecture's own.",
+)
+def check(model: str, hyperparameters: Any) -> int:
+    """Check the invariants of an architecture."""
+    from pixelcnn.invariants import check_architecture
+
+    if not isinstance(hyperparameters, dict):
+        raise click.BadParameter(f"expected keys and values, got {hyperparameters!r}")
+    passed = True
+    for result in check_architecture(model, hyperparameters):
+        print(result)
+        passed = passed and result.passed
+    return 0 if passed else RUN_FAILED

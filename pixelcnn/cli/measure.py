@@ -1,0 +1,31 @@
+"""`pixelcnn measure`."""
+
+from __future__ import annotations
+
+import click
+
+from pixelcnn.cli import options
+from pixelcnn.cli.runs import Run
+
+
+@click.command()
+@options.of_a_run(seed_needed=False)
+def measure(run: Run) -> None:
+    """Time a variant: a training step, an evaluation, sampling."""
+    from statistics import median
+
+    from pixelcnn.analysis.cost import measure_cost
+    from pixelcnn.system import devices
+
+    spec = run.spec
+    trained, data, device = run.checkpoint(), run.data(), run.device()
+    with devices.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
+        cost = measure_cost(trained, data, device)
+    path = run.benchmark.cost_file(spec.dataset_name, spec.variant_name)
+    cost.write(path)
+    measured = (cost.step_seconds, cost.evaluation_seconds, cost.sampling_seconds)
+    step, evaluation, sampling = (1000 * median(seconds) for seconds in measured)
+    print(
+        f"{path}: a training step {step:.1f} ms, evaluating {cost.sampling_images} images "
+        f"{evaluation:.1f} ms, drawing as many {sampling:.1f} ms, {cost.device}, {cost.threads} threads"
+    )

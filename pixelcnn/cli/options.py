@@ -1,0 +1,73 @@
+"""The arguments and options that several commands have."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pixelcnn.cli import runs
+
+Function = Callable[..., Any]
+
+#: A file or folder, as a `Path`.
+PATH = click.Path(path_type=Path)
+CONFIG_HELP = "Benchmark description, YAML or JSON."
+
+config = click.argument("config", type=PATH, help=CONFIG_HELP)
+dataset = click.option("--dataset", help="Name in the config; needed if it has several.")
+threads = click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: the config's).")
+batch_size = click.option(
+    "--batch-size", type=click.IntRange(min=1), help="Images worked on together; bounds the memory."
+)
+benchmark_folder = click.argument("directory", type=PATH, help="results/BENCHMARK")
+
+
+def of_a_dataset(command: Function) -> Function:
+    """The options that name a dataset of a benchmark; `command` gets what they mean as its first argument."""
+
+    @config
+    @dataset
+    @functools.wraps(command)
+    def with_dataset(config: Path, dataset: str | None, threads: int | None = None, **others: Any) -> Any:
+        return command(runs.choose_dataset(config, dataset, threads), **others)
+
+    return with_dataset
+
+
+def of_a_run(*, seed_needed: bool = True) -> Callable[[Function], Function]:
+    """The options that name a run of a benchmark; the command gets what they mean as its first argument."""
+    which = "" if seed_needed else " of a trained run (default: the config's first)"
+
+    def decorate(command: Function) -> Function:
+        @config
+        @dataset
+        @click.option("--variant", required=True, help="Name in the config.")
+        @click.option("--seed", type=int, required=seed_needed, help=f"Seed{which}.")
+        @threads
+        @functools.wraps(command)
+        def with_run(
+            config: Path,
+            dataset: str | None,
+            variant: str,
+            seed: int | None,
+            threads: int | None,
+            **others: Any,
+        ) -> Any:
+            return command(runs.choose_run(config, dataset, variant, seed, threads), **others)
+
+        return with_run
+
+    return decorate
+
+
+def from_json(text: str) -> Any:
+    """The type of an option whose value is JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise click.BadParameter(f"not valid JSON: {error}") from error

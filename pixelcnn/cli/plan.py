@@ -1,0 +1,36 @@
+"""`pixelcnn plan`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pixelcnn.cli import options
+
+
+@click.command()
+@click.argument("config", type=options.PATH, required=False, help=options.CONFIG_HELP)
+@click.option("--json", "value", type=options.from_json, metavar="JSON", help="The description itself.")
+def plan(config: Path | None, value: Any) -> None:
+    """Check a config with all that it names, and write it resolved."""
+    from pixelcnn.config.benchmark import benchmark_from, load_benchmark
+    from pixelcnn.scheduling.planning import check_benchmark
+    from pixelcnn.system.files import write_json
+
+    if (config is None) == (value is None):
+        raise click.UsageError("Needs one of CONFIG and --json.")
+    benchmark = benchmark_from(value) if config is None else load_benchmark(config)
+    sizes: dict[str, dict[str, Any]] = {}
+    for (dataset, variant), size in check_benchmark(benchmark).items():
+        print(
+            f"{dataset:24} {variant:20} {size.parameters:>12,} parameters "
+            f"{size.multiply_adds:>14,} multiply-adds an image"
+        )
+        sizes.setdefault(dataset, {})[variant] = dataclasses.asdict(size)
+    write_json(benchmark.plan_file, sizes)
+    path = benchmark.directory / "config.json"
+    write_json(path, benchmark.to_json())
+    print(f"{len(benchmark.runs())} runs; wrote {path}")

@@ -1,0 +1,123 @@
+"""What the shared options mean: a dataset or a run of a benchmark, with its files and its device."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelcnn.system.errors import UserError
+
+if TYPE_CHECKING:  # torch takes seconds to import; what needs it does so itself
+    import torch
+
+    from pixelcnn.config.benchmark import Benchmark
+    from pixelcnn.config.run_spec import RunSpec
+    from pixelcnn.data.prepared import PreparedData
+    from pixelcnn.results.checkpoint import Checkpoint
+    from pixelcnn.system.gpus import Claim
+
+#: The GPU of this process, held until it ends.
+_CLAIMS: list[Claim] = []
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset of a benchmark; `threads` are the CPU threads asked for, None for the config's."""
+
+    benchmark: Benchmark
+    dataset: str
+    threads: int | None
+
+    def data(self) -> PreparedData:
+        """The prepared images.
+
+        Raises:
+            UserError: if they are missing, damaged, or of another description than the config's.
+        """
+        from pixelcnn.data.prepared import load_prepared
+
+        path, spec = self.benchmark.data_file(self.dataset), self.benchmark.datasets[self.dataset]
+        data = load_prepared(path)
+        if data.spec != spec:
+            raise UserError(f"{path}: prepared as {data.spec}, the config says {spec}; prepare it again")
+        return data
+
+    def device(self) -> torch.device:
+        """The device of this process, set up for it: threads and allocator; waits for a GPU that is taken."""
+        import torch
+
+        from pixelcnn.system import devices, gpus
+
+        # By hand as in the workflow: another number of threads rounds otherwise and ends in other weights.
+        torch.set_num_threads(self.threads or self.benchmark.threads)
+        devices.tune_allocator()
+        device = devices.choose_device(self.benchmark.device)
+        if device.type != "cuda":
+            return device
+        claim = gpus.claim(devices.gpu_names(), runs_per_gpu=self.benchmark.runs_per_gpu, on_wait=say)
+        _CLAIMS.append(claim)
+        return torch.device("cuda", claim.index)
+
+
+@dataclass(frozen=True)
+class Run(Dataset):
+    """A run on a dataset, as the config describes it, and its folder."""
+
+    spec: RunSpec
+    folder: Path
+
+    def checkpoint(self) -> Checkpoint:
+        """What its training ended in.
+
+        Raises:
+            UserError: if it is missing, damaged, or of another run than the config describes now.
+        """
+        from pixelcnn.results import checkpoint
+        from pixelcnn.results.records import CHECKPOINT
+
+        path = self.folder / CHECKPOINT
+        loaded = checkpoint.load(path)
+        if loaded.spec.digest != self.spec.digest:
+            raise UserError(
+                f"{path}: trained from a spec with digest {loaded.spec.digest}, the config has "
+                f"{self.spec.digest}; train it again"
+            )
+        return loaded
+
+
+def choose_dataset(config: Path, name: str | None, threads: int | None) -> Dataset:
+    """The dataset with a name, or the only one of a benchmark.
+
+    Raises:
+        UserError: if the config cannot be run, has no such dataset, or has several and none is named.
+    """
+    from pixelcnn.config.benchmark import load_benchmark
+
+    benchmark = load_benchmark(config)
+    known = list(benchmark.datasets)
+    if name is None and len(known) > 1:
+        raise UserError(f"--dataset: needed, since the config has {', '.join(known)}")
+    if name not in (None, *known):
+        raise UserError(f"--dataset: {name!r} is not one of {', '.join(known)}")
+    return Dataset(benchmark, name or known[0], threads)
+
+
+def choose_run(config: Path, dataset: str | None, variant: str, seed: int | None, threads: int | None) -> Run:
+    """The run with these names, checked; without a seed that of the benchmark's first one.
+
+    Raises:
+        UserError: if the config cannot be run or has no such run.
+    """
+    from pixelcnn.scheduling.planning import check_run
+
+    on = choose_dataset(config, dataset, threads)
+    spec = on.benchmark.run(on.dataset, variant, on.benchmark.seeds[0] if seed is None else seed)
+    check_run(spec)
+    return Run(on.benchmark, on.dataset, threads, spec, on.benchmark.run_directory(spec))
+
+
+def say(sentence: str) -> None:
+    """Tell whoever waits, at once."""
+    print(sentence, file=sys.stderr, flush=True)

@@ -1,0 +1,68 @@
+"""`pixelcnn train`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pixelcnn.cli import options
+from pixelcnn.cli.runs import Run, say
+from pixelcnn.system.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@click.command()
+@options.of_a_run()
+@click.option("--force", is_flag=True, help="Train anew what is already trained.")
+@click.option("--digest", help="Refuse to train if the config means another run than this one.")
+def train(run: Run, force: bool, digest: str | None) -> None:
+    """Train one run."""
+    from pixelcnn.results import checkpoint
+    from pixelcnn.results.records import CHECKPOINT
+    from pixelcnn.system import devices, locks
+    from pixelcnn.training import state
+
+    if digest not in (None, run.spec.digest):
+        raise UserError(
+            f"--digest: the config now describes {run.spec.digest}, wanted is {digest}; "
+            "the config or a file of your own was changed meanwhile"
+        )
+    finished = run.folder / CHECKPOINT
+    # A training that a killed workflow left behind goes on by itself: what it does is not done twice.
+    with locks.acquire(
+        run.folder / ".lock", wait=True, on_wait=lambda holder: say(f"{run.spec.name}: waits for {holder}")
+    ):
+        if force:
+            state.discard(run.folder)
+        elif finished.exists() and checkpoint.load(finished).spec.digest == run.spec.digest:
+            print(f"{run.folder}: already trained; --force trains it anew")
+            return
+        device = run.device()
+        epoch = _fit(run, device)
+    print(f"{finished}: epoch {epoch}, {devices.device_name(device)}")
+
+
+def _fit(run: Run, device: torch.device) -> int:
+    """Train, saying how far it is; returns the epoch that was chosen."""
+    from pixelcnn.images.while_training import drawer
+    from pixelcnn.models.registry import build_model
+    from pixelcnn.system import signals
+    from pixelcnn.system.progress import TrainingProgress
+    from pixelcnn.system.seeding import derived_seed
+    from pixelcnn.training.loop import Observer, fit, image_spec
+
+    spec, benchmark, data = run.spec, run.benchmark, run.data()
+    seed = derived_seed(spec.seed, "initialisation")
+    model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)
+    progress = TrainingProgress(spec.name, spec.training.epochs)
+    draw = drawer(likelihood, run.folder, n=benchmark.tracking.pictures, seed=spec.seed, say=say)
+    with signals.noted() as came:
+        observer = Observer(progress.on_epoch, progress.on_step, say, came, draw)
+        result = fit(
+            model, likelihood, data, spec,
+            run_dir=run.folder, device=device, saving=benchmark.saving, observer=observer,
+        )  # fmt: skip
+    return result.epoch
