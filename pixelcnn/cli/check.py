@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pixelcnn.cli import RUN_FAILED, options
+from pixelcnn.system.errors import UserError
 
 
 @click.command()
@@ -23,7 +24,7 @@ def check(model: str, hyperparameters: Any) -> int:
     from pixelcnn.invariants import check_architecture
 
     if not isinstance(hyperparameters, dict):
-        raise click.BadParameter(f"expected keys and values, got {hyperparameters!r}")
+        raise UserError(f"--hyperparameters: expected keys and values, got {hyperparameters!r}")
     passed = True
     for result in check_architecture(model, hyperparameters):
         print(result)

@@ -41,26 +41,17 @@ def of_a_dataset(command: Function) -> Function:
 
 def of_a_run(*, seed_needed: bool = True) -> Callable[[Function], Function]:
     """The options that name a run of a benchmark; the command gets what they mean as its first argument."""
-    which = "" if seed_needed else " of a trained run (default: the config's first)"
+    seed_help = "The run's seed." if seed_needed else "That of a trained run (default: the config's first)."
 
     def decorate(command: Function) -> Function:
-        @config
-        @dataset
         @click.option("--variant", required=True, help="Name in the config.")
-        @click.option("--seed", type=int, required=seed_needed, help=f"Seed{which}.")
+        @click.option("--seed", type=int, required=seed_needed, help=seed_help)
         @threads
         @functools.wraps(command)
-        def with_run(
-            config: Path,
-            dataset: str | None,
-            variant: str,
-            seed: int | None,
-            threads: int | None,
-            **others: Any,
-        ) -> Any:
-            return command(runs.choose_run(config, dataset, variant, seed, threads), **others)
+        def with_run(chosen: runs.Dataset, variant: str, seed: int | None, **others: Any) -> Any:
+            return command(runs.choose_run(chosen, variant, seed), **others)
 
-        return with_run
+        return of_a_dataset(with_run)
 
     return decorate
 

@@ -104,18 +104,18 @@ def choose_dataset(config: Path, name: str | None, threads: int | None) -> Datas
     return Dataset(benchmark, name or known[0], threads)
 
 
-def choose_run(config: Path, dataset: str | None, variant: str, seed: int | None, threads: int | None) -> Run:
-    """The run with these names, checked; without a seed that of the benchmark's first one.
+def choose_run(chosen: Dataset, variant: str, seed: int | None) -> Run:
+    """The run on a dataset with these names, checked; without a seed that of the benchmark's first one.
 
     Raises:
-        UserError: if the config cannot be run or has no such run.
+        UserError: if there is no such run, or it cannot be run.
     """
     from pixelcnn.scheduling.planning import check_run
 
-    on = choose_dataset(config, dataset, threads)
-    spec = on.benchmark.run(on.dataset, variant, on.benchmark.seeds[0] if seed is None else seed)
+    benchmark = chosen.benchmark
+    spec = benchmark.run(chosen.dataset, variant, benchmark.seeds[0] if seed is None else seed)
     check_run(spec)
-    return Run(on.benchmark, on.dataset, threads, spec, on.benchmark.run_directory(spec))
+    return Run(benchmark, chosen.dataset, chosen.threads, spec, benchmark.run_directory(spec))
 
 
 def say(sentence: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.toy import SMALL, toy
+from support.toy import toy
 
 from pixelcnn.cli import main
 from pixelcnn.results.records import RunFolder
@@ -23,13 +22,6 @@ from pixelcnn.system.errors import RunFailed
 RUN = ["toy.yaml", "--variant", "base", "--seed", "0"]
 FOLDER = Path("results/toy/toy/base/seed0")
 DATA = Path("results/toy/toy/data.npz")
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    toy(tmp_path)
-    return tmp_path
 
 
 @contextlib.contextmanager
@@ -193,87 +185,3 @@ def test_memory_of_a_gpu_that_runs_out_is_told_alike(error, where):
         raise error
     with pytest.raises(RuntimeError, match="another"), devices.out_of_memory("lower --batch-size"):
         raise RuntimeError("another fault")
-
-
-#: What a person may get wrong in a config, and the words of the answer.
-BAD_CONFIGS = [
-    ({"benchmark": "a/b"}, ["benchmark", "'a/b'", "letters"]),
-    ({"benchmark": "logs"}, ["benchmark", "'logs'"]),
-    ({"datasets": {}}, ["datasets", "at least one"]),
-    ({"variants": {}}, ["variants", "at least one"]),
-    ({"seeds": []}, ["seeds", "at least one"]),
-    ({"seeds": [0, 0]}, ["seeds", "once"]),
-    ({"seeds": [-1]}, ["seeds", "-1"]),
-    ({"seeds": ["a"]}, ["seeds[0]", "'a'", "whole number"]),
-    ({"seeds": 3}, ["seeds", "a list", "3"]),
-    ({"sedes": [0]}, ["sedes", "did you mean 'seeds'"]),
-    ({"training": {"epochs": 0}}, ["training.epochs", "at least 1", "0"]),
-    ({"training": {"epochs": 1.5}}, ["training.epochs", "whole number", "1.5"]),
-    ({"training": {"batch_size": -4}}, ["training.batch_size", "-4"]),
-    ({"training": {"learning_rate": "fast"}}, ["training.learning_rate", "'fast'"]),
-    ({"training": {"learning_rate": float("inf")}}, ["training.learning_rate"]),
-    ({"training": {"optimizer": "sgd"}}, ["training.optimizer", "adam", "'sgd'"]),
-    ({"training": {"ema_decay": 1}}, ["training.ema_decay", "between"]),
-    ({"training": {"precision": "float16"}}, ["training.precision", "bfloat16"]),
-    ({"training": [1]}, ["training", "keys and values"]),
-    ({"saving": {"minutes": -1}}, ["saving.minutes", "-1"]),
-    ({"saving": {"epochs": 0}}, ["saving.epochs", "at least 1"]),
-    ({"saving": {"every": 5}}, ["saving.every", "unknown key"]),
-    ({"sampling": {"images": 0}}, ["sampling.images", "at least 1"]),
-    ({"sampling": {"temperature": 0}}, ["sampling.temperature", "at least"]),
-    ({"device": "gpu"}, ["device", "cuda", "'gpu'"]),
-    ({"threads": 0}, ["threads", "at least 1"]),
-    ({"runs_per_gpu": 0}, ["runs_per_gpu", "at least 1"]),
-    ({"datasets": {"toy": {"source": "toy_data.py", "levels": 1}}}, ["levels", "1"]),
-    ({"datasets": {"toy": {"source": "toy_data.py", "levels": 5}}}, ["datasets.toy.levels", "5", "4"]),
-    ({"datasets": {"toy": {"source": "toy_data.py", "levels": 2}}}, ["datasets.toy.binarize"]),
-    ({"datasets": {"toy": {"source": "toy_data.py", "image_size": 4}}}, ["datasets.toy.image_size", "4"]),
-    ({"datasets": {"toy": {"source": "nowhere.py"}}}, ["datasets.toy.source", "nowhere.py", "no such file"]),
-    ({"datasets": {"toy": {"source": "minst"}}}, ["datasets.toy.source", "'minst'", "mnist"]),
-    ({"datasets": {"toy": {}}}, ["datasets.toy.source", "missing"]),
-    ({"variants": {"base": {"model": "pixelnn"}}}, ["variants.base.model", "'pixelnn'", "pixelcnn"]),
-    ({"variants": {"base": {"model": "mine.py"}}}, ["variants.base.model", "mine.py", "no such file"]),
-    ({"variants": {"base": {}}}, ["variants.base.model", "missing"]),
-    (
-        {"variants": {"base": {"model": "pixelcnn", "hyperparameters": {"chanels": 4}}}},
-        ["variants.base.hyperparameters.chanels", "did you mean 'channels'"],
-    ),
-    (
-        {"variants": {"base": {"model": "pixelcnn", "hyperparameters": {"channels": 0}}}},
-        ["variants.base.hyperparameters.channels", "0"],
-    ),
-    (
-        {"variants": {"base": {"model": "pixelcnn", "likelihood": "bernoulli", "hyperparameters": SMALL}}},
-        ["variants.base", "bernoulli"],
-    ),
-    (
-        {"variants": {"base": {"model": "pixelcnn", "training": {"epoch": 4}}}},
-        ["variants.base.training.epoch", "did you mean 'epochs'"],
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "words"), BAD_CONFIGS, ids=lambda value: json.dumps(value)[:60])
-def test_a_bad_config_is_refused_by_name(folder, capsys, change, words):
-    toy(folder, **change)
-    assert main(["plan", "toy.yaml"]) == 2
-    error = said(capsys)
-    assert error.startswith("pixelcnn plan: error: ") and len(error.strip().splitlines()) == 1
-    for word in words:
-        assert word in error
-    assert not Path("results").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("a: [", "not valid YAML"),
-        ("- 1", "keys and values"),
-        ("", "keys and values"),
-        (b"\xff\xfe\x00", "UTF-8"),
-    ],
-)
-def test_a_file_that_is_no_config_is_refused(folder, capsys, text, words):
-    Path("toy.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    assert main(["plan", "toy.yaml"]) == 2
-    assert "toy.yaml" in (error := said(capsys)) and words in error

@@ -1,0 +1,101 @@
+"""A run from config to samples by the command line, and what is made anew when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from support.toy import DATASET, toy
+
+from pixelcnn.cli import main
+from pixelcnn.results.records import RunFolder
+
+
+def test_a_run_from_config_to_samples(folder, capsys):
+    run = ["toy.yaml", "--variant", "cond", "--seed", "1"]
+    assert main(["plan", "toy.yaml"]) == 0
+    assert main(["prepare", "results/toy/config.json"]) == 0
+    assert main(["train", *run]) == 0
+    assert main(["evaluate", *run]) == 0
+    assert main(["sample", *run]) == 0
+    captured = capsys.readouterr()
+    assert "4 runs" in captured.out and "nats/image" in captured.out and "classified right" in captured.out
+    assert "epoch 2/2" in captured.err, "a log gets a line an epoch"
+    run_dir = folder / "results/toy/toy/cond/seed1"
+    assert RunFolder(run_dir).record().threads == 1
+    metrics = RunFolder(run_dir).metrics()
+    assert metrics.images == 21 and metrics.marginal_nll is not None
+    with np.load(run_dir / "samples.npz") as samples:
+        assert samples["images"].shape == (4, 1, 6, 6) and samples["labels"].tolist() == [0, 1, 0, 1]
+    assert (run_dir / "samples.png").exists()
+
+
+def test_samples_go_where_one_says(folder):
+    run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    assert [main([*c]) for c in (["prepare", "toy.yaml"], ["train", *run])] == [0, 0]
+    assert main(["sample", *run, "-n", "3", "--sampling-seed", "9", "--out", "mine.npz"]) == 0
+    with np.load("mine.npz") as samples:
+        assert len(samples["images"]) == 3 and samples["labels"].tolist() == [-1] * 3
+    assert Path("mine.png").exists()
+    assert not (folder / "results/toy/toy/base/seed0/samples.npz").exists()
+
+
+def test_labels_are_for_conditional_variants(folder, capsys):
+    main(["prepare", "toy.yaml"])
+    drawn = ["--labels", "1", "-n", "2", "--out", "ones.npz"]
+    for variant, status in (("cond", 0), ("base", 2)):
+        run = ["toy.yaml", "--variant", variant, "--seed", "0"]
+        assert main(["train", *run]) == 0
+        assert main(["sample", *run, *drawn]) == status
+    assert "--labels: this variant is unconditional" in capsys.readouterr().err
+    with np.load("ones.npz") as samples:
+        assert samples["labels"].tolist() == [1, 1]
+
+
+def test_completions_keep_the_upper_half_and_are_of_test_images_that_there_are(folder, capsys):
+    run = ["toy.yaml", "--variant", "cond", "--seed", "0"]
+    main(["prepare", "toy.yaml"])
+    main(["train", *run])
+    halves = ["--complete", "--out", "halves.npz"]
+    assert main(["sample", *run, *halves, "-n", "3"]) == 0 and Path("halves.png").exists()
+    with np.load("halves.npz") as file:
+        originals, completions = file["originals"][:, None], file["completions"]
+        assert completions.shape == (3, 4, 1, 6, 6) and file["given_rows"] == 3
+    assert (completions[..., :3, :] == originals[..., :3, :]).all()
+    assert (completions[..., 3:, :] != originals[..., 3:, :]).any()
+    assert main(["sample", *run, *halves, "-n", "22"]) == 2
+    assert "-n: there are 21 test images" in capsys.readouterr().err
+
+
+def test_a_trained_run_is_trained_anew_only_by_force(folder, capsys):
+    run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    main(["prepare", "toy.yaml"])
+    main(["train", *run])
+    folder_of_run = RunFolder(folder / "results/toy/toy/base/seed0")
+    first = folder_of_run.record().run_id
+    assert main(["train", *run]) == 0 and "already trained" in capsys.readouterr().out
+    assert folder_of_run.record().run_id == first
+    assert main(["train", *run, "--force"]) == 0
+    assert folder_of_run.record().run_id != first
+
+
+def test_an_edit_of_ones_own_file_makes_other_runs(folder, capsys):
+    run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    main(["prepare", "toy.yaml"])
+    main(["train", *run])
+    Path("toy_data.py").write_text(DATASET.replace("0.2", "0.3"))
+    assert main(["evaluate", *run]) == 2 and "train it again" in capsys.readouterr().err
+    main(["prepare", "toy.yaml"])
+    assert main(["train", *run]) == 0 and "already trained" not in capsys.readouterr().out
+    assert main(["evaluate", *run]) == 0
+    assert main(["train", *run, "--digest", "0" * 16]) == 2 and "--digest" in capsys.readouterr().err
+
+
+def test_results_of_another_config_are_refused(folder, capsys):
+    run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    main(["prepare", "toy.yaml"])
+    main(["train", *run])
+    toy(folder, training={"epochs": 3, "batch_size": 16})
+    assert main(["evaluate", *run]) == 2 and "digest" in capsys.readouterr().err
+    toy(folder, datasets={"toy": {"source": "toy_data.py", "levels": 4, "split_seed": 3}})
+    assert main(["train", *run]) == 2 and "prepare it again" in capsys.readouterr().err
