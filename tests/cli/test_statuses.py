@@ -55,8 +55,12 @@ def test_what_ends_a_command_decides_its_status(capsys, monkeypatch, error, stat
 
 def test_a_signal_to_end_gives_its_status(monkeypatch):
     monkeypatch.setattr("pixelcnn.report.page.build_report", lambda directory: os.kill(os.getpid(), 15))
-    with pytest.raises(SystemExit) as end:
-        main(["report", "there"])
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # else a fault would end the tests
+    try:
+        with pytest.raises(SystemExit) as end:
+            main(["report", "there"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert end.value.code == 143
 
 
@@ -64,7 +68,7 @@ def test_a_signal_to_end_gives_its_status(monkeypatch):
 def test_a_reader_that_goes_away_is_no_mistake(folder, arguments):
     reading, writing = os.pipe()
     os.close(reading)
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}  # the error comes at the end
     with os.fdopen(writing) as gone:
         done = subprocess.run(
             [*DOORS["module"], *arguments], stdout=gone, stderr=subprocess.PIPE, text=True, env=env
@@ -92,6 +96,7 @@ def test_a_shell_is_told_how_a_line_may_go_on(line, completions):
     assert "_pixelcnn_completion" in started("script", _PIXELCNN_COMPLETE="bash_source").stdout
     count = str(line.count(" "))
     done = started("script", _PIXELCNN_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=count)
+    assert done.returncode == 0 and done.stderr == ""
     assert {found.partition(",")[2] for found in done.stdout.split()} == completions
 
 
