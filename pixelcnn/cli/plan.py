@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pixelcnn.cli import options
+from pixelcnn.cli import options, runs
 
 
 @click.command()
@@ -16,13 +16,16 @@ from pixelcnn.cli import options
 @click.option("--json", "value", type=options.from_json, metavar="JSON", help="The description itself.")
 def plan(config: Path | None, value: Any) -> None:
     """Check a config with all that it names, and write it resolved."""
-    from pixelcnn.config.benchmark import benchmark_from, load_benchmark
-    from pixelcnn.scheduling.planning import check_benchmark
+    from pixelcnn.config.reading import benchmark_from
+    from pixelcnn.scheduling.planning import check_benchmark, resolve_named
     from pixelcnn.system.files import write_json
 
     if (config is None) == (value is None):
         raise click.UsageError("Needs one of CONFIG and --json.")
-    benchmark = benchmark_from(value) if config is None else load_benchmark(config)
+    if config is None:
+        benchmark = resolve_named(benchmark_from(value, "--json"), "--json")
+    else:
+        benchmark = runs.load(config)
     sizes: dict[str, dict[str, Any]] = {}
     for (dataset, variant), size in check_benchmark(benchmark).items():
         print(

@@ -87,15 +87,29 @@ class Run(Dataset):
         return loaded
 
 
+def load(config: Path) -> Benchmark:
+    """The benchmark of a config file, resolved.
+
+    Raises:
+        ConfigError: naming the file, the key, what it held and what was expected.
+    """
+    from pixelcnn.config.reading import load_benchmark
+
+    benchmark = load_benchmark(config)
+    if benchmark.resolved:  # by `plan`: who reads that needs no torch for it
+        return benchmark
+    from pixelcnn.scheduling.planning import resolve_named
+
+    return resolve_named(benchmark, str(config))
+
+
 def choose_dataset(config: Path, name: str | None, threads: int | None) -> Dataset:
     """The dataset with a name, or the only one of a benchmark.
 
     Raises:
         UserError: if the config cannot be run, has no such dataset, or has several and none is named.
     """
-    from pixelcnn.config.benchmark import load_benchmark
-
-    benchmark = load_benchmark(config)
+    benchmark = load(config)
     known = list(benchmark.datasets)
     if name is None and len(known) > 1:
         raise UserError(f"--dataset: needed, since the config has {', '.join(known)}")
