@@ -20,26 +20,11 @@ import numpy as np
 from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.report.arrays import load
 from pixelcnn.report.collect import DATA, Run
-from pixelcnn.report.compare import VariantResult, measure
-from pixelcnn.results.records import Analysis, Cost
+from pixelcnn.report.compare import VariantResult
+from pixelcnn.results.metric import Metric
+from pixelcnn.results.metric_table import RANKED_BY, metric
+from pixelcnn.results.records import Cost
 from pixelcnn.statistics.summary import summarize
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number of a finished run: how sentences call it, its unit, and what they say where `of` is None.
-
-    `meaning` is a sentence for who does not know the name, `step` the unit of differences if it is another.
-    """
-
-    name: str
-    unit: str
-    of: Callable[[Run], float | None]
-    missing: str
-    meaning: str = ""
-    step: str | None = None
-    digits: int = 2
-    counted: bool = False  # a share of things counted, which can be the same for two seeds by chance
 
 
 @dataclass(frozen=True)
@@ -62,7 +47,7 @@ class Claim:
     text: str
     question: str
     subject: Callable[[VariantSpec], bool]
-    measure: Measure | TimeMeasure
+    measure: Metric | TimeMeasure
     expected: Literal["lower", "higher"]
     against: Callable[[VariantSpec, VariantSpec], bool] | None = None
     other: str = "variant to compare with"
@@ -114,82 +99,26 @@ def _has_dilations(spec: VariantSpec) -> bool:
 
 # What of them.
 
-
-def _percent(part: float | None, whole: float = 1) -> float | None:
-    return None if part is None or not whole else 100 * part / whole
-
-
-def _of_analysis(value: Callable[[Analysis], float | None]) -> Callable[[Run], float | None]:
-    return lambda run: value(run.analysis) if run.analysis else None
-
-
-_NOT_ANALYSED = "was not analysed"
-
-NLL = Measure("NLL", "nats", lambda run: measure(run, "comparable_nll"), "has no test results")
-GAP = Measure(
-    "overfitting gap at the chosen epoch",
-    "nats",
-    lambda run: measure(run, "gap"),
-    _NOT_ANALYSED,
-    "The gap is validation minus training NLL, both of the averaged weights.",
-)
-END_GAP = Measure(
-    "overfitting gap after the last epoch",
-    "nats",
-    lambda run: measure(run, "end_gap"),
-    "has no history",
-    "The gap is validation NLL of the averaged weights minus training NLL of the weights while they trained.",
-)
-RADIUS = Measure(
-    "effective radius",
-    "pixels",
-    lambda run: measure(run, "effective_radius"),
-    _NOT_ANALYSED,
-    "The radius is the root mean square distance of the earlier pixels, weighted by their influence.",
-)
-CONTEXT = Measure(
-    "effective receptive field",
-    "%",
-    _of_analysis(lambda found: _percent(found.effective_pixels, found.earlier_pixels)),
-    _NOT_ANALYSED,
-    "The field is given as the share of earlier pixels that hold 95 % of the influence.",
-    step="percentage points",
-    digits=1,
-    counted=True,
-)
-AGREEMENT = Measure(
-    "label agreement",
-    "%",
-    _of_analysis(lambda found: _percent(found.agreement)),
-    "has no samples that a classifier judged",
-    "Agreement is the share of samples in which a classifier sees the label that was asked for.",
-    step="percentage points",
-    digits=1,
-    counted=True,
-)
-ACCURACY = Measure(
-    "accuracy of Bayes' rule",
-    "%",
-    lambda run: _percent(measure(run, "accuracy")),
-    "was not scored under every label",
-    "Accuracy is the share of test images to which the true label gives the highest p(x|y).",
-    step="percentage points",
-    digits=1,
-    counted=True,
-)
+NLL = metric(RANKED_BY)
+GAP = metric("gap")
+END_GAP = metric("end_gap")
+RADIUS = metric("effective_radius")
+CONTEXT = metric("effective_share")
+AGREEMENT = metric("agreement")
+ACCURACY = metric("accuracy")
 STEP = TimeMeasure("training step", lambda cost: cost.step_seconds)
 
 
 def chance(run: Run) -> float | None:
-    """How often a guess among the classes that samples were asked for is right, in percent."""
+    """How often a guess among the classes that samples were asked for is right."""
     shares = run.analysis.agreement_by_class if run.analysis else None
-    return 100 / len(shares) if shares else None
+    return 1 / len(shares) if shares else None
 
 
 def commonest(run: Run) -> float | None:
-    """How often the commonest class among the test images would be right, in percent."""
+    """How often the commonest class among the test images would be right."""
     labels = load(run.folder.parents[1] / DATA, "test_labels")
-    return None if labels is None else 100 * float(np.bincount(labels).max()) / len(labels)
+    return None if labels is None else float(np.bincount(labels).max()) / len(labels)
 
 
 # What to say beside.

@@ -14,6 +14,7 @@ from pixelcnn.config.reading import load_benchmark
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
 from pixelcnn.data.prepared import read_description
 from pixelcnn.report.comparable import check_comparable
+from pixelcnn.results.metric import RunRecords
 from pixelcnn.results.records import (
     ANALYSIS_ARRAYS,
     CHECKPOINT,
@@ -70,6 +71,15 @@ class Run:
     def finished(self) -> bool:
         """Whether the run may enter a mean: trained as the config says, and evaluated."""
         return self.status is Status.FINISHED
+
+    @property
+    def records(self) -> RunRecords:
+        """What its metrics are read from; of an unfinished one its training alone."""
+        if not self.finished:
+            return RunRecords(self.spec.variant.conditional, self.record)
+        return RunRecords(
+            self.spec.variant.conditional, self.record, self.metrics, self.analysis, self.history
+        )
 
     @property
     def stale(self) -> bool | None:
@@ -246,6 +256,11 @@ def _judge(
     for found in (record.digest, trained.digest if trained else record.digest):
         if found != spec.digest:
             return Status.OUTDATED, f"trained as {found}; the config now asks for {spec.digest}"
+    return _judge_training(spec, path, record) or _judge_results(spec, metrics, data_sha256)
+
+
+def _judge_training(spec: RunSpec, path: Path, record: Record) -> tuple[Status, str] | None:
+    """The state of a training that has not come to its end, or whose weights are gone."""
     if record.status == "failed":
         return Status.FAILED, record.error or "no error message was recorded"
     if record.status == "interrupted" or is_lost(record):
@@ -256,6 +271,11 @@ def _judge(
         return Status.RUNNING, _progress(spec, path, record)
     if not (path / CHECKPOINT).exists():
         return Status.FAILED, "its checkpoint is gone: training it anew did not start"
+    return None
+
+
+def _judge_results(spec: RunSpec, metrics: Metrics | None, data_sha256: str | None) -> tuple[Status, str]:
+    """Whether a training that finished has test results, and of the data as they are."""
     if metrics is None:
         return Status.NOT_EVALUATED, "trained, but there are no test results"
     if metrics.digest != spec.digest:

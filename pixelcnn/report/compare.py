@@ -1,83 +1,19 @@
-"""From the runs of a dataset to its ranking: every measure summarized over seeds, variant by variant."""
+"""From the runs of a dataset to its ranking: every metric summarized over seeds, variant by variant."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pixelcnn.report.collect import DatasetRuns, Run, VariantRuns
+from pixelcnn.report.collect import DatasetRuns, VariantRuns
+from pixelcnn.results.metric import Metric
+from pixelcnn.results.metric_table import METRICS, RANKED_BY
 from pixelcnn.statistics.summary import Summary, summarize
-
-#: What `records.Metrics` measures of a run on the test images, as it was trained and label-marginalised.
-TEST_MEASURES = (
-    "nll",
-    "bits_per_dim",
-    "perplexity",
-    "marginal_nll",
-    "marginal_bits_per_dim",
-    "marginal_perplexity",
-    "accuracy",
-)
-
-#: What `records.Analysis` says of a run, and two gaps, validation minus training NLL: of the chosen epoch's
-#: averaged weights, and of the last epoch, whose training NLL is that of the weights while they trained.
-ANALYSIS_MEASURES = (
-    "gap",
-    "end_gap",
-    "effective_pixels",
-    "effective_radius",
-    "reach_pixels",
-    "agreement",
-    "sample_distance",
-    "test_distance",
-)
-
-#: Measures of a run. NLL in nats per image, times in seconds, memory in bytes.
-#: The `comparable_` ones are of -log p(x), label-marginalised where the variant is conditional.
-MEASURES = (
-    "comparable_nll",
-    "comparable_bits_per_dim",
-    "comparable_perplexity",
-    *TEST_MEASURES,
-    "training_seconds",
-    "wall_seconds",
-    "images_per_second",
-    "peak_memory_bytes",
-    "best_epoch",
-    "epochs",
-    *ANALYSIS_MEASURES,
-)
-
-
-def measure(run: Run, key: str) -> float | None:
-    """One of `MEASURES` for a finished run; None if it has no such value, or one that is not finite."""
-    value = _value(run, key)
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _value(run: Run, key: str) -> float | None:
-    if key == "gap":
-        return None if run.analysis is None else run.analysis.valid_nll - run.analysis.train_nll
-    if key == "end_gap":
-        last = run.history[-1] if run.history else {}
-        valid, train = last.get("valid_nll"), last.get("train_nll")
-        return None if valid is None or train is None else valid - train
-    if key in ANALYSIS_MEASURES:
-        return getattr(run.analysis, key, None)
-    if key.startswith("comparable_"):
-        prefix = "marginal_" if run.spec.variant.conditional else ""
-        key = prefix + key.removeprefix("comparable_")
-    for source in (run.metrics, run.record):
-        if hasattr(source, key):
-            value: float | None = getattr(source, key)
-            return value
-    raise KeyError(key)
 
 
 @dataclass(frozen=True)
 class VariantResult:
-    """A variant on a dataset: its runs, and each measure that at least one finished run has."""
+    """A variant on a dataset: its runs, and each metric that at least one finished run has."""
 
     variant: VariantRuns
     summaries: dict[str, Summary]
@@ -112,12 +48,16 @@ class VariantResult:
     @property
     def nll(self) -> Summary | None:
         """The NLL that compares with every other variant, in nats per image."""
-        return self.summaries.get("comparable_nll")
+        return self.summaries.get(RANKED_BY)
 
-    def values(self, key: str) -> list[float]:
-        """One value of a measure for each finished seed that has it, in the order of the seeds."""
-        found = (measure(run, key) for run in self.variant.finished)
-        return [value for value in found if value is not None]
+    def values(self, metric: Metric) -> list[float]:
+        """One value of a metric for each finished seed that has it, in the order of the seeds."""
+        return list(self.by_seed(metric).values())
+
+    def by_seed(self, metric: Metric) -> dict[int, float]:
+        """The values of a metric by seed."""
+        found = {run.spec.seed: metric.of(run.records) for run in self.variant.finished}
+        return {seed: value for seed, value in found.items() if value is not None}
 
 
 def rank(dataset: DatasetRuns) -> list[VariantResult]:
@@ -130,7 +70,7 @@ def rank(dataset: DatasetRuns) -> list[VariantResult]:
 
 def _result(variant: VariantRuns) -> VariantResult:
     bare = VariantResult(variant, {})
-    return VariantResult(variant, {k: summarize(v) for k in MEASURES if (v := bare.values(k))})
+    return VariantResult(variant, {m.key: summarize(v) for m in METRICS if (v := bare.values(m))})
 
 
 def far_off(results: Sequence[VariantResult]) -> list[VariantResult]:

@@ -17,7 +17,8 @@ from scipy.special import stdtrit
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.report.arrays import load, mean_of_all
 from pixelcnn.report.collect import Run
-from pixelcnn.report.compare import VariantResult, measure
+from pixelcnn.report.compare import VariantResult
+from pixelcnn.results.metric_table import RANKED_BY, metric
 from pixelcnn.statistics.differences import Difference, compare_all
 
 Pair = tuple[str, str]
@@ -65,7 +66,7 @@ class Pairs:
 def compare_pairs(results: Sequence[VariantResult]) -> Pairs:
     """The comparisons between the ranked results of one dataset."""
     ranked = {result.name: result for result in results if result.nll}
-    values = {name: seed_values(result) for name, result in ranked.items()}
+    values = {name: result.by_seed(metric(RANKED_BY)) for name, result in ranked.items()}
     seeds = compare_all(values, lambda a, b: share_data_order(ranked[a], ranked[b]))
     nats = {name: nats_per_image(result) for name, result in ranked.items()}
     images: dict[Pair, ImageVariation] = {}
@@ -75,12 +76,6 @@ def compare_pairs(results: Sequence[VariantResult]) -> Pairs:
             images[a, b] = image_variation(first, second)
             images[b, a] = images[a, b].reverse
     return Pairs(list(ranked), seeds, images)
-
-
-def seed_values(result: VariantResult, key: str = "comparable_nll") -> dict[int, float]:
-    """A measure of `report.compare` by seed; by default the NLL, label-marginalised where it has to be."""
-    found = {run.spec.seed: measure(run, key) for run in result.variant.finished}
-    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def share_data_order(a: VariantResult, b: VariantResult) -> bool:

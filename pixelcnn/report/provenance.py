@@ -10,6 +10,7 @@ from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.collect import Collected, DatasetRuns, Run
+from pixelcnn.report.text import duration
 from pixelcnn.results.records import Record
 
 
@@ -152,14 +153,3 @@ def _words(settings: dict[str, Any]) -> list[tuple[str, str]]:
         key.replace("_", " "): "none" if value is None else str(value) for key, value in settings.items()
     }
     return list(words.items())
-
-
-def duration(seconds: float) -> str:
-    """A time in the units one would say it in."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"

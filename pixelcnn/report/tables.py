@@ -9,29 +9,14 @@ from typing import Any
 import pandas as pd
 
 from pixelcnn.report.collect import DatasetRuns, Run
-from pixelcnn.report.compare import ANALYSIS_MEASURES, MEASURES, TEST_MEASURES, VariantResult, measure
+from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.pairs import Pairs
+from pixelcnn.results.metric import Source
+from pixelcnn.results.metric_table import METRICS
 
-#: Test results in the table of runs, left empty unless the run counts.
-TEST_COLUMNS = (
-    *TEST_MEASURES,
-    "images",
-    "dims",
-    "levels",
-    "split",
-    "data_sha256",
-)
-
-#: What the table of runs takes from a run's record.
-RECORD_COLUMNS = (
-    "parameters",
-    "training_seconds",
-    "wall_seconds",
-    "images_per_second",
-    "peak_memory_bytes",
-    "epochs",
-    "best_epoch",
-    "best_valid_nll",
+#: What the table of runs says of the test images, where the run counts, and of a training, besides metrics.
+TEST_FACTS = ("dims", "levels", "split", "data_sha256")
+TRAINING_FACTS = (
     "stopped_early",
     "device",
     "threads",
@@ -47,7 +32,7 @@ RECORD_COLUMNS = (
 
 
 def runs_table(runs: list[Run]) -> pd.DataFrame:
-    """One row a run, finished or not, with its units as in `pixelcnn.records`."""
+    """One row a run, finished or not, its numbers in the units of `results.metric_table`."""
     return pd.DataFrame([_run_row(run) for run in runs])
 
 
@@ -62,19 +47,24 @@ def _run_row(run: Run) -> dict[str, Any]:
         "seed": run.spec.seed,
         "status": str(run.status),
         "detail": run.detail,
-        **{key: test.get(key) for key in TEST_COLUMNS},
-        "comparable_nll": measure(run, "comparable_nll") if run.finished else None,
-        "evaluation_seconds": test.get("seconds"),
-        **{key: measure(run, key) if run.finished else None for key in ANALYSIS_MEASURES},
-        **{key: record.get(key) for key in RECORD_COLUMNS},
+        **_numbers(run, "test"),
+        **{key: test.get(key) for key in TEST_FACTS},
+        **_numbers(run, "analysis", "history"),
+        **_numbers(run, "training"),
+        **{key: record.get(key) for key in TRAINING_FACTS},
         "stale": run.stale,
         "digest": record.get("digest"),
         "expected_digest": run.spec.digest,
     }
 
 
+def _numbers(run: Run, *sources: Source) -> dict[str, float | None]:
+    columns = [m for m in METRICS if m.per_run and m.source in sources]
+    return {m.key: m.of(run.records) for m in columns}
+
+
 def comparison_table(datasets: list[tuple[DatasetRuns, list[VariantResult]]]) -> pd.DataFrame:
-    """One row a dataset and variant, ranked: `expected` seeds, and each measure over the finished ones."""
+    """One row a dataset and variant, ranked: `expected` seeds, and each metric over the finished ones."""
     return pd.DataFrame([_variant_row(d, result) for d, results in datasets for result in results])
 
 
@@ -91,11 +81,13 @@ def _variant_row(dataset: DatasetRuns, result: VariantResult) -> dict[str, Any]:
         "commits": " ".join(result.variant.commits),
         "stale": result.variant.stale,
     }
-    for key in MEASURES:
-        summary = result.summaries.get(key)
+    for metric in METRICS:
+        if not metric.summarized:
+            continue
+        summary = result.summaries.get(metric.key)
         for part in ("mean", "sd", "low", "high", "n"):
             empty = 0 if part == "n" else None
-            row[f"{key}_{part}"] = getattr(summary, part) if summary else empty
+            row[f"{metric.key}_{part}"] = getattr(summary, part) if summary else empty
     return row
 
 

@@ -59,6 +59,17 @@ def signed(value: float | None, digits: int = 2) -> str:
     return MISSING if value is None else f"{value:+.{digits}f}".replace("-", "\u2212")
 
 
+def duration(seconds: float) -> str:
+    """A time in the units one would say it in."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
 def small_time(seconds: float | None) -> str:
     """A time of less than some seconds, in three digits."""
     if seconds is None:

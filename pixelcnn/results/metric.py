@@ -13,6 +13,8 @@ from pixelcnn.results.records import Analysis, Metrics, Record
 Source = Literal["test", "training", "analysis", "history"]
 #: A part of a summary over seeds.
 Part = Literal["mean", "sd", "low", "high"]
+#: A table of the report's page.
+Table = Literal["results", "overfitting", "cost"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class RunRecords:
 
 @dataclass(frozen=True)
 class Spoken:
-    """How the findings speak of a metric: its `name`, and what they say of a run that lacks it.
+    """How findings speak of a metric: its `name`, and what they say of a variant that lacks it.
 
     With a `subject` they explain it, too: "The gap" becomes "The gap is MEANING."
     """
@@ -43,7 +45,7 @@ class Tracked:
     """What MLflow shows of a metric.
 
     Attributes:
-        name: its name there, if it is not the key.
+        name: its name there, if it is not the key: a series by epoch has the name already.
         width: pixels of its column in the table of runs that MLflow shows first; None: no column there.
         compared: what the benchmark's own run has of its summary over seeds, for each variant.
         from_start: whether it is known when a training starts, not only at its end.
@@ -93,7 +95,7 @@ class Metric:
     conditional: bool = False
     per_run: bool = True
     summarized: bool = True
-    tables: tuple[Literal["results", "overfitting", "cost"], ...] = ()
+    tables: tuple[Table, ...] = ()
     spoken: Spoken | None = None
     tracked: Tracked | None = field(default_factory=Tracked)
 
@@ -104,13 +106,3 @@ class Metric:
             return None
         found = self.value(run) if callable(self.value) else getattr(record, self.value or self.key)
         return None if found is None or not math.isfinite(found) else found
-
-    @property
-    def name(self) -> str:
-        """What sentences call it."""
-        return self.spoken.name if self.spoken else self.label
-
-    @property
-    def tracked_as(self) -> str | None:
-        """Its name in MLflow; None: it is not there."""
-        return (self.tracked.name or self.key) if self.tracked else None

@@ -10,26 +10,11 @@ import json
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.results.metric_table import METRICS, RANKED_BY, metric
 
-#: What ranks: in nats per image, label-marginalised where the variant is conditional.
-RANKED_BY = "comparable_nll"
 #: The pictures that were drawn while a run trained, as MLflow's images by step. What stands before the slash
 #: is a section of its own, which the UI puts above the metrics of a run.
 PICTURES_KEY = "samples/while training"
-#: Numbers of the report's comparison.csv that the benchmark's own run has, as COLUMN/VARIANT.
-COMPARISON_COLUMNS = (
-    "rank",
-    "n",
-    "comparable_nll_mean",
-    "comparable_nll_sd",
-    "comparable_nll_low",
-    "comparable_nll_high",
-    "comparable_bits_per_dim_mean",
-    "comparable_perplexity_mean",
-    "accuracy_mean",
-    "training_seconds_mean",
-)
-
 VIEW = "pixelcnn"
 EXPERIMENT_KIND = ("mlflow.experimentKind", "custom_model_development")  # the UI's word for training
 # Without the first the UI of MLflow 3 shows an experiment's GenAI pages, whatever its kind.
@@ -38,14 +23,18 @@ CHARTS_QUERY = "compareRunsMode=CHART"
 
 #: Columns of the runs table with their width in pixels, in the order of the table.
 FIXED_COLUMNS = {"1": 73, "attributes.`Run Name`": 240, "runDateAndNestInfo": 150, "duration": 90}
-METRIC_COLUMNS = {
-    RANKED_BY: 125,
-    "comparable_bits_per_dim": 190,
-    "best_valid_nll": 115,
-    "accuracy": 90,
-    "training_seconds": 135,
-    "parameters": 100,
-}
+
+
+def metric_columns() -> dict[str, int]:
+    """The metrics with a column in the runs table, and its width in pixels."""
+    shown = [(m.tracked.name or m.key, m.tracked.width) for m in METRICS if m.tracked]
+    return {name: width for name, width in shown if width is not None}
+
+
+def comparison_columns() -> list[str]:
+    """The columns of the report's comparison.csv that the benchmark's own run has, as COLUMN/VARIANT."""
+    numbers = [f"{m.key}_{part}" for m in METRICS if m.tracked for part in m.tracked.compared]
+    return ["rank", "n", *numbers]
 
 
 def experiment_tags(benchmark: Benchmark) -> dict[str, str]:
@@ -67,7 +56,7 @@ def comparison_metric(benchmark: Benchmark, column: str, dataset: str, variant: 
 
 
 def _view(benchmark: Benchmark) -> dict[str, Any]:
-    columns = {f"metrics.`{key}`": width for key, width in METRIC_COLUMNS.items()}
+    columns = {f"metrics.`{key}`": width for key, width in metric_columns().items()}
     columns |= {"tags.`dataset`": 110} if len(benchmark.datasets) > 1 else {}
     columns |= {"tags.`variant`": 130, "tags.`seed`": 70}
     return {
@@ -75,7 +64,7 @@ def _view(benchmark: Benchmark) -> dict[str, Any]:
         "columnOrder": [*FIXED_COLUMNS, *columns],
         "columnWidths": FIXED_COLUMNS | columns,
         "orderByKey": f"metrics.`{RANKED_BY}`",
-        "orderByAsc": True,
+        "orderByAsc": metric(RANKED_BY).better == "lower",
         "runsHiddenMode": "SHOW_ALL",
         "compareRunSections": _sections(),
         "compareRunCharts": _charts(benchmark.training.epochs),
@@ -85,7 +74,7 @@ def _view(benchmark: Benchmark) -> dict[str, Any]:
 
 def _sections() -> list[dict[str, Any]]:
     """The charts' sections: ours opened, those of the report's single numbers closed."""
-    named = {"Comparison": True, "Model metrics": False, **dict.fromkeys(COMPARISON_COLUMNS, False)}
+    named = {"Comparison": True, "Model metrics": False, **dict.fromkeys(comparison_columns(), False)}
     return [
         {"uuid": _section(name), "name": name, "display": display, "isReordered": True, "deleted": False}
         for name, display in named.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.system import files
 from pixelcnn.system.errors import UserError
-from pixelcnn.tracking.layout import COMPARISON_COLUMNS, comparison_metric
+from pixelcnn.tracking.layout import comparison_columns, comparison_metric
 from pixelcnn.tracking.view import (
     KIND_TAG,
     RUN_ID_TAG,
@@ -97,7 +97,7 @@ def _comparison(path: Path, benchmark: Benchmark, moment: int) -> list[Point]:
             comparison_metric(benchmark, column, row["dataset"], row["variant"]), float(row[column]), moment
         )
         for row in rows
-        for column in COMPARISON_COLUMNS
+        for column in comparison_columns()
         if row.get(column)
     ]
 

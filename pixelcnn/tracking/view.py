@@ -8,21 +8,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pixelcnn import __version__
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results import records
+from pixelcnn.results.metric import RunRecords, Source
+from pixelcnn.results.metric_table import BY_EPOCH, METRICS
 from pixelcnn.results.records import Analysis, Metrics, Record, RunFolder, is_lost
 from pixelcnn.system import files
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import run_title
 
-#: Keys of a history line that become metrics by epoch, in the units of `records.HISTORY_KEYS`.
-EPOCH_METRICS = ("valid_nll", "train_nll", "learning_rate", "gradient_norm", "images_per_second")
-#: Single values that are another number whenever they are taken.
-TIMES = ("evaluation_seconds", "analysis_seconds")
 HISTORY_PLOT = "history.png"
 PREVIEW = "preview.png"
 MODEL = "model"
@@ -31,8 +29,16 @@ RUN_ID_TAG = "pixelcnn.run_id"
 KIND_TAG = "kind"  # "run", or "report" of the one that holds the comparison
 GROUP = ("dataset", "variant", "seed")  # tags that only one active run of a folder has together
 ERROR_TAG = "error"
+#: Where the numbers of a source stand; when it was written is when they were measured.
+FILES: dict[Source, str] = {
+    "training": records.RECORD,
+    "test": records.METRICS,
+    "analysis": records.ANALYSIS,
+    "history": records.HISTORY,
+}
 MAX_TEXT = 4000  # characters; MLflow refuses or cuts longer values
 
+Dated = TypeVar("Dated", Metrics, Analysis)
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 STATUSES: dict[str, Status] = {
     "running": "RUNNING",
@@ -44,12 +50,16 @@ STATUSES: dict[str, Status] = {
 
 @dataclass(frozen=True)
 class Point:
-    """A value of a metric; `milliseconds` since 1970."""
+    """A value of a metric; `milliseconds` since 1970.
+
+    A `timing` is another number whenever it is taken.
+    """
 
     key: str
     value: float
     milliseconds: int
     step: int = 0
+    timing: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,7 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
         params=_params(spec),
         tags=_tags(spec, record, error if status in ("FAILED", "KILLED") else None),
         epochs={line["epoch"]: _epoch_points(line, started) for line in history},
-        finals=_finals(folder, record, status),
+        finals=_finals(folder, record, spec, status),
         artifacts=_artifacts(folder, record, config, status),
         history=history,
         note=_note(folder) if status == "FINISHED" else None,
@@ -234,74 +244,32 @@ def _tags(spec: RunSpec, record: Record, error: str | None) -> dict[str, str]:
 def _epoch_points(line: Mapping[str, Any], started: int) -> list[Point]:
     """The metrics of a history line, timed by its training seconds so that a second look agrees."""
     moment = started + round(1000 * (line.get("seconds") or 0))
-    present = ((key, line.get(key)) for key in EPOCH_METRICS)
+    present = ((key, line.get(key)) for key in BY_EPOCH)
     return [Point(key, value, moment, line["epoch"]) for key, value in present if value is not None]
 
 
-def _finals(folder: RunFolder, record: Record, status: Status) -> list[Point]:
+def _finals(folder: RunFolder, record: Record, spec: RunSpec, status: Status) -> list[Point]:
     """Single values: what the training cost once it ended, what the test gave once evaluated."""
-    moment = _modified(folder.path / records.RECORD)
-    points = [Point("parameters", record.parameters, _milliseconds(record.started))]
-    # A failed or killed training may go on, and MLflow would keep what it cost until now as a second point.
-    if status == "FINISHED":
-        costs = _cost_values(record)
-        points += [Point(key, value, moment) for key, value in costs.items() if value is not None]
-    metrics = folder.metrics() if status == "FINISHED" else None
-    if metrics and metrics.digest == record.digest:
-        values, moment = _test_values(metrics), _modified(folder.path / records.METRICS)
-        points += [Point(key, value, moment) for key, value in values.items() if value is not None]
-    analysis = folder.analysis() if status == "FINISHED" else None
-    if analysis and analysis.digest == record.digest:
-        values, moment = _analysis_values(analysis), _modified(folder.path / records.ANALYSIS)
-        points += [Point(key, value, moment) for key, value in values.items() if value is not None]
+    finished = status == "FINISHED"
+    run = RunRecords(
+        spec.variant.conditional,
+        record,
+        _of_this_training(folder.metrics(), record) if finished else None,
+        _of_this_training(folder.analysis(), record) if finished else None,
+    )
+    started, points = _milliseconds(record.started), []
+    for metric in METRICS:
+        shown = metric.tracked
+        # A failed or killed training may go on, and MLflow would keep what it cost until now as a second point.
+        value = metric.of(run) if shown and (finished or shown.from_start) else None
+        if shown and value is not None:
+            moment = started if shown.from_start else _modified(folder.path / FILES[metric.source])
+            points.append(Point(shown.name or metric.key, value, moment, timing=shown.timing))
     return points
 
 
-def _cost_values(record: Record) -> dict[str, float | None]:
-    return {
-        "epochs": record.epochs,
-        "best_epoch": record.best_epoch,
-        "best_valid_nll": record.best_valid_nll,
-        "images_seen": record.images_seen,
-        "training_seconds": record.training_seconds,
-        "wall_seconds": record.wall_seconds,
-        # `images_per_second` is the series by epoch.
-        "mean_images_per_second": record.images_per_second,
-        "peak_memory_bytes": record.peak_memory_bytes,
-    }
-
-
-def _test_values(metrics: Metrics) -> dict[str, float | None]:
-    """Named as in the report's metrics.csv; the `comparable_` ones as in its comparison.csv: they rank."""
-    units = ("nll", "bits_per_dim", "perplexity")
-    marginal = {unit: getattr(metrics, f"marginal_{unit}") for unit in units}
-    given = {unit: getattr(metrics, unit) for unit in units}
-    comparable = given if metrics.marginal_nll is None else marginal
-    return {
-        **{f"comparable_{unit}": value for unit, value in comparable.items()},
-        **given,
-        **{f"marginal_{unit}": value for unit, value in marginal.items()},
-        "accuracy": metrics.accuracy,
-        "images": metrics.images,
-        "evaluation_seconds": metrics.seconds,
-    }
-
-
-def _analysis_values(analysis: Analysis) -> dict[str, float | None]:
-    """Of the chosen epoch; `train_nll` and `valid_nll` alone are the series by epoch."""
-    return {
-        "selected_train_nll": analysis.train_nll,
-        "selected_valid_nll": analysis.valid_nll,
-        "earlier_pixels": analysis.earlier_pixels,
-        "reach_pixels": analysis.reach_pixels,
-        "effective_pixels": analysis.effective_pixels,
-        "effective_radius": analysis.effective_radius,
-        "sample_distance": analysis.sample_distance,
-        "test_distance": analysis.test_distance,
-        "agreement": analysis.agreement,
-        "classifier_accuracy": analysis.classifier_accuracy,
-        "analysis_seconds": analysis.seconds,
-    }
+def _of_this_training(found: Dated | None, record: Record) -> Dated | None:
+    return found if found is not None and found.digest == record.digest else None
 
 
 def file_artifact(name: str, source: Path) -> Artifact:

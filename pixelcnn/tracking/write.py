@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pixelcnn import __version__
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import PICTURES_KEY
-from pixelcnn.tracking.view import ERROR_TAG, HISTORY_PLOT, MODEL_CODE, TIMES, Artifact, Point, RunView
+from pixelcnn.tracking.view import ERROR_TAG, HISTORY_PLOT, MODEL_CODE, Artifact, Point, RunView
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,7 +53,7 @@ def _write_values(client: MlflowClient, run: Run, view: RunView) -> bool:
 
 def _is_news(point: Point, held: Mapping[str, float]) -> bool:
     """Whether MLflow lacks a value. It keeps the old one beside the new: a time taken twice is no news."""
-    if point.key in held and point.key in TIMES:
+    if point.key in held and point.timing:
         return False
     return held.get(point.key) != point.value
 
@@ -164,7 +164,7 @@ def _save_model(weights: Path, folder: Path) -> None:
 
 def _draw_history(history: Sequence[dict[str, Any]], title: str, path: Path) -> None:
     try:
-        from pixelcnn.report.figures import learning_curve
+        from pixelcnn.report.figures.learning import learning_curve
 
         learning_curve(history, title).savefig(path, dpi=120)
     except (ImportError, ValueError, KeyError, TypeError) as error:

@@ -1,0 +1,49 @@
+"""The sections of the report, a file each with its templates beside it; `SECTIONS` is their order.
+
+A section builds tables, figures and captions from what is known of a dataset or of the benchmark, and knows
+nothing of the other sections. Called by `report.page`.
+"""
+
+from __future__ import annotations
+
+from pixelcnn.report.sections import (
+    agreement,
+    bits,
+    completions,
+    cost,
+    findings,
+    learning,
+    neighbours,
+    overfitting,
+    pairs,
+    remarks,
+    results,
+    runs,
+    samples,
+    sees,
+    summary,
+    unfinished,
+    what_was_run,
+)
+from pixelcnn.report.sections.base import OfBenchmark, OfDataset
+
+#: Those of a dataset that follow each other stand together, dataset by dataset.
+SECTIONS: list[OfBenchmark | OfDataset] = [
+    unfinished.SECTION,
+    summary.SECTION,
+    remarks.SECTION,
+    results.SECTION,
+    findings.SECTION,
+    pairs.SECTION,
+    learning.SECTION,
+    overfitting.SECTION,
+    sees.SECTION,
+    bits.SECTION,
+    samples.SECTION,
+    agreement.SECTION,
+    neighbours.SECTION,
+    completions.SECTION,
+    cost.SECTION,
+    runs.SECTION,
+    what_was_run.SECTION,
+]

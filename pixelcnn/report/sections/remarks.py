@@ -1,0 +1,22 @@
+"""The config's note, and what a reader has to keep in mind: runs that are not alike, and what was left out."""
+
+from __future__ import annotations
+
+from pixelcnn.report import provenance
+from pixelcnn.report.sections.base import Content, OfBenchmark, Whole
+
+
+def build(whole: Whole) -> Content:
+    """Sentences; `trouble` is what could not be read, `strays` are runs that the config does not ask for."""
+    directory = whole.collected.directory
+    trouble = [sentence for material in whole.materials for sentence in material.plates.trouble]
+    return Content(
+        {
+            "warnings": [s for d in whole.collected.datasets for s in provenance.mixtures(d)],
+            "trouble": [sentence.replace(f"{directory}/", "") for sentence in trouble],
+            "strays": [path.relative_to(directory).as_posix() for path in whole.collected.strays],
+        }
+    )
+
+
+SECTION = OfBenchmark("remarks", build=build)
