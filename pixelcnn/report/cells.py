@@ -21,7 +21,7 @@ class Cell:
 
 
 def columns(*tables: Table, conditional: bool = True) -> list[Metric]:
-    """The metrics with a column in one of these tables; unless `conditional`, those that need a label left out."""
+    """The metrics with a column in one of these tables; unless `conditional`, without those of a label."""
     wanted = [m for m in METRICS if any(table in m.tables for table in tables)]
     return [m for m in wanted if conditional or not m.conditional]
 

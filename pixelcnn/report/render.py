@@ -112,10 +112,8 @@ def _of(
     material: Material | None, sections: Sequence[OfBenchmark | OfDataset], shown: Sequence[Shown]
 ) -> list[Shown]:
     """What some sections have to show about a dataset, or about the benchmark."""
-    found = [
-        (sections.index(s.section), s) for s in shown if s.material is material and s.section in sections
-    ]
-    return [part for _, part in sorted(found, key=lambda pair: pair[0])]
+    about = [part for part in shown if part.material is material]
+    return [part for section in sections for part in about if part.section is section]
 
 
 def _render(whole: Whole, shown: Shown, *, html: bool) -> str:

@@ -260,7 +260,7 @@ def _finals(folder: RunFolder, record: Record, spec: RunSpec, status: Status) ->
     started, points = _milliseconds(record.started), []
     for metric in METRICS:
         shown = metric.tracked
-        # A failed or killed training may go on, and MLflow would keep what it cost until now as a second point.
+        # A failed or killed training may go on, and MLflow would keep what it cost until now as a point.
         value = metric.of(run) if shown and (finished or shown.from_start) else None
         if shown and value is not None:
             moment = started if shown.from_start else _modified(folder.path / FILES[metric.source])

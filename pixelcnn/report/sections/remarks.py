@@ -1,4 +1,4 @@
-"""The config's note, and what a reader has to keep in mind: runs that are not alike, and what was left out."""
+"""The config's note, and what a reader has to keep in mind: runs that are not alike, what was left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first screen of a dataset: who is lowest, what it costs, what became of the claims, and the NLL by seed."""
+"""The first screen of a dataset: who is lowest, at what cost, and what became of the claims."""
 
 from __future__ import annotations
 
