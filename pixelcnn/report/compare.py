@@ -1,4 +1,9 @@
-"""From the runs of a dataset to its ranking: every metric summarized over seeds, variant by variant."""
+"""From the runs of a dataset to its ranking: every metric summarized over seeds, variant by variant.
+
+What is estimated is the expected value of a metric over training seeds, on the test images there are. So a
+seed is one observation, and how results vary from image to image is no part of it (see `report.pairs`).
+Seeds are taken for independent and their results for normally distributed, which few seeds cannot check.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From seeds to intervals and tests.
+"""From a few values to intervals and tests.
 
-Knows numbers, not runs and not reports. Called by the report.
+Knows numbers, neither runs nor reports. Called by the report.
 """

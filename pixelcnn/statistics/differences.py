@@ -1,12 +1,6 @@
-"""From seeds to intervals and tests, and the refusal to compare what does not compare.
+"""Differences between two groups of values, and between all pairs of several: intervals and tests.
 
-What is estimated is the expected value of a measure over training seeds, on the test images there are. So
-a seed is one observation, and how results vary from image to image is no part of it (see `report.pairs`).
-Seeds are taken for independent and their results for normally distributed, which few seeds cannot check.
-
-Sources: Student (1908), The probable error of a mean. Welch (1947), The generalization of 'Student's' problem
-when several different population variances are involved. Holm (1979), A simple sequentially rejective
-multiple test procedure.
+Values are taken for independent and normally distributed, which a few of them cannot check.
 """
 
 from __future__ import annotations
@@ -30,12 +24,12 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Difference:
-    """How much a measure of a first variant exceeds that of a second, in the unit of the measure.
+    """How much a first group of values exceeds a second, in their unit.
 
     [`low`, `high`] is the t-interval of this difference alone and `p` its two-sided test; both are None
-    where there are fewer than two seeds to judge by. `p_holm` is corrected for all tests of its family, so
-    an interval may leave out zero where the verdict is a tie. `n` counts the seeds of each variant, of the
-    shared ones if `paired`.
+    where there are fewer than two values to judge by. `p_holm` is corrected for all tests of its family, so
+    an interval may leave out zero where the verdict is a tie. `n` counts the values of each, those of
+    shared keys if `paired`.
     """
 
     mean: float
@@ -48,7 +42,7 @@ class Difference:
 
     @property
     def verdict(self) -> Literal["lower", "higher", "tie"] | None:
-        """Whether the first is lower or higher than the second; None if the seeds allow no test."""
+        """Whether the first is lower or higher than the second; None if there are too few for a test."""
         if self.p_holm is None:
             return None
         if self.p_holm >= SIGNIFICANCE:
@@ -66,14 +60,17 @@ class Difference:
 def difference(
     first: Mapping[int, float], second: Mapping[int, float], *, paired: bool, confidence: float = 0.95
 ) -> Difference:
-    """First minus second, each a value by seed: Student's paired t, or Welch's.
+    """First minus second, each a value by key, such as its seed: Student's paired t, or Welch's.
 
-    `paired` takes the differences at the shared seeds and leaves the other seeds out; with fewer than two
-    shared ones it cannot, and Welch's test, which takes every seed, stands in (`Difference.paired` says so).
+    `paired` takes the differences at the shared keys and leaves the others out; with fewer than two
+    shared ones it cannot, and Welch's test, which takes every value, stands in (`Difference.paired` says so).
     As the only test of its family it has p_holm = p.
 
-    Where no seed changes anything (a deterministic variant against another) the interval is the
-    difference itself, and p is 0, or 1 for equal values: there is no chance left that could explain it.
+    Where the values of each do not vary the interval is the difference itself, and p is 0, or 1 for equal
+    values: there is no chance left that could explain it.
+
+    Sources: Student (1908), The probable error of a mean. Welch (1947), The generalization of 'Student's'
+    problem when several different population variances are involved.
 
     The t distribution is scipy's. `scipy.stats.ttest_ind` and `ttest_rel` give the same numbers, to which
     the tests hold these, but warn at one deterministic variant and give NaN for two.
@@ -117,9 +114,9 @@ def _tested(
 def compare_all(
     values: Mapping[str, Mapping[int, float]], paired: Callable[[str, str], bool]
 ) -> dict[tuple[str, str], Difference]:
-    """The difference of every ordered pair of variants, from their values by seed.
+    """The difference of every ordered pair of groups, each of values by key.
 
-    The family of Holm's correction are all unordered pairs that their seeds allow to test.
+    The family of Holm's correction are all unordered pairs that can be tested.
     """
     pairs = list(combinations(values, 2))
     single = [difference(values[a], values[b], paired=paired(a, b)) for a, b in pairs]
@@ -136,7 +133,10 @@ def correct(family: Sequence[Difference]) -> list[Difference]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's corrected p of each test: below 0.05 in any of them with a chance of 5 % if all is noise."""
+    """Holm's corrected p of each test: below 0.05 in any of them with a chance of 5 % if all is noise.
+
+    Source: Holm (1979), A simple sequentially rejective multiple test procedure.
+    """
     if not p_values:
         return []
     from statsmodels.stats.multitest import multipletests  # half a second, with the scipy.stats it loads

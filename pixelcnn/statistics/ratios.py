@@ -1,4 +1,4 @@
-"""Ratios of times, from rounds of timings."""
+"""Ratios of two groups of positive values, such as times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixelcnn.system.errors import UserError
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as large as a second a first measure is; one round each gives no interval."""
+    """How many times as large a first group is as a second; one value each gives no interval."""
 
     value: float
     low: float | None
@@ -21,7 +21,7 @@ class Ratio:
 
 
 def ratio_interval(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> Ratio:
-    """Ratio of the typical times of two variants, from rounds of timings of each.
+    """Ratio of the typical times of two things, from rounds of timings of each.
 
     The ratio of geometric means, with Welch's t-interval on the logarithms: times vary by factors, and so
     a against b is the reciprocal of b against a. Percentile bootstraps are too narrow for a handful of

@@ -1,4 +1,4 @@
-"""A measure over seeds: mean, standard deviation, interval."""
+"""The mean of some values, how they spread, and where the mean of all that could be may lie."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pixelcnn.system.errors import UserError
 
 @dataclass(frozen=True)
 class Summary:
-    """A measure over `n` seeds, in the unit of its values.
+    """`n` values, in their unit.
 
     `sd` is the sample standard deviation (divisor n - 1), [`low`, `high`] the two-sided t-interval
-    of the mean. Both need two seeds: with one they are None.
+    of the mean. Both need two values: with one they are None.
     """
 
     mean: float
@@ -27,14 +27,16 @@ class Summary:
 
 
 def summarize(values: Iterable[float], confidence: float = 0.95) -> Summary:
-    """Mean, sample standard deviation and t-interval of `values`, one value a seed.
+    """Mean, sample standard deviation and t-interval of values that are independent and about normal.
+
+    Source: Student (1908), The probable error of a mean.
 
     Raises:
         UserError: if there is no value, or one that is not finite.
     """
     numbers = [float(value) for value in values]
     if not numbers:
-        raise UserError("no values to summarize: expected one a seed")
+        raise UserError("no values to summarize")
     if not all(math.isfinite(number) for number in numbers):
         raise UserError(f"cannot summarize values that are not finite: {numbers}")
     n = len(numbers)

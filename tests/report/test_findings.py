@@ -19,7 +19,6 @@ from pixelcnn.report.claims import (
     NLL,
     STEP,
     Claim,
-    Measure,
     is_attention,
     is_base,
     is_conditional,
@@ -29,8 +28,10 @@ from pixelcnn.report.claims import (
 )
 from pixelcnn.report.collect import collect
 from pixelcnn.report.compare import VariantResult, rank
-from pixelcnn.report.findings import Finding, find, summary_sentences
+from pixelcnn.report.findings import Finding, find
+from pixelcnn.report.headline import summary_sentences
 from pixelcnn.report.pairs import compare_pairs
+from pixelcnn.results.metric import Metric, Spoken
 from pixelcnn.results.records import ANALYSIS, HISTORY
 
 SIZE = {"channels": 24, "blocks": 4}
@@ -306,8 +307,15 @@ def test_the_best_is_really_so_only_if_every_other_was_tested_and_lost(tmp_path:
 
 def test_counts_that_agree_by_chance_decide_nothing(tmp_path: Path) -> None:
     results = ranked(made_of(tmp_path, CLEAR))
-    counts = Measure(
-        "count", "things", lambda run: 3.0 + (run.spec.variant_name == "dilated"), "", counted=True
+    # One more for the dilated variant, which alone has an NLL below 23.5.
+    counts = Metric(
+        "count",
+        "count",
+        "things",
+        "how many there are",
+        source="test",
+        value=lambda run: 3.0 + (run.test is not None and 22.5 < run.test.nll < 23.5),
+        counted=True,
     )
     claim = Claim(
         "own", "?", subject=is_dilated, against=other_is(is_base), measure=counts, expected="higher"
@@ -320,6 +328,6 @@ def test_counts_that_agree_by_chance_decide_nothing(tmp_path: Path) -> None:
 
 def test_a_number_that_is_not_finite_is_not_measured(tmp_path: Path) -> None:
     results = ranked(made_of(tmp_path, CLEAR))
-    broken = replace(NLL, of=lambda run: None if run.spec.seed else math.nan, missing="diverged")
+    broken = replace(NLL, value=lambda run: math.nan, spoken=Spoken("NLL", missing="diverged"))
     claim = Claim("own", "?", subject=is_dilated, against=other_is(is_base), measure=broken, expected="lower")
     assert find(results, [claim])[0].sentence == "Not measured: dilated diverged."

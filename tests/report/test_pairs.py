@@ -21,9 +21,9 @@ from pixelcnn.report.pairs import (
     compare_pairs,
     image_variation,
     nats_per_image,
-    seed_values,
     share_data_order,
 )
+from pixelcnn.results.metric_table import RANKED_BY, metric
 from pixelcnn.results.records import NATS, Metrics
 
 VARIANTS: dict[str, Any] = {
@@ -59,7 +59,7 @@ def test_every_ordered_pair_in_the_order_of_the_ranking(made: Benchmark) -> None
 def test_conditional_variants_compare_by_their_label_marginalised_nll(made: Benchmark) -> None:
     told = ranked(made)["told"]
     metrics = [run.metrics for run in told.variant.runs]
-    assert list(seed_values(told).values()) == [m.marginal_nll for m in metrics if m]
+    assert list(told.by_seed(metric(RANKED_BY)).values()) == [m.marginal_nll for m in metrics if m]
     nats = nats_per_image(told)
     assert nats is not None
     assert nats.mean() == pytest.approx(np.mean([m.marginal_nll for m in metrics if m and m.marginal_nll]))

@@ -1,0 +1,106 @@
+"""The numbers of the report: means, intervals, ranks, and which runs are in them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.reports import T_2, Report, report_of
+
+from benchmarks import made_up
+
+
+def test_means_and_intervals_are_those_of_the_seeds(mixed: Report) -> None:
+    row = mixed.variants.loc["plain"]
+    sd = math.sqrt((0.3**2 + 0.1**2 + 0.4**2) / 2)
+    assert row["nll_mean"] == pytest.approx(20.3)
+    assert row["nll_sd"] == pytest.approx(sd)
+    assert row["nll_low"] == pytest.approx(20.3 - T_2 * sd / math.sqrt(3))
+    assert row["nll_high"] == pytest.approx(20.3 + T_2 * sd / math.sqrt(3))
+    assert (row["n"], row["expected"]) == (3, 3)
+    assert f"{20.3:.2f} ± {sd:.2f}" in mixed.page
+
+
+def test_a_conditional_variant_is_ranked_by_its_marginalised_nll(mixed: Report) -> None:
+    told, plain = mixed.variants.loc["told"], mixed.variants.loc["plain"]
+    assert told["nll_mean"] == pytest.approx(20.2)  # below plain's 20.3, but given the label
+    assert told["comparable_nll_mean"] == pytest.approx(20.6)
+    assert told["comparable_bits_per_dim_mean"] == pytest.approx(20.6 / 196 / math.log(2))
+    assert (plain["rank"], told["rank"]) == (1, 2)
+    assert pd.isna(plain["marginal_nll_mean"]) and plain["comparable_nll_mean"] == plain["nll_mean"]
+    assert mixed.page.index('data-value="plain">') < mixed.page.index('data-value="told">')
+
+
+def test_only_finished_runs_of_the_present_config_enter_a_mean(mixed: Report) -> None:
+    told = mixed.variants.loc["told"]
+    assert (told["n"], told["expected"]) == (2, 3)  # the outdated run, with its NLL of 1, does not count
+    assert pd.isna(mixed.runs.loc[("told", 2), "nll"])
+    assert "2 of 3" in mixed.page
+
+
+def test_every_expected_run_is_a_row_with_its_status(mixed: Report) -> None:
+    status = mixed.runs["status"]
+    assert len(status) == 15
+    assert [status["broken", seed] for seed in range(3)] == ["failed", "running", "damaged"]
+    assert status["told", 2] == "outdated"
+    assert list(status["absent"]) == ["missing"] * 3
+    assert (status == "finished").sum() == 8
+    assert mixed.runs.loc[("plain", 1), "nll"] == 20.2
+    assert mixed.runs.loc[("plain", 1), "parameters"] == mixed.variants.loc["plain", "parameters"]
+
+
+def test_one_seed_is_a_mean_without_an_interval(tmp_path: Path) -> None:
+    made = made_up.benchmark(tmp_path, seeds=[4], variants={"a": {"model": "a"}, "b": {"model": "b"}})
+    made_up.write_run(made, made.run("digits", "a", 4), nll=21.0)
+    row = report_of(made).variants.loc["a"]
+    assert (row["nll_mean"], row["n"]) == (21.0, 1)
+    assert pd.isna(row["nll_sd"]) and pd.isna(row["nll_low"])
+
+
+def test_two_datasets_are_ranked_apart(tmp_path: Path) -> None:
+    made = made_up.benchmark(
+        tmp_path,
+        seeds=[0],
+        datasets={"one": {"source": "digits", "levels": 2}, "two": {"source": "digits", "levels": 16}},
+        variants={"a": {"model": "a"}, "b": {"model": "b"}},
+    )
+    for dataset, variant, nll in (("one", "a", 1.0), ("one", "b", 2.0), ("two", "a", 9.0), ("two", "b", 8.0)):
+        made_up.write_run(made, made.run(dataset, variant, 0), nll=nll)
+    report = report_of(made)
+    table = pd.read_csv(report.folder / "comparison.csv")
+    assert [*zip(table["dataset"], table["variant"], table["rank"], strict=True)] == [
+        ("one", "a", 1),
+        ("one", "b", 2),
+        ("two", "b", 1),
+        ("two", "a", 2),
+    ]
+    assert '<section id="data-one">' in report.page and '<section id="data-two">' in report.page
+
+
+def test_every_pair_of_variants_is_compared_over_seeds_and_apart_from_that_over_images(whole: Report) -> None:
+    pairs = pd.read_csv(whole.folder / "pairs.csv")
+    assert len(pairs) == 15 and pairs.paired.all(), "equal seeds see the data in the same order"
+    nll = whole.variants.comparable_nll_mean
+    assert np.allclose(pairs.difference, nll[pairs["first"]].values - nll[pairs["second"]].values)
+    assert (pairs.p_holm >= pairs.p).all() and pairs.images.eq(60).all()
+    assert {"lower", "tie"} == set(pairs.verdict), "the planted differences are found, the noise is a tie"
+    assert "Row better than column by" in whole.page and "Image by image" in whole.page
+
+
+def test_the_first_screen_has_three_sentences_of_the_numbers(whole: Report) -> None:
+    first = whole.page[: whole.page.index("Results by variant")]
+    best = whole.variants.sort_values("rank").iloc[0]
+    assert (
+        first.count("<p>") == 3 and f"{best.name} has the lowest NLL, {best.comparable_nll_mean:.2f}" in first
+    )
+
+
+def test_gaps_and_costs_are_those_of_analysis_and_measurement(whole: Report) -> None:
+    row = whole.runs.loc[("gated", 1)]
+    assert row.gap == pytest.approx(0.72) and row.agreement != row.agreement
+    assert whole.runs.loc[("gated-conditional", 0)].agreement == pytest.approx(21 / 30)
+    assert whole.variants.loc["gated", "gap_mean"] == pytest.approx(0.72)
+    assert "5.05 ms" in whole.page, "the median of the rounds of a step, gated"

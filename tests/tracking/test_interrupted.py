@@ -1,0 +1,90 @@
+"""Runs that failed, vanished, went on, were trained anew or come from another folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from support.mlflow_runs import HERE, dump, rewrite_record, runs
+
+from benchmarks.made_up import benchmark, write_run
+from pixelcnn.results.records import HISTORY
+from pixelcnn.tracking import projection
+from pixelcnn.tracking.store import default_store
+
+pytest.importorskip("mlflow")
+
+
+def test_failed_and_vanished_runs_are_told_apart_and_may_recover(made):
+    first, second = made.runs()
+    error = {"error": "loss is NaN", "ended": "2026-01-05T10:01:00+00:00"}
+    write_run(made, first, status="failed", record_values=error)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    folder = write_run(made, second, status="running", record_values={**HERE, "pid": process.pid})
+
+    summary = projection.project(made.directory)
+
+    assert list(summary.statuses.values()) == ["FAILED", "KILLED"]
+    failed, vanished = runs(made)
+    assert (failed["info"]["status"], vanished["info"]["status"]) == ("FAILED", "KILLED")
+    assert failed["tags"]["error"] == "loss is NaN"
+    assert f"process {process.pid}" in vanished["tags"]["error"]
+    assert vanished["info"]["end_time"] == (folder / "record.json").stat().st_mtime_ns // 1_000_000
+
+    rewrite_record(folder, **HERE)
+    projection.project(made.directory)
+    resumed = runs(made)[1]
+    assert resumed["info"]["status"] == "RUNNING" and "error" not in resumed["tags"]
+
+
+def test_a_run_that_was_interrupted_and_went_on_is_one_run_with_each_step_once(made):
+    spec = made.runs()[0]
+    write_run(made, spec, status="interrupted", record_values={**HERE, "error": "stopped by SIGTERM"})
+    projection.project(made.directory)
+    [run] = runs(made)
+    assert run["info"]["status"] == "KILLED" and run["info"]["end_time"] is not None
+    assert run["tags"]["error"] == "stopped by SIGTERM"
+
+    # It goes on from a state that is older than its history.
+    folder = write_run(made, spec, status="running", record_values={**HERE, "resumes": 1})
+    history = folder / HISTORY
+    history.write_text("".join(history.read_text().splitlines(keepends=True)[:1]))
+    projection.project(made.directory)
+    [run] = runs(made)
+    assert run["info"]["status"] == "RUNNING"  # MLflow keeps the end time, as for its own resumed runs
+    assert "error" not in run["tags"] and run["tags"]["resumes"] == "1"
+
+    write_run(made, spec, record_values={"resumes": 1})
+    projection.project(made.directory)
+    [run] = runs(made)
+    assert run["info"]["status"] == "FINISHED"
+    steps = {key: [step for step, _, _ in points] for key, points in run["metrics"].items()}
+    assert steps.pop("valid_nll") == steps.pop("train_nll") == [1, 2, 3, 4]
+    assert steps and all(found in ([0], [1, 2, 3, 4]) for found in steps.values())
+    assert len(dump(made)) == 1 + 1, "no second run, not even a deleted one"
+
+
+def test_a_retrained_run_replaces_the_superseded_one(made):
+    for spec in made.runs():
+        write_run(made, spec)
+    projection.project(made.directory)
+    rewrite_record(made.run_directory(made.runs()[0]), run_id="again")
+
+    summary = projection.project(made.directory)
+
+    assert summary.superseded == summary.created == [made.runs()[0].name]
+    assert runs(made)[0]["tags"]["pixelcnn.run_id"] == "again"
+    assert len(runs(made)) == 2 and len(dump(made)) == 1 + 3
+    assert len(projection.project(made.directory).unchanged) == 2
+
+
+def test_another_folder_of_the_same_name_keeps_its_runs(made, tmp_path):
+    uri = default_store(tmp_path).uri
+    write_run(made, made.runs()[0])
+    other = benchmark(tmp_path / "elsewhere", variants={"gated": {"model": "other"}}, seeds=[0, 1])
+    write_run(other, other.runs()[0])
+    for directory in (made.directory, other.directory, made.directory):
+        assert projection.project(directory, uri=uri).superseded == []
+    assert len(runs(made)) == 2
