@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import made_up
 from pixelcnn.cli import main
+from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report import claims
 from pixelcnn.report.collect import collect
 from pixelcnn.report.compare import rank
 from pixelcnn.report.findings import find
+from pixelcnn.report.page import build_report
+from pixelcnn.report.sections import SECTIONS
+from pixelcnn.results import metric_table
+from pixelcnn.results.metric_table import METRICS
+from pixelcnn.results.records import RunFolder
+from pixelcnn.tracking.view import read_view
 
 ADDING = (Path(__file__).resolve().parent.parent / "docs" / "adding.md").read_text()
 
-PYTHON = re.findall(r"```python\n(.*?)```", ADDING, flags=re.DOTALL)
+
+def code(heading: str) -> str:
+    """The first Python code below a heading of the page."""
+    (part,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", ADDING, flags=re.DOTALL | re.MULTILINE)
+    found = re.search(r"```python\n(.*?)```", part, flags=re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def entry(heading: str, names: dict[str, Any]) -> Any:
+    """What the code below a heading makes, which is an entry of a list of the module that has these names."""
+    return eval(code(heading), {**names, "__builtins__": {}})
 
 
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
     """The two files of the page, written as a reader would."""
     monkeypatch.chdir(tmp_path)
-    model, dataset, _ = PYTHON
-    Path("my_model.py").write_text(model)
-    Path("my_dataset.py").write_text(dataset)
+    Path("my_model.py").write_text(code("An architecture"))
+    Path("my_dataset.py").write_text(code("A dataset"))
 
 
 def test_the_model_shown_passes_its_check_and_its_leaky_twin_does_not(shown, capsys):
@@ -57,8 +77,7 @@ def test_the_model_and_the_dataset_shown_run(shown):
 
 
 def test_the_claim_shown_is_answered(tmp_path):
-    names = {**vars(claims), "__builtins__": {}}
-    claim = eval(PYTHON[2], names)
+    claim = entry("A claim", vars(claims))
     variants = {"plain": {"model": "pixelcnn"}, "mine": {"model": "gated"}}
     made = made_up.benchmark(tmp_path, variants=variants)
     for seed, noise in enumerate((0.0, 0.1, 0.2)):
@@ -66,3 +85,53 @@ def test_the_claim_shown_is_answered(tmp_path):
         made_up.write_run(made, made.run("digits", "mine", seed), nll=20 + 1.1 * noise)
     (finding,) = find(rank(collect(made.directory).datasets[0]), [claim])
     assert (finding.subject, finding.against, finding.verdict) == ("mine", "plain", "supported")
+
+
+@pytest.fixture
+def made(tmp_path) -> Benchmark:
+    made = made_up.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0, 1])
+    for seed, nll in enumerate((20.0, 20.25)):
+        cost = {"training_seconds": 100.0, "wall_seconds": 107.0 + seed}
+        made_up.write_run(made, made.run("digits", "plain", seed), nll=nll, record_values=cost)
+    return made
+
+
+@pytest.fixture
+def new_metric() -> Iterator[None]:
+    METRICS.append(entry("A metric", vars(metric_table)))
+    yield
+    METRICS.pop()
+
+
+@pytest.mark.usefixtures("new_metric")
+def test_the_metric_shown_is_in_the_tables_on_the_page_and_in_mlflow(made):
+    page = build_report(made.directory)
+    with (page.parent / "metrics.csv").open(newline="") as stream:
+        assert [float(row["validation_seconds"]) for row in csv.DictReader(stream)] == [7.0, 8.0]
+    with (page.parent / "comparison.csv").open(newline="") as stream:
+        assert [float(row["validation_seconds_mean"]) for row in csv.DictReader(stream)] == [7.5]
+    for file, shown in ((page, ">Validation<"), (page.parent / "report.md", "| Validation |")):
+        assert shown in file.read_text() and "7.5 s" in file.read_text()
+    spec = made.runs()[1]
+    view = read_view(RunFolder(made.run_directory(spec)), spec, made, made.directory / "config.json")
+    assert view is not None
+    assert [point.value for point in view.finals if point.key == "validation_seconds"] == [8.0]
+
+
+@pytest.fixture
+def new_section() -> Iterator[None]:
+    names: dict[str, Any] = {}
+    exec(code("A section of the report"), names)
+    SECTIONS.insert(4, names["SECTION"])
+    yield
+    del SECTIONS[4]
+
+
+@pytest.mark.usefixtures("new_section")
+def test_the_section_shown_is_on_both_pages_at_its_place(made):
+    page = build_report(made.directory)
+    html, markdown = page.read_text(), (page.parent / "report.md").read_text()
+    sentence = "plain: its seeds lie 0.25 nats apart."
+    assert html.index("Results by variant") < html.index(sentence) < html.index(">Findings</h3>")
+    assert '<a href="#data-digits-seeds">Seeds</a>' in html and 'id="data-digits-seeds"' in html
+    assert markdown.index("| plain |") < markdown.index("- plain: 0.25 nats") < markdown.index("### Findings")
