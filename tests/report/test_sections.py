@@ -1,0 +1,70 @@
+"""Sections: that the page has those of the list, in its order, and only where they have something to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.reports import Report
+
+from benchmarks import made_up
+from pixelcnn.report.page import build_report
+from pixelcnn.report.sections import SECTIONS
+from pixelcnn.report.sections.base import Content, OfBenchmark, OfDataset
+
+HEADINGS = (
+    "Results by variant",
+    "Findings</h3>",
+    "Who beats whom</h3>",
+    "Learning curves</h3>",
+    "Overfitting</h3>",
+    "What each variant sees</h3>",
+    "Where the bits go</h3>",
+    "Samples</h3>",
+    "Do conditional samples show their label?",
+    "Are samples memorised?",
+    "Cost</h3>",
+    "Every run</h2>",
+    "What was run</h2>",
+)
+
+
+@contextmanager
+def sections(*own: OfBenchmark | OfDataset) -> Iterator[None]:
+    kept = list(SECTIONS)
+    SECTIONS[:] = own
+    try:
+        yield
+    finally:
+        SECTIONS[:] = kept
+
+
+def test_sections_stand_in_their_order(whole: Report) -> None:
+    places = [whole.page.index(heading) for heading in HEADINGS]
+    assert places == sorted(places)
+    links = ("findings", "pairs", "sees", "bits", "samples", "cost")
+    assert all(f'<a href="#data-digits-{name}">' in whole.page for name in links)
+    assert all(f'<h3 id="data-digits-{name}">' in whole.page for name in links)
+
+
+def test_a_section_without_content_is_neither_shown_nor_linked(mixed: Report) -> None:
+    assert "Completions</h4>" not in mixed.page and 'href="#data-digits-samples"' in mixed.page
+    assert mixed.markdown.count("### Cost") == 0, "nothing was measured"
+
+
+@pytest.mark.parametrize("content", [None, Content({"words": "<b>&</b>"})])
+def test_foreign_text_in_a_template_of_ones_own_is_text(tmp_path: Path, content: Content | None) -> None:
+    made = made_up.benchmark(tmp_path, variants={"a": {"model": "a"}}, seeds=[0])
+    html, markdown = "<p>{{ words }} of {{ material.name }}</p>", "{{ words | md }}"
+    of_dataset = OfDataset("own", "Own", html, markdown, build=lambda _: content)
+    of_benchmark = OfBenchmark("all", "All", "<p>{{ words }} of {{ total }}</p>", "", build=lambda _: content)
+    with sections(of_dataset, of_benchmark):
+        page = build_report(made.directory)
+    text, lines = page.read_text(), (page.parent / "report.md").read_text()
+    there = content is not None
+    assert ("<p>&lt;b&gt;&amp;&lt;/b&gt; of digits</p>" in text) == there
+    assert ("<p>&lt;b&gt;&amp;&lt;/b&gt; of 1</p>" in text) == there
+    assert ('href="#data-digits-own"' in text) == ('href="#all"' in text) == there
+    assert ("&lt;b&gt;" in lines) == there and "<b>" not in text
