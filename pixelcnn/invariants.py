@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pixelcnn.config.run_spec import VariantSpec
-from pixelcnn.incremental.symbols import NoForm
+from pixelcnn.incremental.errors import NoForm
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model, resolve

@@ -1,19 +1,23 @@
-"""What incremental layers remember, in memory that stays where it is from one batch to the next.
+"""The kinds of memory of an incremental network, which stays where it is from one batch to the next.
 
 Everything is laid out so that the pixels of a front, of all images, lie beside each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pixelcnn.incremental.schedules import Schedule
 
+#: Where a layer reads, from the pixel that it computes: rows and columns.
 Tap = tuple[int, int]
+#: Does a bit of work on memory that is known beforehand.
+Call = Callable[[], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,21 +53,16 @@ def put(place: Tensor, values: Tensor, images: Tensor | None, axis: int) -> None
 class Canvas:
     """Values at every pixel by its place, [H, N, W, C], with a margin of zeros above and at the sides."""
 
-    def __init__(self, schedule: Schedule) -> None:
-        self._schedule, self._margin = schedule, 0
-        self._padded = torch.empty(0)
-
-    def require(self, margin: int) -> None:
-        """Have at least such a margin."""
-        self._margin = max(self._margin, margin)
+    def __init__(self, schedule: Schedule, margin: int, images: int, channels: int, like: Tensor) -> None:
+        """`like` gives dtype and device."""
+        self._schedule, self._margin = schedule, margin
+        height, width = schedule.height + margin, schedule.width + 2 * margin
+        self._padded = like.new_zeros(height, images, width, channels)
 
     def fill(self, values: Tensor) -> None:
         """Have these values [N, C, H, W]."""
-        n, channels, height, width = values.shape
-        margin = self._margin
-        if not self._padded.numel():
-            self._padded = values.new_zeros(height + margin, n, width + 2 * margin, channels)
-        self._padded[margin:, :, margin : margin + width].copy_(values.permute(2, 0, 3, 1))
+        inside = slice(self._margin, self._margin + values.shape[3])
+        self._padded[self._margin :, :, inside].copy_(values.permute(2, 0, 3, 1))
 
     def view(self, window: Window, dr: int = 0, first: int = 0, count: int = 1, spacing: int = 1) -> Tensor:
         """What taps (dr, first), (dr, first + spacing), ... have: [pixels, N, count, C], of all images."""
@@ -110,47 +109,50 @@ class Fronts:
         return placed.permute(1, 2, 0).contiguous().view(images, channels, self._height, self._width)
 
 
+@dataclass(frozen=True)
+class RingSize:
+    """How much a ring remembers: fronts, lines on both sides of those written, columns on the right."""
+
+    fronts: int
+    before: int
+    after: int
+    right: int
+
+
 class Ring:
-    """What a stream had at its last fronts, [lines, N, C], with zeros for what lies outside of the image.
+    """What a stream had at its last fronts, [lines, N, C], with zeros for what lies outside of the image."""
 
-    Made for all that `require` was called with.
-    """
+    def __init__(
+        self, schedule: Schedule, size: RingSize, images: int, channels: int, like: Tensor
+    ) -> None:
+        """`like` gives dtype and device."""
+        self._schedule, self._size = schedule, size
+        shape = (size.before + schedule.lines + size.after, images, channels)
+        self._fronts = [like.new_zeros(shape) for _ in range(size.fronts)]
 
-    def __init__(self, schedule: Schedule) -> None:
-        self._schedule = schedule
-        self._depth, self._before, self._after, self._right = 1, 0, 0, 0
-        self._fronts: list[Tensor] = []
-
-    def require(self, front: int, line: int, right: int) -> None:
-        """Keep what lies so many fronts and lines from what is written, and `right` columns beyond."""
-        self._depth = max(self._depth, 1 - front)
-        self._before, self._after = max(self._before, -line), max(self._after, line)
-        self._right = max(self._right, right)
+    def clear(self) -> None:
+        """Zeros everywhere, as before the first front."""
+        for front in self._fronts:
+            front.zero_()
 
     @property
     def behind(self) -> int:
         """After the last front so many more have lines to clear."""
-        return self._right
-
-    def reset(self, images: int, channels: int, like: Tensor) -> None:
-        """Zeros everywhere, as before the first front."""
-        if not self._fronts:
-            shape = (self._before + self._schedule.lines + self._after, images, channels)
-            self._fronts = [like.new_zeros(shape) for _ in range(self._depth)]
-        for front in self._fronts:
-            front.zero_()
+        return self._size.right
 
     def outside(self, front: int) -> Tensor | None:
         """Lines that have left the image, as far as they are read: they hold what is to become zero."""
-        first, end = self._schedule.beyond(front, self._right)
+        first, end = self._schedule.beyond(front, self._size.right)
         return self._lines(front, first, end) if first < end else None
 
-    def view(self, window: Window, front: int = 0, line: int = 0) -> Tensor:
-        """What lies so many fronts and lines from a window, of all images: [pixels, N, C]."""
+    def view(self, window: Window, dr: int = 0, dc: int = 0) -> Tensor:
+        """What a tap has at a window, of all images: [pixels, N, C]."""
+        front, line = self._schedule.offset(dr, dc)
         return self._lines(window.front + front, window.first + line, window.end + line)
 
     def _lines(self, front: int, first: int, end: int) -> Tensor:
-        return self._fronts[front % self._depth][self._before + first : self._before + end]
+        before = self._size.before
+        return self._fronts[front % self._size.fronts][before + first : before + end]
 
 
 def in_rows(taps: Sequence[Tap]) -> list[tuple[int, int, int, int]]:

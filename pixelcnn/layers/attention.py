@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelcnn.incremental.memory import Window, picked, put
-from pixelcnn.incremental.program import NEVER, Call, Stream
+from pixelcnn.incremental.memory import Call, Window, picked, put
+from pixelcnn.incremental.operations import NEVER, Operation
+from pixelcnn.incremental.program import Stream
+from pixelcnn.incremental.schedules import Schedule
+from pixelcnn.incremental.workspace import Buffer, Features, Prepared, Workspace
 from pixelcnn.layers.base import CausalLayer, Seen, coordinates
 
 #: Scores computed at once while sampling: on a CPU as many as its cache holds.
@@ -54,39 +58,21 @@ class CausalSelfAttention(CausalLayer):
         """Keys and values are kept for all pixels; the queries are those of the window."""
         program = x.program
         height, width = program.schedule.height, program.schedule.width
-        channels = self.to_out.in_channels
+        channels, pixels = self.to_out.in_channels, height * width
         # Keys of the row above must be there, up to its end; then fronts are also neighbours in raster order.
         in_time = height == 1 or width == 1 or program.schedule.offset(-1, width - 1)[0] <= 0
         qkv = program.linear(x, lambda: self.to_qkv.weight[:, :channels, 0, 0], self.to_qkv.bias)
-        place = program.prepared(lambda: self._place(height, width))
         inner = channels // self.heads
-        # Keys are kept transposed: the products below then run along neighbouring numbers.
-        keys = program.memory(program.images, self.heads, inner, height * width)
-        values = program.memory(program.images, self.heads, height * width, inner)
         together = SCORES_ON_GPU if program.like.is_cuda else SCORES
-        scores = program.memory(max(together, self.heads * height * width * program.schedule.lines))
-
-        def stage(window: Window, out: Tensor) -> tuple[Call]:
-            pixels, images = window.end - window.first, window.images
-            row, column = program.schedule.pixel(window.front, window.first)
-            start = row * width + column
-            end = start + pixels
-            features, where = qkv.at(window).view(pixels, -1, 3 * channels), place[0][start:end, None]
-            # Of the pixels of the window itself only those before one's own and oneself.
-            later = where.new_full((pixels, pixels), -math.inf).triu_(1)
-
-            def attend() -> None:
-                # [pixels, N, 3C] -> three times [N, heads, pixels, C/heads]
-                q, k, v = (features + where).view(pixels, -1, 3, self.heads, inner).permute(2, 1, 3, 0, 4)
-                put(keys[0][..., start:end], k.transpose(2, 3), images, 0)
-                put(values[0][:, :, start:end], v, images, 0)
-                k, v = picked(keys[0][..., :end], images, 0), picked(values[0][:, :, :end], images, 0)
-                attended = _attended(q, k, v, later, scores[0])
-                out.view(pixels, -1, self.heads, inner).copy_(attended.permute(2, 0, 1, 3))
-
-            return (attend,)
-
-        attended = program.operation(qkv.lateness if in_time else NEVER, channels, (qkv,), stage)
+        attend = Attend(
+            qkv.features,
+            program.schedule,
+            place=Prepared(lambda: self._place(height, width)),
+            keys=Buffer(program.images, self.heads, inner, pixels),
+            values=Buffer(program.images, self.heads, pixels, inner),
+            scores=Buffer(max(together, self.heads * pixels * program.schedule.lines)),
+        )
+        attended = program.operation(attend, channels, qkv.lateness if in_time else NEVER)
         return program.linear(attended, lambda: self.to_out.weight[:, :, 0, 0], self.to_out.bias)
 
     def _place(self, height: int, width: int) -> Tensor:
@@ -94,6 +80,45 @@ class CausalSelfAttention(CausalLayer):
         weight = self.to_qkv.weight
         places = coordinates(height, width, weight.dtype, weight.device)
         return places.flatten(2)[0].t() @ weight[:, -2:, 0, 0].t()
+
+
+@dataclass(frozen=True, eq=False)
+class Attend(Operation):
+    """What the pixels of a window attend to: queries, keys and values [3C] give [C].
+
+    `place` is added to those of each pixel, [H·W, 3C]. `keys` [N, heads, C/heads, H·W] are kept
+    transposed: the products then run along neighbouring numbers. `values` are [N, heads, H·W, C/heads].
+    """
+
+    qkv: Features
+    schedule: Schedule
+    place: Prepared
+    keys: Buffer
+    values: Buffer
+    scores: Buffer
+
+    def calls(self, memory: Workspace, window: Window, out: Tensor) -> tuple[Call]:
+        pixels, images = window.end - window.first, window.images
+        row, column = self.schedule.pixel(window.front, window.first)
+        start = row * self.schedule.width + column
+        end = start + pixels
+        features = memory.at(self.qkv, window).view(pixels, -1, self.qkv.channels)
+        where = self.place.value[start:end, None]
+        # Of the pixels of the window itself only those before one's own and oneself.
+        later = where.new_full((pixels, pixels), -math.inf).triu_(1)
+        keys, values, scores = self.keys.value, self.values.value, self.scores.value
+        heads, inner = keys.shape[1:3]
+
+        def attend() -> None:
+            # [pixels, N, 3C] -> three times [N, heads, pixels, C/heads]
+            q, k, v = (features + where).view(pixels, -1, 3, heads, inner).permute(2, 1, 3, 0, 4)
+            put(keys[..., start:end], k.transpose(2, 3), images, 0)
+            put(values[:, :, start:end], v, images, 0)
+            k, v = picked(keys[..., :end], images, 0), picked(values[:, :, :end], images, 0)
+            attended = _attended(q, k, v, later, scores)
+            out.view(pixels, -1, heads, inner).copy_(attended.permute(2, 0, 1, 3))
+
+        return (attend,)
 
 
 def _attended(q: Tensor, keys: Tensor, values: Tensor, later: Tensor, memory: Tensor) -> Tensor:

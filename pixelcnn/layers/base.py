@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pixelcnn.incremental.errors import NoForm, form_of
 from pixelcnn.incremental.program import Stream
-from pixelcnn.incremental.symbols import NoForm, Symbol
+from pixelcnn.incremental.symbols import Symbol
 
 
 class Seen(Symbol):
@@ -41,11 +42,17 @@ class CausalLayer(nn.Module):
         Args:
             x: features [N, C, H, W], or what stands for them.
             y: class labels int64 [N], or None for an unconditional model.
+
+        Raises:
+            NoForm: if the layer states that it has no such form.
+            BrokenForm: if making it fails; names the layer and the error.
         """
         if isinstance(x, Stream):
-            return self.incremental(x, y)
+            with form_of(f"{type(self).__name__}.incremental"):
+                return self._same_kind(x, self.incremental(x, y))
         if isinstance(x, Seen):
-            return self.reach(x)
+            with form_of(f"{type(self).__name__}.reach"):
+                return self._same_kind(x, self.reach(x))
         return super().__call__(x, y)
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -59,6 +66,11 @@ class CausalLayer(nn.Module):
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         """Add this layer to the program of `x`; a layer without such a form makes sampling slow."""
         raise NoForm(f"{type(self).__name__} has no incremental form")
+
+    def _same_kind(self, x: Symbol, given: Any) -> Any:
+        if type(given) is not type(x):
+            raise TypeError(f"expected a {type(x).__name__}, got {type(given).__name__}")
+        return given
 
 
 def identity_reach(height: int, width: int) -> Seen:

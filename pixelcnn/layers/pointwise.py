@@ -36,7 +36,10 @@ class Activation(PixelwiseLayer):
         if self.function is torch.relu:
             return x.program.relu(x)
         channels = self.function(x.program.like.new_zeros(1, x.channels)).shape[1]
-        return x.program.map(x, lambda values, out: out.copy_(self.function(values)), channels)
+        return x.program.map(x, self._into, channels)
+
+    def _into(self, values: Tensor, out: Tensor) -> None:
+        out.copy_(self.function(values))
 
 
 class Pointwise(PixelwiseLayer):

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pixelcnn.incremental.errors import NoForm, form_of
 from pixelcnn.incremental.program import Program, Stream
 from pixelcnn.incremental.schedules import Schedule
-from pixelcnn.incremental.symbols import NoForm
 from pixelcnn.layers.base import coordinates, identity_reach
 from pixelcnn.system.errors import ConfigError, UserError
 
@@ -78,12 +78,14 @@ class AutoregressiveModel(nn.Module):
         """Which pixels the parameters of each pixel can see, by the layers' taps: bool [H, W, H·W].
 
         Raises:
-            UserError: if the network's layers do not state their reach.
+            UserError: if the network's layers do not state their reach; a BrokenForm if theirs fails.
         """
+        name = type(self).__name__
         try:
-            seen = self.network(identity_reach(self.image.height, self.image.width), None)
+            with form_of(f"{name}, the reach of its network"):
+                seen = self.network(identity_reach(self.image.height, self.image.width), None)
         except NoForm as reason:
-            raise UserError(f"{type(self).__name__}: the reach of its network is unknown: {reason}") from None
+            raise UserError(f"{name}: the reach of its network is unknown: {reason}") from None
         sets: Tensor = seen.sets
         return sets
 
@@ -92,10 +94,13 @@ class AutoregressiveModel(nn.Module):
 
         Raises:
             NoForm: if a part of the network has none.
+            BrokenForm: if a part of the network has one that fails.
         """
         program = Program(schedule, images, self._parameter)
         blank = torch.zeros(images, *self.image_shape, dtype=torch.long, device=self._parameter.device)
-        features = self.network(program.source(self.inputs, lambda: self.enter(blank)), y)
+        source = program.source(self.inputs, lambda: self.enter(blank))
+        with form_of(f"{type(self).__name__}, the incremental form of its network"):
+            features = self.network(source, y)
         if not isinstance(features, Stream):
             raise NoForm(f"the network gives {type(features).__name__}, not features")
         return program, features

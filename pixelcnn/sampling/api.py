@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pixelcnn.incremental.symbols import NoForm
+from pixelcnn.incremental.errors import NoForm
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.sampling.fast import FastSampler
@@ -62,7 +62,8 @@ def sample(
         on_progress: called with (finished images, all images).
 
     Raises:
-        UserError: if an argument does not fit the model, naming it.
+        UserError: if an argument does not fit the model, naming it; a BrokenForm if the incremental form
+            of one of its layers fails.
     """
     image = model.image
     _check(n, temperature, batch_size)

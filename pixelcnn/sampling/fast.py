@@ -22,8 +22,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from pixelcnn.incremental.errors import NoForm
 from pixelcnn.incremental.schedules import Rows, Schedule, Wavefront
-from pixelcnn.incremental.symbols import NoForm
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.request import Drawn, OnStep, Request
@@ -41,6 +41,7 @@ class FastSampler:
 
     Raises:
         NoForm: if a part of the model's network has no incremental form.
+        BrokenForm: if a part of it has one that fails.
     """
 
     def __init__(
@@ -80,8 +81,7 @@ class FastSampler:
         program, parameters = self._model.bind(
             Wavefront(height, width, max(2 * width, self._skew)), 0, self._labels(0)
         )
-        program.finish(program.align(parameters, 0))
-        return program.latest
+        return program.plan(program.align(parameters, 0)).latest
 
     def _labels(self, images: int) -> Tensor | None:
         if self._model.image.classes is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from pixelcnn.incremental.program import Call
+from pixelcnn.incremental.memory import Call
 
 
 class Recorder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 
@@ -9,13 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelcnn.incremental.memory import Fronts, Window, picked, put
-from pixelcnn.incremental.program import Call
+from pixelcnn.incremental.errors import form_of
+from pixelcnn.incremental.execution import Execution
+from pixelcnn.incremental.memory import Call, Fronts, Window, picked, put
 from pixelcnn.incremental.schedules import Rows, Schedule
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.replay import Recorder, Work, uncollected
 from pixelcnn.sampling.request import Drawn, OnStep, Request
+from pixelcnn.system import devices
+from pixelcnn.system.errors import RunFailed
 
 #: From so many images on the arithmetic of a pass outweighs the cost of starting it.
 MANY = 64
@@ -37,10 +41,9 @@ class Run:
         self._images_count, channels, *_ = request.noise.shape
         self._given_rows, self._temperature = request.given.shape[2], request.temperature
         self._labels = None if request.labels is None else request.labels.clone()
-        self._program, parameters = model.bind(schedule, self._images_count, self._labels)
-        self._parameters = self._program.align(parameters, lateness)
-        self._program.finish(self._parameters)
-        like = self._program.like
+        program, parameters = model.bind(schedule, self._images_count, self._labels)
+        self._network = Execution(program, program.align(parameters, lateness))
+        like = program.like
         levels = torch.arange(model.image.levels, device=like.device)
         self._reals = model.scaled(levels, like.dtype)
         self._recorder = Recorder(request.noise.device)
@@ -53,17 +56,32 @@ class Run:
 
     def draw(self, request: Request, on_step: OnStep) -> Drawn:
         """The images of a request."""
-        self._load(request)
-        first, last = self._program.first_step, self._schedule.steps
-        if not self._steps:
-            with uncollected():
-                self._steps = [self._recorder.record(self._step(step)) for step in range(first, last)]
+        first, last = self._network.first_step, self._schedule.steps
+        with self._blaming_layers():
+            self._load(request)
+            if not self._steps:
+                with uncollected():
+                    self._steps = [self._recorder.record(self._step(step)) for step in range(first, last)]
         for step, run in enumerate(self._steps, start=first):
-            run()
-            self._complete(step)
+            with self._blaming_layers():
+                run()
+                self._complete(step)
             if step >= 0:
                 on_step(step + 1, last)
         return Drawn(self._images.by_image(), self._recorded.by_image() if self._recorded else None)
+
+    @contextlib.contextmanager
+    def _blaming_layers(self) -> Iterator[None]:
+        """What fails here is a layer's operation; memory that runs out is for the caller to explain."""
+        ran_out: BaseException | None = None
+        with form_of(f"{type(self._model).__name__}, drawing with the incremental form of its network"):
+            try:
+                with devices.out_of_memory("draw fewer images together"):
+                    yield
+            except RunFailed as error:
+                ran_out = error.__cause__
+        if ran_out is not None:
+            raise ran_out
 
     def _load(self, request: Request) -> None:
         if self._labels is not None:
@@ -73,7 +91,7 @@ class Run:
         images[:, :, : self._given_rows] = request.given
         self._noise.fill(request.noise)
         self._images.fill(images)
-        self._program.begin()
+        self._network.begin()
 
     def _step(self, step: int) -> Iterator[Call]:
         """The work of a step that is the same for every batch."""
@@ -89,7 +107,7 @@ class Run:
 
     def _seen(self, window: Window) -> Tensor:
         """Where the network sees pixels: [pixels, N, C]."""
-        return self._program.canvas.view(window)[:, :, 0, : self._model.image.channels]
+        return self._network.canvas.view(window)[:, :, 0, : self._model.image.channels]
 
     def _scaled(self, pixels: Tensor) -> Tensor:
         return self._reals[pixels]
@@ -103,7 +121,7 @@ class Run:
     def _recording(self, window: Window) -> Iterator[Call]:
         """Keep the parameters of a window, if they are wanted."""
         if self._recorded is not None:
-            place, parameters = self._recorded.view(window.whole), self._parameters.at(window)
+            place, parameters = self._recorded.view(window.whole), self._network.output(window)
             new = parameters.view(len(place), -1, place.shape[2])
             yield lambda: put(place, new, window.images, 1)
 
@@ -112,14 +130,14 @@ class WavefrontRun(Run):
     """Every pixel once, a front in each step; a line is a row."""
 
     def _step(self, step: int) -> Iterator[Call]:
-        yield from self._program.advance(step)
+        yield from self._network.advance(step)
         window = Window(step, *self._schedule.span(max(0, step)))
         if step < 0 or window.first >= window.end:
             return
         yield from self._recording(window)
         drawn = Window(step, max(window.first, self._given_rows), window.end)
         if drawn.first < drawn.end:
-            parameters = self._parameters.at(window)[(drawn.first - window.first) * self._images_count :]
+            parameters = self._network.output(window)[(drawn.first - window.first) * self._images_count :]
             images, noise = self._images.view(drawn), self._noise.view(drawn)
             yield lambda: images.copy_(self._sampled(parameters, noise))
         yield self._show(window)
@@ -158,13 +176,13 @@ class RowsRun(Run):
         self._together = math.ceil(schedule.width / parts)
 
     def _step(self, step: int) -> Iterator[Call]:
-        yield from self._program.advance(step, up_to=0)  # the rest is done by passes over the row
+        yield from self._network.advance(step, up_to=0)  # the rest is done by passes over the row
         if step < 0:
             return
         row = Window(step, 0, self._schedule.width)
         if step < self._given_rows:
             yield self._show(row)
-            yield from self._program.iterate(row)
+            yield from self._network.iterate(row)
             yield from self._recording(row)
             return
         if step > 0:
@@ -218,9 +236,9 @@ class RowsRun(Run):
 
     def _pass(self, window: Window) -> Iterator[Call]:
         """Draw a window from its pixels as they are, and note which have changed."""
-        yield from self._program.iterate(window)
+        yield from self._network.iterate(window)
         yield from self._recording(window)
-        parameters, whole = self._parameters.at(window), window.whole
+        parameters, whole = self._network.output(window), window.whole
         images, noise, seen = self._images.view(whole), self._noise.view(whole), self._seen(whole)
         chosen = window.images
         changed = self._changed_of(window, window.end)

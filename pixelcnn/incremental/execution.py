@@ -1,0 +1,115 @@
+"""A planned program, allocated and run: front by front, every activation once or as often as asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from torch import Tensor
+
+from pixelcnn.incremental.memory import Call, Canvas, Ring, Window
+from pixelcnn.incremental.operations import Stored
+from pixelcnn.incremental.planning import Entry, Plan
+from pixelcnn.incremental.program import Program, Stream
+from pixelcnn.incremental.workspace import Workspace
+
+
+class Execution:
+    """Runs what `output` needs; what was prepared for one batch is called again for the next."""
+
+    def __init__(self, program: Program, output: Stream) -> None:
+        self._program, self._output = program, output.features
+        self._schedule = program.schedule
+        self._plan = program.plan(output)
+        self._stages = self._plan.stages()
+        self._memory: Workspace | None = None
+
+    @property
+    def first_step(self) -> int:
+        """The step of the earliest operation; the first front is that of step 0."""
+        return self._plan.first_step
+
+    @property
+    def canvas(self) -> Canvas:
+        """Where the network sees the pixels."""
+        return self._allocated.canvas
+
+    def output(self, window: Window) -> Tensor:
+        """Memory of the output at a window: [pixels · images, C]."""
+        return self._allocated.at(self._output, window)
+
+    def begin(self) -> None:
+        """Forget the last batch; before the first one, allocate all memory."""
+        assert self._program.blank is not None, "a program begins with its source"
+        blank = self._program.blank()
+        if self._memory is None:
+            self._memory = allocate(self._plan, self._program, blank)
+        self._memory.canvas.fill(blank)
+        for block in self._plan.blocks:
+            block.begin(self._program.like)
+        for ring in self._memory.rings.values():
+            ring.clear()
+
+    def advance(self, step: int, up_to: int | None = None) -> Iterator[Call]:
+        """Compute all that is final in this step, or what of it has at most such a lateness."""
+        steps = self._schedule.steps
+        for lateness, entries in self._stages:
+            front = step - lateness
+            if front < 0 or (up_to is not None and lateness > up_to):
+                continue
+            first, end = self._schedule.span(front)
+            window = Window(front, first, end) if front < steps and first < end else None
+            for entry in entries:
+                ring = self._allocated.rings.get(entry.output.number)
+                if ring is not None and front < steps + ring.behind:
+                    outside = ring.outside(front)
+                    if outside is not None:
+                        yield outside.zero_
+                if window is not None:
+                    yield from self._calls(entry, window)
+
+    def iterate(self, window: Window) -> Iterator[Call]:
+        """Compute what depends on pixels of this window's own front, from the pixels as they are then."""
+        for lateness, entries in self._stages:
+            if lateness > 0:
+                for entry in entries:
+                    yield from self._calls(entry, window)
+
+    @property
+    def _allocated(self) -> Workspace:
+        assert self._memory is not None, "no batch has begun"
+        return self._memory
+
+    def _calls(self, entry: Entry, window: Window) -> Iterable[Call]:
+        """What is to be done for some features at a window."""
+        memory, output, images = self._allocated, entry.output, window.images
+        if images is None and isinstance(entry.operation, Stored):
+            return ()  # it is there
+        out = memory.at(output, window)
+        calls = entry.operation.calls(memory, window, out)
+        ring = memory.rings.get(output.number)
+        if images is None or ring is None:
+            return calls
+        new = out.view(-1, images.shape[0], output.channels)
+        return (*calls, partial(ring.view(window).index_copy_, 1, images, new))
+
+
+def allocate(plan: Plan, program: Program, blank: Tensor) -> Workspace:
+    """All memory that the plan names, but for the operations' own blocks; `blank` is what the network reads."""
+    schedule, images, like = program.schedule, program.images, program.like
+    rows = schedule.lines * images
+    channels = {entry.output.number: entry.output.channels for entry in plan.entries}
+    memory = Workspace(
+        canvas=Canvas(schedule, plan.margin, images, blank.shape[1], like),
+        rings={
+            number: Ring(schedule, size, images, channels[number], like) for number, size in plan.rings.items()
+        },
+        scratch=plan.scratch,
+        pieces=[like.new_empty(rows, count) for count in plan.pieces],
+        joined=like.new_empty(rows * plan.joined),
+        images=images,
+    )
+    for entry in plan.entries:
+        if isinstance(entry.operation, Stored):
+            memory.elsewhere[entry.output.number] = partial(entry.operation.place, memory)
+    return memory
