@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "system": "",
     "config": "system",
     "statistics": "system",
-    "incremental": "",
+    "incremental": "system",
     "layers": "incremental",
     "likelihoods": "system",
     "models": "layers incremental likelihoods config system",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelcnn.data.contract import Split
-from pixelcnn.invariants import QUIET_DRAWS, ROUNDING, randomise
+from pixelcnn.invariants.leaks import QUIET_DRAWS, ROUNDING, randomise
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.system.seeding import pixel_noise

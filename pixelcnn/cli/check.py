@@ -21,7 +21,7 @@ from pixelcnn.system.errors import UserError
 )
 def check(model: str, hyperparameters: Any) -> int:
     """Check the invariants of an architecture."""
-    from pixelcnn.invariants import check_architecture
+    from pixelcnn.invariants.architecture import check_architecture
 
     if not isinstance(hyperparameters, dict):
         raise UserError(f"--hyperparameters: expected keys and values, got {hyperparameters!r}")

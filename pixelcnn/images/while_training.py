@@ -37,7 +37,7 @@ def drawer(
             with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                 images = sample(model, likelihood, n, seed=seed, y=labels_for(n, model.image.classes, None))
             save_grid(path, images.numpy(), model.image.levels)
-        except (RuntimeError, OSError) as error:  # memory, a disk that is full
-            say(f"{path.name}: not drawn: {error}")
+        except Exception as error:  # memory, a full disk, a layer of the user's own
+            say(f"{path.name}: not drawn: {type(error).__name__}: {error}")
 
     return draw

@@ -31,4 +31,4 @@ def form_of(what: str) -> Iterator[None]:
     except (NoForm, BrokenForm):
         raise
     except Exception as error:
-        raise BrokenForm(f"{what}: {described(error)}") from error
+        raise BrokenForm(f"{what} fails: {described(error)}") from error

@@ -95,15 +95,14 @@ class Execution:
 
 
 def allocate(plan: Plan, program: Program, blank: Tensor) -> Workspace:
-    """All memory that the plan names, but for the operations' own blocks; `blank` is what the network reads."""
+    """All memory of a plan but for the operations' own blocks; `blank` is what the network reads."""
     schedule, images, like = program.schedule, program.images, program.like
     rows = schedule.lines * images
     channels = {entry.output.number: entry.output.channels for entry in plan.entries}
+    rings = plan.rings.items()
     memory = Workspace(
         canvas=Canvas(schedule, plan.margin, images, blank.shape[1], like),
-        rings={
-            number: Ring(schedule, size, images, channels[number], like) for number, size in plan.rings.items()
-        },
+        rings={number: Ring(schedule, size, images, channels[number], like) for number, size in rings},
         scratch=plan.scratch,
         pieces=[like.new_empty(rows, count) for count in plan.pieces],
         joined=like.new_empty(rows * plan.joined),

@@ -122,9 +122,7 @@ class RingSize:
 class Ring:
     """What a stream had at its last fronts, [lines, N, C], with zeros for what lies outside of the image."""
 
-    def __init__(
-        self, schedule: Schedule, size: RingSize, images: int, channels: int, like: Tensor
-    ) -> None:
+    def __init__(self, schedule: Schedule, size: RingSize, images: int, channels: int, like: Tensor) -> None:
         """`like` gives dtype and device."""
         self._schedule, self._size = schedule, size
         shape = (size.before + schedule.lines + size.after, images, channels)

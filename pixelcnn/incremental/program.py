@@ -1,4 +1,4 @@
-"""The incremental form of a network, as it is built: what it computes at one front of pixels from what came before.
+"""The incremental form of a network as it is built: what it computes at a front from what came before.
 
 A network of causal layers is called once with a `Stream` in the place of its features. Each layer
 adds its operations to the stream's `Program`. README.md shows one.
@@ -7,7 +7,6 @@ adds its operations to the stream's `Program`. README.md shows one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -75,7 +74,9 @@ class Program:
         """All operations are there and `output` is what they are for: what to compute, in what memory."""
         return plan(self.schedule, self.entries, output.features)
 
-    def operation(self, operation: Operation, channels: int | None = None, lateness: int | None = None) -> Stream:
+    def operation(
+        self, operation: Operation, channels: int | None = None, lateness: int | None = None
+    ) -> Stream:
         """The features that an operation gives, as a new stream.
 
         It has as many channels as the first features that the operation reads, and is as late as the

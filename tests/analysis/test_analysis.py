@@ -24,7 +24,7 @@ from pixelcnn.config.benchmark import AnalysisSpec
 from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.data.contract import Split
 from pixelcnn.evaluation.likelihoods import evaluate
-from pixelcnn.invariants import randomise
+from pixelcnn.invariants.leaks import randomise
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
 from pixelcnn.results import checkpoint

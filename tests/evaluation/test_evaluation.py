@@ -12,7 +12,7 @@ from pixelcnn.evaluation import export
 from pixelcnn.evaluation.likelihoods import class_prior, evaluate
 from pixelcnn.evaluation.run import evaluate_run
 from pixelcnn.evaluation.units import bits_per_dim, perplexity
-from pixelcnn.invariants import randomise
+from pixelcnn.invariants.leaks import randomise
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
 from pixelcnn.results import checkpoint

@@ -19,7 +19,7 @@ from benchmarks.made_up import benchmark, write_run
 from pixelcnn.evaluation import export
 from pixelcnn.evaluation.likelihoods import class_prior
 from pixelcnn.evaluation.run import evaluate_run
-from pixelcnn.invariants import randomise
+from pixelcnn.invariants.leaks import randomise
 from pixelcnn.models.registry import build_model
 from pixelcnn.results import checkpoint
 from pixelcnn.results.records import CHECKPOINT, MODEL, NATS

@@ -1,0 +1,80 @@
+"""Every check, for an architecture by its name or file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from pixelcnn.config.run_spec import VariantSpec
+from pixelcnn.incremental.errors import described
+from pixelcnn.invariants.coverage import check_coverage
+from pixelcnn.invariants.dependence import check_images_apart, check_labels_matter, check_rebuilt
+from pixelcnn.invariants.leaks import check_no_leak, randomise
+from pixelcnn.invariants.probabilities import check_first_loss, check_normalised
+from pixelcnn.invariants.results import Result, guarded
+from pixelcnn.invariants.sampler import check_fast_sampler
+from pixelcnn.likelihoods.base import Likelihood
+from pixelcnn.models.base import AutoregressiveModel, ImageSpec
+from pixelcnn.models.registry import build_model, resolve
+from pixelcnn.system.errors import ConfigError, UserError
+
+#: Makes a fresh model of so many rows and columns, and its likelihood.
+Fresh = Callable[[int, int], tuple[AutoregressiveModel, Likelihood]]
+#: The sizes at which the probabilities of all images can be summed up.
+TINY = ((2, 2), (1, 3), (3, 1))
+
+
+def check_architecture(
+    model: str, hyperparameters: Mapping[str, Any], *, height: int = 9, width: int = 8
+) -> Iterator[Result]:
+    """Every check, unconditional and conditional, with binary and with grey pixels.
+
+    A check that ends with an error has failed: the code of a user may raise anything.
+
+    Raises:
+        ConfigError: if the architecture or its hyper-parameters cannot be found or built.
+    """
+    for conditional, levels in itertools.product((False, True), (2, 5)):
+        variant = VariantSpec(model, conditional=conditional, hyperparameters=dict(hyperparameters))
+        kind = f"{'conditional' if conditional else 'unconditional'}, {levels} levels"
+        fresh = partial(_fresh, variant, levels)
+        for result in _checks(fresh, height, width, conditional):
+            yield _named(kind, result)
+        for h, w in TINY:
+            tiny, likelihood = fresh(h, w)
+            randomise(tiny)
+            found = guarded("normalised", partial(check_normalised, tiny, likelihood))
+            yield _named(f"{kind}, {h}x{w}", found)
+
+
+def _fresh(
+    variant: VariantSpec, levels: int, height: int, width: int
+) -> tuple[AutoregressiveModel, Likelihood]:
+    try:
+        return build_model(resolve(variant), ImageSpec(1, height, width, levels, 3))
+    except UserError:
+        raise
+    except Exception as error:  # such as a constructor or build() with another signature
+        raise ConfigError(f"model: {variant.model}: cannot be built: {described(error)}") from error
+
+
+def _checks(fresh: Fresh, height: int, width: int, conditional: bool) -> Iterator[Result]:
+    """Those of a model of one size."""
+    model, likelihood = fresh(height, width)
+    yield guarded("first loss", partial(check_first_loss, model, likelihood))
+    model = randomise(model)
+    yield guarded("no leak", partial(check_no_leak, model))
+    yield guarded("coverage", partial(check_coverage, model))
+    yield guarded("images apart", partial(check_images_apart, model))
+    if conditional:
+        yield guarded("labels matter", partial(check_labels_matter, model))
+    yield from check_fast_sampler(model, likelihood)
+    yield guarded(
+        "rebuilt", partial(check_rebuilt, model, lambda: randomise(fresh(height, width)[0], seed=9))
+    )
+
+
+def _named(kind: str, result: Result) -> Result:
+    return Result(f"{result.name} ({kind})", result.outcome, result.detail)
