@@ -122,6 +122,17 @@ def test_it_is_imported_without_torch(name):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_the_check_for_leaks_knows_no_sampler():
+    """What finds a leak must not depend on what a leak would spoil, nor on a layer's own word."""
+    for module in ("leaks", "results"):
+        named = set(imports(PACKAGE / "invariants" / f"{module}.py"))
+        assert not {name for name in named if name.startswith(("pixelcnn.sampling", "pixelcnn.layers"))}
+    assert not {i for i in imports(PACKAGE / "invariants" / "leaks.py") if entry(i) == "incremental"}
+    loaded = "[name for name in sys.modules if name.startswith('pixelcnn.sampling')]"
+    code = f"import sys, pixelcnn.invariants.leaks; sys.exit(str({loaded}) if {loaded} else 0)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_every_package_says_what_lives_there():
     for path in PACKAGE.rglob("__init__.py"):
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path

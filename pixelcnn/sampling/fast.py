@@ -51,7 +51,7 @@ class FastSampler:
         order: Order | None = None,
     ) -> None:
         self._model, self._likelihood, self._order = model, likelihood, order
-        self._skew = self._smallest_skew()
+        self.skew = self._smallest_skew()
         self._run: Run | None = None
         self._kind: tuple[object, ...] = ()
 
@@ -79,7 +79,7 @@ class FastSampler:
         """
         height, width = self._model.image_shape[1:]
         program, parameters = self._model.bind(
-            Wavefront(height, width, max(2 * width, self._skew)), 0, self._labels(0)
+            Wavefront(height, width, max(2 * width, self.skew)), 0, self._labels(0)
         )
         return program.plan(program.align(parameters, 0)).latest
 
@@ -90,7 +90,7 @@ class FastSampler:
 
     def _schedule(self, images: int) -> Schedule:
         height, width = self._model.image_shape[1:]
-        wavefront = Wavefront(height, width, self._skew)
+        wavefront = Wavefront(height, width, self.skew)
         # A row is drawn until the slowest image has settled: with trained networks and digits 28x28 one
         # image takes 2.5 passes a row, twice as many about one more. A pass takes longer than a front.
         passes = height * (2.5 + math.log2(images))

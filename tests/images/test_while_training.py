@@ -1,0 +1,55 @@
+"""Pictures drawn while a run trains: one that cannot be drawn is said, and costs no training."""
+
+from __future__ import annotations
+
+import pytest
+from support.networks import network
+from torch import nn
+
+from pixelcnn.images.while_training import drawer
+from pixelcnn.layers.base import CausalLayer, Chain
+from pixelcnn.results.records import picture_file
+
+
+class Broken(CausalLayer):
+    """A layer of a user's own, with a slip of the pen in its incremental form."""
+
+    def forward(self, x, y):
+        return x
+
+    def incremental(self, x, y):
+        return x.program.map(x, print, x.chanels)
+
+
+class Unlucky(nn.Module):
+    """Fails in a way that is no error of ours, nor torch's."""
+
+    def forward(self, x, y):
+        raise KeyError("somewhere")
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (Broken, "Broken.incremental fails: AttributeError: Stream has no attribute 'chanels'"),
+        (Unlucky, "KeyError: 'somewhere'"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_is_said(tmp_path, layer, said):
+    model, likelihood = network()
+    model.network = Chain(layer(), model.network)
+    sayings = []
+    drawer(likelihood, tmp_path, n=2, seed=0, say=sayings.append)(1, model)
+    (sentence,) = sayings
+    assert said in sentence and sentence.startswith(f"{picture_file(tmp_path, 1).name}: not drawn: ")
+
+
+def test_a_picture_that_is_there_is_not_drawn_again(tmp_path):
+    model, likelihood = network()
+    draw = drawer(likelihood, tmp_path, n=2, seed=0, say=pytest.fail)
+    path = picture_file(tmp_path, 1)
+    path.parent.mkdir(exist_ok=True)
+    draw(1, model)
+    first = path.stat().st_mtime_ns
+    draw(1, model)
+    assert path.stat().st_mtime_ns == first

@@ -1,0 +1,143 @@
+"""Every check over every registered architecture, and the three outcomes that a check can have."""
+
+from __future__ import annotations
+
+import pytest
+from support.networks import VARIANTS
+
+from pixelcnn.cli import main
+from pixelcnn.invariants.architecture import check_architecture
+from pixelcnn.invariants.results import Outcome
+from pixelcnn.system.errors import ConfigError
+
+
+@pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
+def test_every_architecture_keeps_the_invariants(name, hyperparameters):
+    results = list(check_architecture(name, hyperparameters, height=6, width=5))
+    assert len(results) == 4 * 10 + 2, "four kinds, ten checks each, and labels for two of them"
+    assert [str(result) for result in results if not result.passed] == []
+
+
+#: A user's file: a layer of its own between causal layers, with the one line that a test is about.
+OWN = """
+from dataclasses import dataclass
+import torch
+from pixelcnn.layers.base import CausalLayer, Chain
+from pixelcnn.layers.convolution import masked_conv
+from pixelcnn.layers.pointwise import ClassBias, Pointwise
+from pixelcnn.models.base import AutoregressiveModel
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    channels: int = 4
+
+class Own(CausalLayer):
+    def forward(self, x, y):
+        return {forward}
+    def reach(self, seen):
+        return {reach}
+    def incremental(self, x, y):
+        return {incremental}
+
+class Model(AutoregressiveModel):
+    def build(self, hyper):
+        n = hyper.channels
+        first, last = masked_conv(self.inputs, n, 3, "A"), Pointwise(n, self.parameters_per_pixel, gain=0.1)
+        return Chain(first, Own(), ClassBias(self.image.classes, n), last)
+"""
+RIGHT = {
+    "forward": "torch.tanh(x)",
+    "reach": "seen",
+    "incremental": "x.program.map(x, lambda values, out: torch.tanh(values, out=out), x.channels)",
+}
+
+
+def outcomes(tmp_path, **lines):
+    """The results of a layer with these lines that are not ok, by name, without their kinds."""
+    (tmp_path / "own.py").write_text(OWN.format(**{**RIGHT, **lines}))
+    results = list(check_architecture(str(tmp_path / "own.py"), {}, height=4, width=3))
+    found = {(r.name.split(" (")[0], r.outcome, r.detail) for r in results if r.outcome is not Outcome.OK}
+    assert all("\n" not in str(result) for result in results)
+    return {name: (outcome, detail) for name, outcome, detail in found}
+
+
+def test_a_right_layer_is_ok(tmp_path):
+    assert outcomes(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "said"),
+    [
+        ({"incremental": "super().incremental(x, y)"}, "fast sampler", "Own has no incremental form"),
+        ({"incremental": "x.mean()"}, "fast sampler", "features are used as a tensor (.mean)"),
+        ({"incremental": "torch.tanh(x)"}, "fast sampler", "torch's tanh is called"),
+        ({"reach": "super().reach(seen)"}, "coverage", "Own states no reach"),
+    ],
+)
+def test_a_form_that_a_layer_does_without_is_none_by_design(tmp_path, line, name, said):
+    ((checked, (outcome, detail)),) = outcomes(tmp_path, **line).items()
+    assert checked == name and outcome is Outcome.NONE
+    assert detail.startswith("none, by design: ") and said in detail
+
+
+SAMPLERS = {"fast sampler, wavefront", "fast sampler, rows"}
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "said"),
+    [
+        (
+            {"incremental": "x.program.map(x, torch.tanh, x.chanels)"},
+            {"fast sampler"},
+            "BROKEN: Own.incremental fails: AttributeError: Stream has no attribute 'chanels'; did you mean "
+            "'channels'? (own.py, line 19)",
+        ),
+        (
+            {"incremental": "None"},
+            {"fast sampler"},
+            "BROKEN: Own.incremental fails: TypeError: expected a Stream, got NoneType",
+        ),
+        (
+            {"incremental": "x.program.map(x, lambda values, out: out.copy_(values[:, :2]), x.channels)"},
+            SAMPLERS,
+            "fails: RuntimeError: The size of tensor a (4) must match",
+        ),
+        (
+            {"incremental": "x.program.map(x, lambda values, out: values.nothing, x.channels)"},
+            SAMPLERS,
+            "fails: AttributeError: 'Tensor' object has no attribute 'nothing' (own.py, line 19)",
+        ),
+        ({"incremental": "x"}, SAMPLERS, "images are those of the reference sampler"),
+        (
+            {"reach": "seen.stes"},
+            {"coverage"},
+            "BROKEN: Own.reach fails: AttributeError: Seen has no attribute 'stes'; did you mean 'sets'?",
+        ),
+        (
+            {"forward": "x.chanels"},
+            {"first loss", "no leak", "coverage", "images apart", "labels matter", "fast sampler", "rebuilt"}
+            | {"normalised"},
+            "BROKEN: AttributeError: 'Tensor' object has no attribute 'chanels' (own.py, line 15)",
+        ),
+    ],
+)
+def test_a_layer_that_fails_is_broken_and_says_how(tmp_path, line, names, said):
+    found = outcomes(tmp_path, **line)
+    assert set(found) == names and {outcome for outcome, _ in found.values()} == {Outcome.FAILED}
+    assert all(said in detail for _, detail in found.values())
+
+
+def test_a_network_that_cannot_be_built_is_one_message(tmp_path):
+    (tmp_path / "own.py").write_text(OWN.format(**RIGHT).replace("hyper.channels", "hyper.chanels"))
+    with pytest.raises(ConfigError, match=r"own.py: cannot be built: AttributeError: .*'chanels'"):
+        list(check_architecture(str(tmp_path / "own.py"), {}))
+
+
+def test_the_command_ends_with_status_1_for_broken_and_0_for_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, line in (("none", "super().incremental(x, y)"), ("broken", "x.chanels")):
+        (tmp_path / f"{name}.py").write_text(OWN.format(**{**RIGHT, "incremental": line}))
+    assert main(["check", "none.py"]) == 0
+    assert capsys.readouterr().out.count("none    fast sampler") == 4
+    assert main(["check", "broken.py"]) == 1
+    assert capsys.readouterr().out.count("FAILED  fast sampler") == 4
