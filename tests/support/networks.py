@@ -41,7 +41,7 @@ def network(name="pixelcnn", conditional=False, levels=3, size=(4, 5), hyperpara
 
 
 def independent(size):
-    """A conditional model of binary images whose pixels are independent, its likelihood, and its logits by class."""
+    """A conditional model of binary images of independent pixels, its likelihood, its logits by class."""
     variant = registry.resolve(VariantSpec("independent", conditional=True, hyperparameters={"gain": 1.0}))
     model, likelihood = registry.build_model(variant, ImageSpec(1, *size, 2, 2))
     logits = np.random.default_rng(1).normal(size=(2, 1, *size))
