@@ -28,8 +28,10 @@ PINNED = (
     "models.base",
     "models.registry",
     "system.seeding",
+    "training.average",
     "training.batches",
     "training.loop",
+    "training.optimizers",
     "training.step",
 )
 

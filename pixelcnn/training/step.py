@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import math
 from typing import Any
 
 import torch
@@ -12,47 +10,8 @@ from torch import Tensor, nn
 from pixelcnn.config.run_spec import TrainingSpec
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
-
-
-def learning_rate_factor(step: int, total: int, warmup: int) -> float:
-    """Linear warm-up over `warmup` steps, then a cosine to zero at `total`; counted in steps."""
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
-
-
-def ema_decay(updates: int, limit: float) -> float:
-    """Decay after `updates` averagings, warmed up lest the initialisation be averaged in."""
-    return min(limit, (1 + updates) / (10 + updates))
-
-
-class Averaged:
-    """A copy of a model whose weights follow it by an exponential moving average.
-
-    Not torch's AveragedModel: that counts its updates on the device, and a decay that depends on
-    the count would make a GPU wait at every step.
-    """
-
-    def __init__(self, model: AutoregressiveModel, limit: float) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        self.limit = limit
-        self.updates = 0
-
-    @torch.no_grad()
-    def update(self, model: AutoregressiveModel) -> None:
-        """Move towards the weights of `model`."""
-        weight = 1 - ema_decay(self.updates, self.limit)
-        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), weight)
-        self.updates += 1
-
-
-def make_optimizer(model: nn.Module, spec: TrainingSpec) -> torch.optim.Optimizer:
-    """Adam or AdamW over all weights, in one fused kernel a step."""
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[spec.optimizer]
-    optimizer: torch.optim.Optimizer = kind(
-        model.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True
-    )
-    return optimizer
+from pixelcnn.training.average import Averaged
+from pixelcnn.training.optimizers import learning_rate_factor, make_optimizer
 
 
 class TrainingStep:

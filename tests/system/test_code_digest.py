@@ -41,8 +41,10 @@ EDITS = [
     ("pixelcnn/report/page.py", "from __future__", "import math\nfrom __future__", set()),
     ("pixelcnn/tracking/projection.py", "from __future__", "import math\nfrom __future__", set()),
     ("pixelcnn/config/run_spec.py", "    patience:", "    momentum: float = 0.9\n    patience:", set()),
-    ("pixelcnn/training/step.py", "import math\n", "import math  # for the cosine\n# a comment\n\n", set()),
-    ("pixelcnn/training/step.py", "0.5 * (1 +", "0.4 * (1 +", ALL),
+    ("pixelcnn/training/step.py", "import torch\n", "import torch  # for steps\n# a comment\n\n", set()),
+    ("pixelcnn/training/optimizers.py", "0.5 * (1 +", "0.4 * (1 +", ALL),
+    ("pixelcnn/training/average.py", "weight = 1 -", "weight = 0 -", ALL),
+    ("pixelcnn/training/step.py", "zero_grad(set_to_none=True)", "zero_grad()", ALL),
     ("pixelcnn/training/loop.py", "CHECK_EVERY = 25", "CHECK_EVERY = 26", ALL),
     ("pixelcnn/training/batches.py", "torch.randperm(", "0 + torch.randperm(", ALL),
     ("pixelcnn/layers/attention.py", "0.5", "0.4", ALL),
@@ -79,8 +81,10 @@ def test_the_digest_covers_these_modules_and_no_others():
         "models.pixelcnn",
         "models.registry",
         "system.seeding",
+        "training.average",
         "training.batches",
         "training.loop",
+        "training.optimizers",
         "training.step",
     }
     whole = {f"layers.{path.stem}" for path in (PACKAGE / "layers").glob("*.py")}

@@ -16,9 +16,10 @@ from pixelcnn.results.records import HISTORY_KEYS, RunFolder
 from pixelcnn.system import devices
 from pixelcnn.system.errors import RunFailed, UserError
 from pixelcnn.system.seeding import derived_seed
+from pixelcnn.training.average import ema_decay
 from pixelcnn.training.batches import Batches
 from pixelcnn.training.loop import Observer, fit, image_spec
-from pixelcnn.training.step import ema_decay, learning_rate_factor
+from pixelcnn.training.optimizers import learning_rate_factor
 
 CPU = torch.device("cpu")
 

@@ -24,9 +24,11 @@ from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.results.records import RunFolder
 from pixelcnn.system.errors import Interrupted
 from pixelcnn.system.seeding import derived_seed
+from pixelcnn.training.average import ema_decay
 from pixelcnn.training.batches import Batches
 from pixelcnn.training.loop import Observer, fit
-from pixelcnn.training.step import TrainingStep, ema_decay, learning_rate_factor
+from pixelcnn.training.optimizers import learning_rate_factor
+from pixelcnn.training.step import TrainingStep
 
 CPU = torch.device("cpu")
 START = (0.8, -0.6)

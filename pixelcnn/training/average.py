@@ -1,0 +1,34 @@
+"""Weights that follow a model's by an exponential moving average."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from pixelcnn.models.base import AutoregressiveModel
+
+
+def ema_decay(updates: int, limit: float) -> float:
+    """Decay after `updates` averagings, warmed up lest the initialisation be averaged in."""
+    return min(limit, (1 + updates) / (10 + updates))
+
+
+class Averaged:
+    """A copy of a model whose weights follow it by an exponential moving average.
+
+    Not torch's AveragedModel: that counts its updates on the device, and a decay that depends on
+    the count would make a GPU wait at every step.
+    """
+
+    def __init__(self, model: AutoregressiveModel, limit: float) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.limit = limit
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, model: AutoregressiveModel) -> None:
+        """Move towards the weights of `model`."""
+        weight = 1 - ema_decay(self.updates, self.limit)
+        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), weight)
+        self.updates += 1
