@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from pixelcnn.tracking.store import (
-    hide_password,
-)
-
-if TYPE_CHECKING:
-    pass
+from pixelcnn.tracking.store import hide_password
 
 
 @dataclass
