@@ -3,18 +3,20 @@
 # `snakemake report --cores 8 --configfile configs/mnist.yaml` another benchmark.
 import dataclasses
 import json
-import math
 import os
-import shlex
-import subprocess
+import re
 import sys
-from pathlib import Path
 
-from pixelcnn.scheduling import estimates, freshness
-from pixelcnn.scheduling.resolution import resolved_from
-from pixelcnn.system import locks
+from snakemake.utils import min_version
+
 from pixelcnn.config.run_spec import dataset_digest
-from pixelcnn.system.errors import ConfigError
+from pixelcnn.results.folder import folder_of
+from pixelcnn.scheduling import commands, gpus, hooks, kinds, packs
+from pixelcnn.scheduling.jobs import Jobs
+from pixelcnn.scheduling.resolution import resolved_from
+from pixelcnn.system.errors import UserError
+
+min_version("9.0")
 
 # A benchmark given on the command line replaces the default one: merging the two would mix
 # their variants.
@@ -23,17 +25,22 @@ if not workflow.overwrite_configfiles:
     configfile: "config.yaml"
 
 
-try:
-    BENCHMARK = resolved_from(config, "config")
-except ConfigError as error:
-    raise WorkflowError(str(error)) from None
+include: "workflow/rules/common.smk"
 
-RUNS = {spec.name: spec for spec in BENCHMARK.runs()}
-ROOT = str(BENCHMARK.directory)
-RUN = ROOT + "/{dataset}/{variant}/seed{seed}"
-# The interpreter that runs Snakemake has the package, whether or not it is on the PATH.
-COMMAND = [sys.executable, "-m", "pixelcnn"]
-PIXELCNN = shlex.join(COMMAND)
+
+BENCHMARK = checked(resolved_from, config, "config")
+# The one place that says which runs there are; rules ask for what they need of them.
+JOBS = Jobs(BENCHMARK, BENCHMARK.runs(), gpus.of_a_job(BENCHMARK, os.environ))
+FOLDER = folder_of(BENCHMARK)
+# With wildcards for names: the patterns of the rules' files.
+DATASET = FOLDER.dataset("{dataset}")
+RUN = FOLDER.run("{dataset}", "{variant}", "{seed}")
+
+# On one machine Snakemake counts places on GPUs itself.
+if (gpus_here := gpus.here(BENCHMARK, os.environ)) and "gpu" not in (
+    workflow.global_resources
+):
+    workflow.register_resource("gpu", gpus_here * BENCHMARK.runs_per_gpu)
 
 
 report: "workflow/report/workflow.rst"
@@ -43,6 +50,7 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, BENCHMARK.datasets)),
     variant="|".join(map(re.escape, BENCHMARK.variants)),
     seed="|".join(map(str, BENCHMARK.seeds)),
+    pack=r"\d+",
 
 
 # On a cluster these run where Snakemake does: they are short, or download what compute nodes cannot.
@@ -57,11 +65,10 @@ localrules:
 rule all:
     default_target: True
     input:
-        ROOT + "/report/index.html",
-        ROOT + "/report/.complete",
+        FOLDER.report.page,
+        FOLDER.report.whole,
 
 
-include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 from pixelcnn.results import checkpoint
-from pixelcnn.results.records import CHECKPOINT, COMPLETIONS, NATS, SAMPLES, RunFolder
+from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.scheduling.planning import load_resolved
 
 #: What must be equal, bit for bit; the rest of a record is about time and machine.
@@ -51,7 +51,6 @@ METRICS = (
 )
 HISTORY = ("epoch", "step", "train_nll", "valid_nll", "learning_rate", "gradient_norm")
 RECORD = ("status", "epochs", "best_epoch", "best_valid_nll", "stopped_early", "images_seen", "precision")
-ARRAYS = (NATS, SAMPLES, COMPLETIONS)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 
 CONFIG: dict[str, Any] = {
@@ -159,15 +158,15 @@ def project(config: Path) -> None:
     from pixelcnn.tracking import projection
 
     benchmark = load_resolved(config)
-    if (path := benchmark.directory).exists():
-        (path / "config.json").write_text(json.dumps(benchmark.to_json()))
-        projection.project(path)
+    if (folder := folder_of(benchmark)).path.exists():
+        folder.config.write_text(json.dumps(benchmark.to_json()))
+        projection.project(folder.path)
 
 
 def run_folder(config: Path) -> Path:
     """The folder of the benchmark's only run."""
     benchmark = load_resolved(config)
-    return benchmark.run_directory(benchmark.runs()[0])
+    return folder_of(benchmark).run_of(benchmark.runs()[0]).path
 
 
 def differences(wanted: Path, found: Path) -> list[str]:
@@ -180,17 +179,17 @@ def differences(wanted: Path, found: Path) -> list[str]:
     }
     told = [f"{name}: {x} and {y}" for name, (x, y) in named.items() if x != y]
     told += weights_differ(wanted, found)
-    for name in ARRAYS:
-        with np.load(wanted / name) as x, np.load(found / name) as y:
+    for one, other in ((a.nats, b.nats), (a.samples, b.samples), (a.completions, b.completions)):
+        with np.load(one) as x, np.load(other) as y:
             if set(x) != set(y) or not all(np.array_equal(x[key], y[key]) for key in x):
-                told.append(f"{name} differs")
-    left = [path.name for path in found.iterdir() if path.name.startswith("state-")]
+                told.append(f"{one.name} differs")
+    left = [path.name for path in found.glob(b.state("*").name)]
     return told + [f"{name} was left" for name in left]
 
 
 def weights_differ(wanted: Path, found: Path) -> list[str]:
     """Which of the weights of two checkpoints are not the same."""
-    loaded = [checkpoint.load(folder / CHECKPOINT) for folder in (wanted, found)]
+    loaded = [checkpoint.load(RunFolder(folder).checkpoint) for folder in (wanted, found)]
     told = []
     for kind in ("weights", "ema_weights"):
         x, y = (getattr(one, kind) for one in loaded)

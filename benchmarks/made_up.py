@@ -13,18 +13,8 @@ import numpy as np
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.reading import benchmark_from
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, dataset_digest
-from pixelcnn.results.records import (
-    ANALYSIS_ARRAYS,
-    CHECKPOINT,
-    HISTORY,
-    NATS,
-    SAMPLES,
-    SPEC,
-    Analysis,
-    Cost,
-    Metrics,
-    Record,
-)
+from pixelcnn.results.folder import folder_of
+from pixelcnn.results.records import Analysis, Cost, Metrics, Record
 from pixelcnn.system.files import write_json
 
 #: Six variants like those of a real benchmark: name -> (entry of the config, plausible NLL in nats).
@@ -77,9 +67,9 @@ def benchmark(root: Path, **overrides: Any) -> Benchmark:
     }
     # Nobody has architectures or datasets of these names, so nobody can resolve them.
     made = replace(benchmark_from(config), resolved=True)
-    write_json(made.directory / "config.json", made.to_json())
+    write_json(folder_of(made).config, made.to_json())
     for name, spec in made.datasets.items():
-        path = made.data_file(name)
+        path = folder_of(made).dataset(name).data
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {"description": np.array(json.dumps({"sha256": data_sha256(spec)}))}
         for split, n in (("train", 200), ("valid", 40), ("test", 60)):
@@ -188,29 +178,29 @@ def write_run(
     metrics_values: dict[str, Any] | None = None,
 ) -> Path:
     """The folder of one run; an unfinished one stops at half its epochs and has no results."""
-    folder = made.run_directory(spec)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_of(made).run_of(spec)
+    folder.path.mkdir(parents=True, exist_ok=True)
     complete = status == "finished"
     epochs = spec.training.epochs if complete else spec.training.epochs // 2
     went = record(spec, epochs, status=status, **(record_values or {}))
     if not complete:
         went = replace(went, ended=None)
     nll = plausible_nll(spec) if nll is None else nll
-    write_json(folder / SPEC, spec.to_json())
-    went.write(folder)
+    write_json(folder.spec_file, spec.to_json())
+    went.write(folder.record_file)
     lines = history(spec, nll, epochs, went.parameters)
-    (folder / HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    folder.history_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     if complete:
-        (folder / CHECKPOINT).write_bytes(b"weights")
+        folder.checkpoint.write_bytes(b"weights")
     if complete and evaluated:
-        metrics(spec, nll, **(metrics_values or {})).write(folder)
+        metrics(spec, nll, **(metrics_values or {})).write(folder.metrics_file)
         write_nats(made, spec, nll)
         write_analysis(made, spec, nll)
     if complete and sampled:
         images, labels = digits(made.sampling.images, levels=spec.dataset.levels, seed=spec.seed + 7)
         shown = labels if spec.variant.conditional else np.full_like(labels, -1)
-        np.savez_compressed(folder / SAMPLES, images=images, labels=shown)
-    return folder
+        np.savez_compressed(folder.samples, images=images, labels=shown)
+    return folder.path
 
 
 def write_nats(made: Benchmark, spec: RunSpec, nll: float) -> None:
@@ -224,7 +214,7 @@ def write_nats(made: Benchmark, spec: RunSpec, nll: float) -> None:
     if spec.variant.conditional:
         arrays["marginal_per_image"] = (nll + 0.4) * per_image
         arrays["by_class"] = nll * per_image[:, None] + np.arange(10)
-    np.savez_compressed(made.run_directory(spec) / NATS, **arrays)
+    np.savez_compressed(folder_of(made).run_of(spec).nats, **arrays)
 
 
 def write_analysis(made: Benchmark, spec: RunSpec, nll: float) -> None:
@@ -253,8 +243,8 @@ def write_analysis(made: Benchmark, spec: RunSpec, nll: float) -> None:
             "agreement_by_class": shares.tolist(),
             "agreement_images": 300,
         }
-    folder = made.run_directory(spec)
-    np.savez_compressed(folder / ANALYSIS_ARRAYS, **arrays)
+    folder = folder_of(made).run_of(spec)
+    np.savez_compressed(folder.analysis_arrays, **arrays)
     Analysis(
         digest=spec.digest,
         data_sha256=data_sha256(spec.dataset),
@@ -268,7 +258,7 @@ def write_analysis(made: Benchmark, spec: RunSpec, nll: float) -> None:
         test_distance=0.21,
         classifier_accuracy=0.98,
         **judged,
-    ).write(folder)
+    ).write(folder.analysis_file)
 
 
 def write_cost(made: Benchmark, dataset: str, variant: str) -> None:
@@ -289,7 +279,7 @@ def write_cost(made: Benchmark, dataset: str, variant: str) -> None:
         sampling_seconds=[4 * value for value in rounds],
         sampling_images=64,
         peak_memory_bytes=400 * 2**20,
-    ).write(made.cost_file(dataset, variant))
+    ).write(folder_of(made).cost(dataset, variant))
 
 
 def write_all(made: Benchmark) -> list[Path]:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import ResultsFolder
 from pixelcnn.scheduling.planning import load_resolved
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,16 +68,8 @@ def main() -> None:
         ]
         wall = seconds_of([*command, "--config", f"results={folder}"])
         benchmark = load_resolved(options.config)
-        runs = [
-            RunFolder(
-                Path(folder)
-                / benchmark.benchmark
-                / spec.dataset_name
-                / spec.variant_name
-                / f"seed{spec.seed}"
-            )
-            for spec in benchmark.runs()
-        ]
+        made = ResultsFolder(Path(folder)).benchmark(benchmark.benchmark)
+        runs = [made.run_of(spec) for spec in benchmark.runs()]
         records = [record for run in runs if (record := run.record())]
         tests = [metrics for run in runs if (metrics := run.metrics())]
         analyses = [analysis for run in runs if (analysis := run.analysis())]

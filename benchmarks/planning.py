@@ -29,7 +29,7 @@ def main() -> None:
         "seeds": list(range(options.runs // 10)),
     }
     with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "config.json"
+        config = Path(folder) / "planning.json"
         config.write_text(json.dumps(benchmark))
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "report"]
         command += ["-n", "--quiet", "progress", "rules", "--cores", "2", "--directory", folder]

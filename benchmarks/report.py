@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks import made_up
+from pixelcnn.results.folder import BenchmarkFolder
 
 
 def seconds_and_bytes(directory: Path) -> str:
@@ -25,7 +26,7 @@ def seconds_and_bytes(directory: Path) -> str:
         [sys.executable, "-m", "pixelcnn", "report", str(directory)], check=True, capture_output=True
     )
     seconds = time.perf_counter() - start
-    return f"{seconds:.1f} s, {(directory / 'report' / 'index.html').stat().st_size / 1e6:.2f} MB"
+    return f"{seconds:.1f} s, {BenchmarkFolder(directory).report.page.stat().st_size / 1e6:.2f} MB"
 
 
 def make_up(folder: Path, runs: int) -> Path:

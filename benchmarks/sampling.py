@@ -27,7 +27,7 @@ from pixelcnn.cli import main as pixelcnn
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.results import checkpoint
-from pixelcnn.results.records import CHECKPOINT
+from pixelcnn.results.folder import folder_of
 from pixelcnn.sampling.fast import FastSampler
 from pixelcnn.sampling.reference import ReferenceSampler
 from pixelcnn.sampling.request import Request
@@ -44,8 +44,8 @@ HEADER = (
 
 def trained(variant: str, device: torch.device) -> tuple[AutoregressiveModel, Likelihood]:
     benchmark = load_resolved(CONFIG)
-    folder = benchmark.run_directory(benchmark.run(next(iter(benchmark.datasets)), variant, 0))
-    model, likelihood = checkpoint.load(folder / CHECKPOINT).model()
+    folder = folder_of(benchmark).run_of(benchmark.run(next(iter(benchmark.datasets)), variant, 0))
+    model, likelihood = checkpoint.load(folder.checkpoint).model()
     return model.to(device).to(memory_format=torch.channels_last), likelihood
 
 

@@ -22,7 +22,8 @@ from pixelcnn.images.grids import by_class
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.results.checkpoint import Checkpoint
-from pixelcnn.results.records import ANALYSIS_ARRAYS, SAMPLES, Analysis
+from pixelcnn.results.folder import RunFolder
+from pixelcnn.results.records import Analysis
 from pixelcnn.sampling.api import sample
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import atomic
@@ -46,7 +47,8 @@ def analyse_run(
         RunFailed: if a likelihood is NaN or infinite.
     """
     trained.require_data(data.sha256, run_dir)
-    samples = _samples(run_dir / SAMPLES)
+    folder = RunFolder(run_dir)
+    samples = _samples(folder.samples)
     started = time.perf_counter()
     model, likelihood = trained.model()
     model.to(device)
@@ -56,7 +58,7 @@ def analyse_run(
     near = _neighbours(samples, data, test)
     judged = {} if judge is None else _judge(model, likelihood, judge, settings.samples, trained.spec.seed)
     arrays: dict[str, Any] = {"reach": field.reach, "effective": field.effective} | near | judged
-    with atomic(run_dir / ANALYSIS_ARRAYS) as temporary:
+    with atomic(folder.analysis_arrays) as temporary:
         np.savez_compressed(temporary, **arrays)
     analysis = Analysis(
         digest=trained.spec.digest,
@@ -73,7 +75,7 @@ def analyse_run(
         settings=asdict(settings),
         **_agreement(judge, judged),
     )
-    analysis.write(run_dir)
+    analysis.write(folder.analysis_file)
     return analysis
 
 

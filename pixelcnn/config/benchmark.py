@@ -155,27 +155,6 @@ class Benchmark:
         """The folder that holds everything this benchmark writes."""
         return Path(self.results) / self.benchmark
 
-    @property
-    def plan_file(self) -> Path:
-        """The sizes of the networks: dataset -> variant -> parameters, multiply-adds."""
-        return self.directory / "plan.json"
-
-    def run_directory(self, spec: RunSpec) -> Path:
-        """The folder of one run."""
-        return self.directory / spec.dataset_name / spec.variant_name / f"seed{spec.seed}"
-
-    def classifier_file(self, dataset: str) -> Path:
-        """The classifier that judges conditional samples of one dataset."""
-        return self.directory / dataset / "classifier.pt"
-
-    def cost_file(self, dataset: str, variant: str) -> Path:
-        """What a variant costs, measured by itself."""
-        return self.directory / dataset / variant / "cost.json"
-
-    def data_file(self, dataset: str) -> Path:
-        """The prepared arrays of one dataset."""
-        return self.directory / dataset / "data.npz"
-
     def to_json(self) -> dict[str, Any]:
         """Plain data that `reading.benchmark_from` takes for the same benchmark, resolved."""
         plain = dataclasses.asdict(self)

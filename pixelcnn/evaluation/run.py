@@ -16,7 +16,8 @@ from pixelcnn.data.prepared import PreparedData
 from pixelcnn.evaluation.likelihoods import BATCH_SIZE, class_prior, evaluate
 from pixelcnn.evaluation.units import bits_per_dim, perplexity
 from pixelcnn.results.checkpoint import Checkpoint
-from pixelcnn.results.records import NATS, Metrics, RunFolder
+from pixelcnn.results.folder import RunFolder
+from pixelcnn.results.records import Metrics
 from pixelcnn.system.errors import RunFailed
 from pixelcnn.system.files import atomic
 
@@ -64,9 +65,10 @@ def evaluate_run(
             accuracy=test.accuracy(),
         )
         arrays |= {"marginal_per_image": marginal, "by_class": test.by_class}
-    with atomic(run_dir / NATS) as temporary:
+    folder = RunFolder(run_dir)
+    with atomic(folder.nats) as temporary:
         np.savez_compressed(temporary, **arrays)
-    metrics.write(run_dir)
+    metrics.write(folder.metrics_file)
     return metrics
 
 
@@ -76,15 +78,16 @@ def noted_in_record(run_dir: Path) -> Iterator[None]:
 
     A run without a finite likelihood has failed, however well it trained.
     """
-    record = RunFolder(run_dir).record()
+    folder = RunFolder(run_dir)
+    record = folder.record()
     try:
         yield
     except RunFailed as error:
         if record is not None:
             record.end("failed", f"evaluation: {error}")
-            record.write(run_dir)
+            record.write(folder.record_file)
         raise
     if record is not None and record.status == "failed":
         # There is a checkpoint, so the training had ended well: what failed was an earlier evaluation.
         record.end("finished")
-        record.write(run_dir)
+        record.write(folder.record_file)

@@ -15,7 +15,7 @@ from pixelcnn.images.grids import save_grid
 from pixelcnn.images.pictures import labels_for
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
-from pixelcnn.results.records import picture_file
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.sampling.api import sample
 
 
@@ -28,7 +28,7 @@ def drawer(
     """
 
     def draw(epoch: int, model: AutoregressiveModel) -> None:
-        path = picture_file(run_dir, epoch)
+        path = RunFolder(run_dir).picture(epoch)
         if n == 0 or path.exists():
             return
         device = next(model.parameters()).device

@@ -19,8 +19,9 @@ import numpy as np
 
 from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.report.arrays import load
-from pixelcnn.report.collect import DATA, Run
+from pixelcnn.report.collect import Run
 from pixelcnn.report.compare import VariantResult
+from pixelcnn.results.folder import DatasetFolder
 from pixelcnn.results.metric import Metric
 from pixelcnn.results.metric_table import RANKED_BY, metric
 from pixelcnn.results.records import Cost
@@ -117,7 +118,7 @@ def chance(run: Run) -> float | None:
 
 def commonest(run: Run) -> float | None:
     """How often the commonest class among the test images would be right."""
-    labels = load(run.folder.parents[1] / DATA, "test_labels")
+    labels = load(DatasetFolder(run.folder.parents[1]).data, "test_labels")
     return None if labels is None else float(np.bincount(labels).max()) / len(labels)
 
 

@@ -14,28 +14,12 @@ from pixelcnn.config.reading import load_benchmark
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
 from pixelcnn.data.prepared import read_description
 from pixelcnn.report.comparable import check_comparable
+from pixelcnn.results.folder import BenchmarkFolder, RunFolder, existing
 from pixelcnn.results.metric import RunRecords
-from pixelcnn.results.records import (
-    ANALYSIS_ARRAYS,
-    CHECKPOINT,
-    COMPLETIONS,
-    NATS,
-    RECORD,
-    SAMPLES,
-    Analysis,
-    Cost,
-    Metrics,
-    Record,
-    RunFolder,
-    is_lost,
-)
+from pixelcnn.results.records import Analysis, Cost, Metrics, Record, is_lost
 from pixelcnn.system.code_digest import code_digest
 from pixelcnn.system.errors import DataError, UserError
 from pixelcnn.system.files import read_json
-
-CONFIG = "config.json"
-COST = "cost.json"
-DATA = "data.npz"
 
 #: A running training writes its record every epoch; silence longer than this, in seconds, is worth a word.
 SILENCE = 3600.0
@@ -91,26 +75,26 @@ class Run:
     @property
     def samples(self) -> Path | None:
         """The file of sampled images, of a run whose training is the config's."""
-        return self._of_its_training(SAMPLES)
+        return self._of_its_training(RunFolder(self.folder).samples)
 
     @property
     def completions(self) -> Path | None:
         """The file of completed test images, of a run whose training is the config's."""
-        return self._of_its_training(COMPLETIONS)
+        return self._of_its_training(RunFolder(self.folder).completions)
 
     @property
     def nats(self) -> Path | None:
         """The file of test NLL by image and by pixel, of a finished run."""
-        return RunFolder(self.folder).file(NATS) if self.finished else None
+        return existing(RunFolder(self.folder).nats) if self.finished else None
 
     @property
     def maps(self) -> Path | None:
         """The file of receptive fields and neighbours, of an analysed run."""
-        return RunFolder(self.folder).file(ANALYSIS_ARRAYS) if self.analysis else None
+        return existing(RunFolder(self.folder).analysis_arrays) if self.analysis else None
 
-    def _of_its_training(self, name: str) -> Path | None:
+    def _of_its_training(self, path: Path) -> Path | None:
         trained = self.status in (Status.FINISHED, Status.NOT_EVALUATED)
-        return RunFolder(self.folder).file(name) if trained else None
+        return existing(path) if trained else None
 
 
 @dataclass(frozen=True)
@@ -174,35 +158,33 @@ def collect(directory: Path) -> Collected:
     Raises:
         UserError: if the folder has no config, or its runs were evaluated on different data.
     """
-    config = directory / CONFIG
+    folder = BenchmarkFolder(directory)
+    config = folder.config
     if not config.is_file():
         raise UserError(
             f"{config}: not found; expected the folder of one benchmark, results/NAME, "
-            f"which holds {CONFIG} and DATASET/VARIANT/seedN"
+            f"which holds {config.name} and DATASET/VARIANT/seedN"
         )
     benchmark = load_benchmark(config)
-    data = {name: _data_sha256(directory / name / DATA) for name in benchmark.datasets}
-    runs = [read_run(s, _folder(directory, s), data[s.dataset_name]) for s in benchmark.runs()]
+    data = {name: _data_sha256(folder.dataset(name).data) for name in benchmark.datasets}
+    runs = [read_run(s, folder.run_of(s).path, data[s.dataset_name]) for s in benchmark.runs()]
     datasets = [
-        DatasetRuns(name, spec, directory / name / DATA, list(_variants(benchmark, name, runs, directory)))
+        DatasetRuns(name, spec, folder.dataset(name).data, list(_variants(benchmark, name, runs, folder)))
         for name, spec in benchmark.datasets.items()
     ]
     for dataset in datasets:
         check_comparable({run.spec.name: run.metrics for run in dataset.runs if run.finished and run.metrics})
     expected = {run.folder for run in runs}
-    strays = sorted(p.parent for p in directory.glob(f"*/*/seed*/{RECORD}") if p.parent not in expected)
+    strays = [run.path for run in folder.runs() if run.path not in expected]
     return Collected(benchmark, directory, datasets, strays)
 
 
-def _folder(directory: Path, spec: RunSpec) -> Path:
-    # Not Benchmark.run_directory: a benchmark's folder may have been moved or copied since.
-    return directory / spec.dataset_name / spec.variant_name / f"seed{spec.seed}"
-
-
-def _variants(benchmark: Benchmark, dataset: str, runs: list[Run], directory: Path) -> Iterator[VariantRuns]:
+def _variants(
+    benchmark: Benchmark, dataset: str, runs: list[Run], folder: BenchmarkFolder
+) -> Iterator[VariantRuns]:
     for name, spec in benchmark.variants.items():
         own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
-        yield VariantRuns(name, spec, own, _cost(directory / dataset / name / COST, own))
+        yield VariantRuns(name, spec, own, _cost(folder.cost(dataset, name), own))
 
 
 def _cost(path: Path, runs: list[Run]) -> Cost | None:
@@ -269,7 +251,7 @@ def _judge_training(spec: RunSpec, path: Path, record: Record) -> tuple[Status, 
         return Status.INTERRUPTED, f"{done}; the same command goes on from its last saved state"
     if record.status == "running":
         return Status.RUNNING, _progress(spec, path, record)
-    if not (path / CHECKPOINT).exists():
+    if not RunFolder(path).checkpoint.exists():
         return Status.FAILED, "its checkpoint is gone: training it anew did not start"
     return None
 
@@ -286,7 +268,7 @@ def _judge_results(spec: RunSpec, metrics: Metrics | None, data_sha256: str | No
 
 
 def _progress(spec: RunSpec, path: Path, record: Record) -> str:
-    written = datetime.fromtimestamp((path / RECORD).stat().st_mtime, UTC)
+    written = datetime.fromtimestamp(RunFolder(path).record_file.stat().st_mtime, UTC)
     text = f"{record.epochs} of {spec.training.epochs} epochs, last heard of {written:%Y-%m-%d %H:%M} UTC"
     silent = (datetime.now(UTC) - written).total_seconds()
     if silent > SILENCE:

@@ -6,7 +6,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pixelcnn.results.records import TRACKED
+from pixelcnn.results.folder import BenchmarkFolder
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import read_json
 
@@ -22,7 +22,7 @@ class Links:
 def read_links(directory: Path) -> Links:
     """The addresses by what the tracker noted; none without a server, whose pages others can open, too."""
     try:
-        noted = read_json(directory / TRACKED)
+        noted = read_json(BenchmarkFolder(directory).tracked)
         server = _public(noted["uri"])
         experiment = f"{server}/#/experiments/{noted['experiment_id']}"
         page = f"{experiment}/runs?{noted['query']}"

@@ -15,15 +15,14 @@ from pixelcnn.report.sections import SECTIONS
 from pixelcnn.report.sections.base import PICTURED, Download, Material, OfBenchmark, OfDataset, Whole
 from pixelcnn.report.style import data_uri
 from pixelcnn.report.tables import comparison_table, pairs_table, runs_table
+from pixelcnn.results.folder import BenchmarkFolder, ReportFolder
 from pixelcnn.system.files import atomic
-
-REPORT = "report"
 
 #: The tables for machines, in words.
 WHAT = {
-    "metrics.csv": "a row a run",
-    "comparison.csv": "a row a dataset and variant",
-    "pairs.csv": "a row a pair of variants",
+    "metrics": "a row a run",
+    "comparison": "a row a dataset and variant",
+    "pairs": "a row a pair of variants",
 }
 
 
@@ -34,15 +33,15 @@ def build_report(benchmark_dir: Path) -> Path:
         UserError: if the folder is none of a benchmark, or its runs do not compare.
     """
     collected = collect(Path(benchmark_dir))
-    target = collected.directory / REPORT
-    materials = [_material(dataset, collected, target) for dataset in collected.datasets]
-    tables = _write_tables(collected, materials, target)
+    folder = BenchmarkFolder(collected.directory).report
+    materials = [_material(dataset, collected, folder.path) for dataset in collected.datasets]
+    tables = _write_tables(collected, materials, folder)
     whole = Whole(collected, materials, tables, read_links(collected.directory))
     shown = _build_sections(whole)
     made = {plate.file for part in shown for plate in part.content.plates}
-    _remove_others(target / "figures", made)
-    _write(target / "report.md", markdown_page(whole, shown))
-    return _write(target / "index.html", html_page(whole, shown))
+    _remove_others(folder.figures, made)
+    _write(folder.text, markdown_page(whole, shown))
+    return _write(folder.page, html_page(whole, shown))
 
 
 def _material(dataset: DatasetRuns, collected: Collected, target: Path) -> Material:
@@ -66,17 +65,18 @@ def _build_sections(whole: Whole) -> list[Shown]:
     return shown
 
 
-def _write_tables(collected: Collected, materials: list[Material], target: Path) -> list[Download]:
+def _write_tables(collected: Collected, materials: list[Material], folder: ReportFolder) -> list[Download]:
     tables = {
-        "metrics.csv": runs_table(collected.runs),
-        "comparison.csv": comparison_table([(m.dataset, m.results) for m in materials]),
-        "pairs.csv": pairs_table([(m.dataset, m.pairs) for m in materials]),
+        folder.metrics: runs_table(collected.runs),
+        folder.comparison: comparison_table([(m.dataset, m.results) for m in materials]),
+        folder.pairs: pairs_table([(m.dataset, m.pairs) for m in materials]),
     }
-    texts = {name: table.to_csv(index=False) for name, table in tables.items()}
-    for name, content in texts.items():
-        _write(target / name, content)
+    texts = {path: table.to_csv(index=False) for path, table in tables.items()}
+    for path, content in texts.items():
+        _write(path, content)
     return [
-        Download(name, data_uri(content.encode(), "text/csv"), WHAT[name]) for name, content in texts.items()
+        Download(path.name, data_uri(content.encode(), "text/csv"), WHAT[path.stem])
+        for path, content in texts.items()
     ]
 
 

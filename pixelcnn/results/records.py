@@ -1,27 +1,7 @@
-"""What a run leaves in its folder: the one place that knows the file names.
-
-| file            | written by | content                                                          |
-|-----------------|------------|------------------------------------------------------------------|
-| spec.json       | train      | the RunSpec with its digest                                      |
-| record.json     | train      | status, provenance, cost; see `Record`                           |
-| history.jsonl   | train      | one line an epoch, while it trains; see `HISTORY_KEYS`           |
-| checkpoint.pt   | train      | weights and EMA weights of the best epoch                        |
-| metrics.json    | evaluate   | test NLL (nats/image), bits/dim, perplexity; see `evaluation`    |
-| nats.npz        | evaluate   | nats per test image, mean nats per pixel                         |
-| model.safetensors | evaluate | the EMA weights alone, for use elsewhere; see `export`           |
-| samples.npz     | sample     | `images` uint8 [n, C, H, W] and `labels` int64 [n] (-1: none)    |
-| samples.png     | sample     | the same as a grid                                               |
-| completions.npz | sample     | test images whose lower half was drawn anew, and the same as .png |
-| sampled.json    | sample     | how both were drawn: see `freshness.sampled`                      |
-| analysis.json   | analyse    | gaps, receptive field, neighbours, agreement; see `Analysis`     |
-| analysis.npz    | analyse    | the maps and the neighbours behind it; see `ANALYSIS_ARRAYS`      |
-| pictures/       | train      | samples while it trained: epoch00001.png, ... at epochs 1, 2, 4  |
-| state-DIGEST.pt | train      | what an interrupted training goes on from; see `training.state`  |
-"""
+"""What the records of a run say. Where they lie, `results.folder` knows."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import uuid
@@ -30,54 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from pixelcnn.config.benchmark import SamplingSpec
 from pixelcnn.config.run_spec import RunSpec
-from pixelcnn.system.files import read_json, write_json
+from pixelcnn.system.files import write_json
 from pixelcnn.system.processes import process_alive
-
-SPEC = "spec.json"
-RECORD = "record.json"
-HISTORY = "history.jsonl"
-CHECKPOINT = "checkpoint.pt"
-METRICS = "metrics.json"
-NATS = "nats.npz"
-MODEL = "model.safetensors"
-SAMPLES = "samples.npz"
-SAMPLE_GRID = "samples.png"
-COMPLETIONS = "completions.npz"
-COMPLETION_GRID = "completions.png"
-SAMPLED = "sampled.json"
-ANALYSIS = "analysis.json"
-#: n samples, m test images, K classes; the last four are of conditional runs.
-#:
-#: reach            bool [H, W]           pixels that can influence the parameters of the centre at all
-#: effective        float64 [H, W]        their influence in the trained model: sum 1, or all 0 without any
-#: sample_nearest   int64 [n]             index of the training image nearest to each image of `SAMPLES`
-#: sample_distance  float64 [n]           and its distance: root mean square of pixels scaled to 0..1
-#: test_distance    float64 [m]           the same of the first test images, as many as there are samples
-#: confusion        int64 [K, K]          judged samples by the label asked for (row) and the answer
-#: judged           uint8 [k, C, H, W]    the first two judged samples of each class
-#: judged_labels    int64 [k]             the labels asked for
-#: judged_answers   int64 [k]             the classifier's answers
-ANALYSIS_ARRAYS = "analysis.npz"
-PICTURES = "pictures"
-#: In the benchmark's folder: where MLflow shows it, {"uri", "experiment_id", "query": that of its page of the
-#: runs, "runs": {run_id: MLflow's id}}.
-TRACKED = "tracking.json"
-
-#: What is made from a training; void as soon as the run is trained anew.
-RESULTS = (
-    CHECKPOINT,
-    METRICS,
-    NATS,
-    MODEL,
-    SAMPLES,
-    SAMPLE_GRID,
-    COMPLETIONS,
-    COMPLETION_GRID,
-    SAMPLED,
-    ANALYSIS,
-    ANALYSIS_ARRAYS,
-)
 
 #: Keys of a history line. NLL in nats per image; seconds: training steps so far, without validation.
 HISTORY_KEYS = (
@@ -116,9 +52,9 @@ class Metrics:
     accuracy: float | None = None
     seconds: float = 0.0
 
-    def write(self, run_dir: Path) -> None:
-        """Write metrics.json atomically."""
-        write_json(run_dir / METRICS, asdict(self))
+    def write(self, path: Path) -> None:
+        """Write the file atomically."""
+        write_json(path, asdict(self))
 
 
 @dataclass(frozen=True)
@@ -150,9 +86,9 @@ class Analysis:
     seconds: float = 0.0
     settings: dict[str, Any] = field(default_factory=dict)  # the AnalysisSpec that it was made by
 
-    def write(self, run_dir: Path) -> None:
-        """Write analysis.json atomically."""
-        write_json(run_dir / ANALYSIS, asdict(self))
+    def write(self, path: Path) -> None:
+        """Write the file atomically."""
+        write_json(path, asdict(self))
 
 
 @dataclass(frozen=True)
@@ -179,7 +115,7 @@ class Cost:
     host: str = ""
 
     def write(self, path: Path) -> None:
-        """Write cost.json atomically."""
+        """Write the file atomically."""
         write_json(path, asdict(self))
 
 
@@ -266,9 +202,20 @@ class Record:
         """Note that the training ended now, and how."""
         self.status, self.error, self.ended = status, error, _now()
 
-    def write(self, run_dir: Path) -> None:
-        """Replace record.json atomically."""
-        write_json(run_dir / RECORD, asdict(self))
+    def write(self, path: Path) -> None:
+        """Replace the file atomically."""
+        write_json(path, asdict(self))
+
+
+def sampled(spec: RunSpec, sampling: SamplingSpec) -> dict[str, Any]:
+    """What is said of samples and completions: the training they are of, and how they were drawn."""
+    # One by one: a key of `sampling` that changes nothing in the pictures must not have them drawn anew.
+    return {
+        "digest": spec.digest,
+        "images": sampling.images,
+        "completions": sampling.completions,
+        "temperature": sampling.temperature,
+    }
 
 
 def _now() -> str:
@@ -278,57 +225,3 @@ def _now() -> str:
 def is_lost(record: Record) -> bool:
     """Whether a record says "running" but its process, on this host, is gone."""
     return record.status == "running" and record.host == platform.node() and not process_alive(record.pid)
-
-
-def picture_file(run_dir: Path, epoch: int) -> Path:
-    """The samples that were drawn after an epoch, while the run trained."""
-    return run_dir / PICTURES / f"epoch{epoch:05d}.png"
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """Read access to the records of one run; what is not there yet is None or empty."""
-
-    path: Path
-
-    def spec(self) -> RunSpec | None:
-        """The spec that was trained."""
-        value = self._json(SPEC)
-        return None if value is None else RunSpec.from_json(value)
-
-    def record(self) -> Record | None:
-        """How the training went or goes."""
-        value = self._json(RECORD)
-        return None if value is None else Record(**value)
-
-    def metrics(self) -> Metrics | None:
-        """The test results, if the run was evaluated."""
-        value = self._json(METRICS)
-        return None if value is None else Metrics(**value)
-
-    def analysis(self) -> Analysis | None:
-        """What a look into the model showed, if the run was analysed."""
-        value = self._json(ANALYSIS)
-        return None if value is None else Analysis(**value)
-
-    def history(self) -> list[dict[str, Any]]:
-        """The finished epochs. A last line without its newline is still being written: left out."""
-        path = self.path / HISTORY
-        if not path.exists():
-            return []
-        lines = path.read_text().split("\n")[:-1]
-        return [json.loads(line) for line in lines]
-
-    def pictures(self) -> dict[int, Path]:
-        """The pictures that were drawn while it trained, by epoch."""
-        found = sorted((self.path / PICTURES).glob("epoch[0-9]*.png"))
-        return {int(path.stem.removeprefix("epoch")): path for path in found}
-
-    def file(self, name: str) -> Path | None:
-        """The path of one of the files above if it is there."""
-        path = self.path / name
-        return path if path.exists() else None
-
-    def _json(self, name: str) -> Any:
-        path = self.path / name
-        return read_json(path) if path.exists() else None

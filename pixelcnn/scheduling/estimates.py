@@ -13,31 +13,20 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.jobs import JobSpec
 from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.results.folder import folder_of
+from pixelcnn.scheduling.kinds import KINDS
 from pixelcnn.system.files import read_json
 
-Kind = Literal["train", "evaluate", "sample", "analyse", "classify", "measure"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-#: Those that every run has; a classifier belongs to a dataset, a measurement to a variant.
-KINDS_OF_A_RUN: tuple[Kind, ...] = ("train", "evaluate", "sample", "analyse")
-
-#: Multiply-adds a second of one CPU thread and of one GPU; seconds of an optimizer step and of starting a
-#: process beside them.
-CPU_SPEED, GPU_SPEED, STEP_SECONDS, PROCESS_SECONDS = 5e9, 5e11, 0.02, 10
+#: Multiply-adds a second of one CPU thread and of one GPU; seconds of starting a process.
+CPU_SPEED, GPU_SPEED, PROCESS_SECONDS = 5e9, 5e11, 10
 #: Minutes for the start of a job on a busy node, which reads the environment from a shared file system.
 START_MINUTES = 5
 MARGIN = 3
-#: Forward passes that drawing a small batch costs at most (docs/performance.md), and draws a completion.
-PASSES_A_SAMPLE, DRAWS_A_COMPLETION = 10, 4
-#: Forward passes an image that the effective receptive field costs, in float64 and with gradients.
-PASSES_A_FIELD = 60
-#: Passes over the training images that train a classifier, and its multiply-adds a pixel, forward.
-CLASSIFIER_PASSES, CLASSIFIER_MULTIPLY_ADDS = 12, 21_000
-#: Seconds that a measurement takes, and for slow networks how often everything is done at least.
-MEASURED_SECONDS, MEASURED_TIMES, MEASURED_IMAGES = 10, 7, 64
 #: MB of a job whose config says nothing: torch with its GPU libraries takes most of it.
 MEMORY_MB = 6000
 
@@ -51,49 +40,38 @@ class Size:
 
 
 def minutes(
-    benchmark: Benchmark, work: Sequence[tuple[Kind, RunSpec]], *, on_gpu: bool, at_once: int = 1
+    benchmark: Benchmark, work: Sequence[tuple[str, RunSpec]], *, on_gpu: bool, at_once: int = 1
 ) -> int:
-    """Minutes to ask for, for a job that does `work`, so much of it at once.
+    """Minutes to ask for, for a job that does `work`, a kind for a run each, so much of it at once.
 
     Raises:
         FileNotFoundError: if a run was not planned or its data not prepared yet.
     """
-    asked = {kind: getattr(benchmark.jobs, kind).minutes for kind in KINDS}
-    given = sum(asked[kind] or 0 for kind, _ in work)
-    unknown = [(kind, spec) for kind, spec in work if asked[kind] is None]
+    given = sum(asked(benchmark, kind).minutes or 0 for kind, _ in work)
+    unknown = [(kind, spec) for kind, spec in work if asked(benchmark, kind).minutes is None]
     seconds = sum(PROCESS_SECONDS + _seconds(kind, benchmark, spec, on_gpu) for kind, spec in unknown)
     return math.ceil((given + MARGIN * seconds / 60) / at_once + (START_MINUTES if unknown else 0))
 
 
-def memory_mb(benchmark: Benchmark, kinds: Sequence[Kind]) -> int:
+def memory_mb(benchmark: Benchmark, kinds: Sequence[str]) -> int:
     """MB to ask for, for a job that does one of `kinds` at a time: those of the config, else a guess."""
-    return max(getattr(benchmark.jobs, kind).memory_mb or MEMORY_MB for kind in kinds)
+    return max(asked(benchmark, kind).memory_mb or MEMORY_MB for kind in kinds)
 
 
-def _seconds(kind: Kind, benchmark: Benchmark, spec: RunSpec, on_gpu: bool) -> float:
-    size = _size(benchmark.plan_file, spec)
-    data = _description(benchmark.data_file(spec.dataset_name))
-    counts, seconds = data["counts"], 0.0
-    if kind == "train":  # a backward pass costs two forward passes
-        passes = spec.training.epochs * (3 * counts["train"] + counts["valid"])
-        seconds = spec.training.epochs * math.ceil(counts["train"] / spec.training.batch_size) * STEP_SECONDS
-    elif kind == "evaluate":  # a conditional network is asked for every label
-        passes = counts["test"] * ((data["classes"] or 1) if spec.variant.conditional else 1)
-    elif kind == "sample":
-        drawn = benchmark.sampling.images + DRAWS_A_COMPLETION * benchmark.sampling.completions
-        passes = PASSES_A_SAMPLE * drawn
-    elif kind == "analyse":
-        judged = benchmark.analysis.samples if spec.variant.conditional else 0
-        passes = counts["train"] + counts["valid"] + PASSES_A_SAMPLE * judged
-        passes += PASSES_A_FIELD * benchmark.analysis.images
-    elif kind == "classify":
-        size = Size(0, CLASSIFIER_MULTIPLY_ADDS * math.prod(data["shape"]))
-        passes = 3 * CLASSIFIER_PASSES * counts["train"]
-    else:
-        passes = MEASURED_TIMES * (3 * spec.training.batch_size + MEASURED_IMAGES * (1 + PASSES_A_SAMPLE))
-        seconds = MEASURED_SECONDS
+def asked(benchmark: Benchmark, kind: str) -> JobSpec:
+    """What the config says that jobs of a kind ask for."""
+    spec: JobSpec = getattr(benchmark.jobs, kind, JobSpec())
+    return spec
+
+
+def _seconds(kind: str, benchmark: Benchmark, spec: RunSpec, on_gpu: bool) -> float:
+    folder, amount = folder_of(benchmark), KINDS[kind].work
+    if amount is None:
+        return 0.0
+    size = _size(folder.plan, spec)
+    work = amount(benchmark, spec, _description(folder.dataset(spec.dataset_name).data))
     speed = GPU_SPEED if on_gpu else CPU_SPEED * benchmark.threads
-    return float(passes * size.multiply_adds / speed + seconds)
+    return work.passes * (work.multiply_adds or size.multiply_adds) / speed + work.seconds
 
 
 def _size(plan: Path, spec: RunSpec) -> Size:

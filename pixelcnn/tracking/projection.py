@@ -14,13 +14,12 @@ from typing import IO, TYPE_CHECKING
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.reading import load_benchmark
 from pixelcnn.config.run_spec import RunSpec
-from pixelcnn.results.records import TRACKED, RunFolder
+from pixelcnn.results.folder import BenchmarkFolder, RunFolder
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import write_json
 from pixelcnn.tracking.layout import TABLE_QUERY
-from pixelcnn.tracking.report_view import PAGE, read_report
+from pixelcnn.tracking.report_view import REPORT, read_report
 from pixelcnn.tracking.store import (
-    CONFIG,
     Store,
     TrackingError,
     connect,
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Summary", "TrackingError", "project", "watch"]
 
 ORIGIN_TAG = "pixelcnn.origin"
-#: In the benchmark's folder. Locked, since two projections at once would make runs twice; holds an id
-#: by which the runs of this folder are told from those of another that shares the server and the name.
-LOCK = ".tracking.lock"
 
 
 def project(benchmark_dir: Path, *, uri: str | None = None) -> Summary:
@@ -87,7 +83,8 @@ class Projector:
 
     def __init__(self, benchmark_dir: Path, uri: str | None) -> None:
         self.directory = benchmark_dir
-        self.config = benchmark_dir / CONFIG
+        self.folder = BenchmarkFolder(benchmark_dir)
+        self.config = self.folder.config
         self._uri = uri
         self._known: _Known | None = None
         self._known_config: object = None
@@ -98,16 +95,13 @@ class Projector:
         """The benchmark and its run folders by name. They lie beside config.json, wherever that is."""
         benchmark = load_benchmark(self.config)
         specs = benchmark.runs()
-        return benchmark, {spec.name: (spec, RunFolder(self._folder(spec))) for spec in specs}
-
-    def _folder(self, spec: RunSpec) -> Path:
-        return self.directory / spec.dataset_name / spec.variant_name / f"seed{spec.seed}"
+        return benchmark, {spec.name: (spec, self.folder.run_of(spec)) for spec in specs}
 
     def project(self, *, only_changed: bool = False) -> Summary:
         """One pass over all runs, or over those whose files changed since a pass of this object."""
         benchmark, runs = self.runs()
         store = find_store(self.directory, benchmark, self._uri)
-        with exclusive(self.directory / LOCK) as lock:
+        with exclusive(self.folder.tracking_lock) as lock:
             known = self._open(store, benchmark, _origin(lock), anew=not only_changed)
             summary = Summary(benchmark.benchmark, known.experiment_id, store.uri)
             for name, (spec, folder) in runs.items():
@@ -116,14 +110,14 @@ class Projector:
                     self._project_run(known, benchmark, spec, folder, summary)
                     self._shown[name] = seen
             self._note_addresses(known)  # before the report, which links to the runs, is made
-            seen = (stamp(self.config), stamp(self.directory / PAGE))
-            if not only_changed or self._shown.get(PAGE) != seen:
+            seen = (stamp(self.config), stamp(self.folder.report.page))
+            if not only_changed or self._shown.get(REPORT) != seen:
                 self._project_report(known, benchmark, summary)
-                self._shown[PAGE] = seen
+                self._shown[REPORT] = seen
         return summary
 
     def _note_addresses(self, known: _Known) -> None:
-        """Where the runs are shown, for whoever makes links; see `records.TRACKED`."""
+        """Where the runs are shown, for whoever makes links; see `BenchmarkFolder.tracked`."""
         uri = hide_password(known.store.uri)
         noted = {
             "uri": uri,
@@ -132,7 +126,7 @@ class Projector:
             "runs": known.ids,
         }
         if noted != self._noted:
-            write_json(self.directory / TRACKED, noted)
+            write_json(self.folder.tracked, noted)
             self._noted = noted
 
     def stamps(self) -> object:
@@ -141,7 +135,7 @@ class Projector:
         if config is None:
             return None
         _, runs = self.runs()
-        return config, stamp(self.directory / PAGE), tuple(signature(folder) for _, folder in runs.values())
+        return config, stamp(self.folder.report.page), tuple(signature(folder) for _, folder in runs.values())
 
     def _open(self, store: Store, benchmark: Benchmark, origin: str, *, anew: bool) -> _Known:
         config = stamp(self.config)

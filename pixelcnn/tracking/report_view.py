@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.results.folder import BenchmarkFolder, ReportFolder
 from pixelcnn.system import files
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import comparison_columns, comparison_metric
@@ -22,11 +23,7 @@ from pixelcnn.tracking.view import (
 )
 
 REPORT = "report"
-PAGE = f"{REPORT}/index.html"  # the report writes it last: if it is new, all is
-COMPARISON = f"{REPORT}/comparison.csv"
 TITLE = "Report and comparison"  # a capital: sorted by name, it comes before variants
-TABLES = ("index.html", "report.md", "metrics.csv", "comparison.csv", "pairs.csv")
-FIGURES = "figures"
 
 
 def read_report(directory: Path, benchmark: Benchmark, origin: str) -> RunView | None:
@@ -38,15 +35,16 @@ def read_report(directory: Path, benchmark: Benchmark, origin: str) -> RunView |
     Raises:
         UserError: if a file of it cannot be read.
     """
-    page = directory / PAGE
+    report = BenchmarkFolder(directory).report
+    page = report.page
     if not page.is_file():
         return None
     try:
         moment = page.stat().st_mtime_ns // 1_000_000
-        points = _comparison(directory / COMPARISON, benchmark, moment)
-        artifacts = _artifacts(benchmark, directory / REPORT)
+        points = _comparison(report.comparison, benchmark, moment)
+        artifacts = _artifacts(benchmark, report)
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{directory / COMPARISON}: cannot make sense of it: {error}") from error
+        raise UserError(f"{report.comparison}: cannot make sense of it: {error}") from error
     except OSError as error:
         raise UserError(f"{error.filename or page}: cannot read it: {error.strerror}") from error
     keys = hashlib.sha256(" ".join(sorted(point.key for point in points)).encode()).hexdigest()[:12]
@@ -68,17 +66,17 @@ def read_report(directory: Path, benchmark: Benchmark, origin: str) -> RunView |
         finals=points,
         artifacts=artifacts,
         history=[],
-        note=_note(benchmark, directory / REPORT),
+        note=_note(benchmark, report),
     )
 
 
-def _plot(benchmark: Benchmark, report: Path) -> Path | None:
+def _plot(benchmark: Benchmark, report: ReportFolder) -> Path | None:
     """The NLL of the variants, on the first dataset."""
-    path = report / FIGURES / f"{next(iter(benchmark.datasets))}.nll.png"
+    path = report.figures / f"{next(iter(benchmark.datasets))}.nll.png"
     return path if path.is_file() else None
 
 
-def _note(benchmark: Benchmark, report: Path) -> str:
+def _note(benchmark: Benchmark, report: ReportFolder) -> str:
     shown = [preview_note("NLL of the variants")] if _plot(benchmark, report) else []
     words = (
         "The whole report is `index.html` under Artifacts. The metrics are those of its `comparison.csv`, "
@@ -102,15 +100,15 @@ def _comparison(path: Path, benchmark: Benchmark, moment: int) -> list[Point]:
     ]
 
 
-def _artifacts(benchmark: Benchmark, report: Path) -> list[Artifact]:
-    tables = [report / name for name in TABLES if (report / name).is_file()]
-    artifacts = [file_artifact(path.name, path) for path in tables]
-    figures = sorted(path for path in (report / FIGURES).glob("[!.]*") if path.is_file())
+def _artifacts(benchmark: Benchmark, report: ReportFolder) -> list[Artifact]:
+    tables = (report.page, report.text, report.metrics, report.comparison, report.pairs)
+    artifacts = [file_artifact(path.name, path) for path in tables if path.is_file()]
+    figures = sorted(path for path in report.figures.glob("[!.]*") if path.is_file())
     if figures:
         # One digest for all: MLflow keeps what was uploaded in a tag, which must not be long.
         content = "".join(f"{path.name} {files.sha256(path)}\n" for path in figures)
         digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-        artifacts.append(Artifact(FIGURES, report / FIGURES, digest, "folder"))
+        artifacts.append(Artifact(report.figures.name, report.figures, digest, "folder"))
     if plot := _plot(benchmark, report):
         artifacts.append(preview(plot))
     return artifacts

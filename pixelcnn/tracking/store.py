@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.results.folder import ResultsFolder
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CONFIG = "config.json"  # of the benchmark, resolved; in the benchmark's folder
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 #: Defaults of MLflow that do not suit a projection; what the user has set stays.
@@ -67,8 +67,8 @@ def configure() -> None:
 
 def default_store(results_dir: Path) -> Store:
     """The sqlite store that all benchmarks of a results folder share."""
-    folder = results_dir.resolve() / "mlflow"
-    return Store(f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts", ours=True)
+    folder = ResultsFolder(results_dir.resolve())
+    return Store(f"sqlite:///{folder.database}", folder.artifacts, ours=True)
 
 
 def find_store(benchmark_dir: Path, benchmark: Benchmark, uri: str | None = None) -> Store:

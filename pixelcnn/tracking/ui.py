@@ -13,9 +13,10 @@ import webbrowser
 from pathlib import Path
 
 from pixelcnn.config.reading import load_benchmark
+from pixelcnn.results.folder import BenchmarkFolder
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import CHARTS_QUERY, TABLE_QUERY
-from pixelcnn.tracking.store import CONFIG, Store, configure, connect, default_store, mlflow_errors
+from pixelcnn.tracking.store import Store, configure, connect, default_store, mlflow_errors
 
 HOST = "127.0.0.1"
 PORT = 5000
@@ -101,7 +102,7 @@ def ui_command(results_dir: Path, *, port: int = PORT) -> list[str]:
 
 
 def _existing_store(folder: Path) -> Store:
-    results_dir = folder.resolve().parent if (folder / CONFIG).exists() else folder
+    results_dir = folder.resolve().parent if BenchmarkFolder(folder).config.exists() else folder
     store = default_store(results_dir)
     if store.database is None or not store.database.exists():
         raise UserError(f"{store.database}: no MLflow database yet; expected what `pixelcnn track DIR` makes")
@@ -115,7 +116,7 @@ def runs_address(benchmark_dir: Path, *, port: int = PORT) -> str:
         UserError: if the benchmark was not tracked in its results folder's own store yet.
     """
     store = _existing_store(benchmark_dir)
-    name = load_benchmark(benchmark_dir / CONFIG).benchmark
+    name = load_benchmark(BenchmarkFolder(benchmark_dir).config).benchmark
     client = connect(store)
     with mlflow_errors(store, f"looking for the experiment {name}"):
         found = client.get_experiment_by_name(name)

@@ -13,10 +13,10 @@ from typing import Any, Literal, TypeVar
 from pixelcnn import __version__
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
-from pixelcnn.results import records
+from pixelcnn.results.folder import RunFolder, existing
 from pixelcnn.results.metric import RunRecords, Source
 from pixelcnn.results.metric_table import BY_EPOCH, METRICS
-from pixelcnn.results.records import Analysis, Metrics, Record, RunFolder, is_lost
+from pixelcnn.results.records import Analysis, Metrics, Record, is_lost
 from pixelcnn.system import files
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import run_title
@@ -30,11 +30,11 @@ KIND_TAG = "kind"  # "run", or "report" of the one that holds the comparison
 GROUP = ("dataset", "variant", "seed")  # tags that only one active run of a folder has together
 ERROR_TAG = "error"
 #: Where the numbers of a source stand; when it was written is when they were measured.
-FILES: dict[Source, str] = {
-    "training": records.RECORD,
-    "test": records.METRICS,
-    "analysis": records.ANALYSIS,
-    "history": records.HISTORY,
+SOURCES: dict[Source, Callable[[RunFolder], Path]] = {
+    "training": lambda folder: folder.record_file,
+    "test": lambda folder: folder.metrics_file,
+    "analysis": lambda folder: folder.analysis_file,
+    "history": lambda folder: folder.history_file,
 }
 MAX_TEXT = 4000  # characters; MLflow refuses or cuts longer values
 
@@ -115,8 +115,9 @@ def read_view(folder: RunFolder, expected: RunSpec, benchmark: Benchmark, config
         spec = folder.spec() or expected
         if spec.digest != record.digest:
             raise UserError(
-                f"{folder.path}: {records.SPEC} has the digest {spec.digest}, {records.RECORD} "
-                f"{record.digest}: expected the same; a training that starts right now mends it"
+                f"{folder.path}: {folder.spec_file.name} has the digest {spec.digest}, "
+                f"{folder.record_file.name} {record.digest}: expected the same; "
+                "a training that starts right now mends it"
             )
         title = run_title(benchmark, spec.dataset_name, spec.variant_name, spec.seed)
         return _view(folder, record, spec, lost, config, title)
@@ -170,11 +171,9 @@ def preview_note(alt: str) -> str:
 
 
 def _note(folder: RunFolder) -> str | None:
-    if folder.file(records.SAMPLE_GRID) is None:
+    if not folder.sample_grid.exists():
         return None
-    load = (
-        "The model: `mlflow.pyfunc.load_model('runs:/{run_id}/model')`" if folder.file(records.MODEL) else ""
-    )
+    load = "The model: `mlflow.pyfunc.load_model('runs:/{run_id}/model')`" if folder.model.exists() else ""
     return f"{preview_note('samples')}\n\n{load}".rstrip()
 
 
@@ -188,7 +187,7 @@ def _modified(path: Path) -> int:
 
 def _ended(folder: RunFolder, record: Record) -> int:
     """The recorded end; of a lost process the last sign of life."""
-    return _milliseconds(record.ended) if record.ended else _modified(folder.path / records.RECORD)
+    return _milliseconds(record.ended) if record.ended else _modified(folder.record_file)
 
 
 def _text(value: Any) -> str:
@@ -263,7 +262,7 @@ def _finals(folder: RunFolder, record: Record, spec: RunSpec, status: Status) ->
         # A failed or killed training may go on, and MLflow would keep what it cost until now as a point.
         value = metric.of(run) if shown and (finished or shown.from_start) else None
         if shown and value is not None:
-            moment = started if shown.from_start else _modified(folder.path / FILES[metric.source])
+            moment = started if shown.from_start else _modified(SOURCES[metric.source](folder))
             points.append(Point(shown.name or metric.key, value, moment, timing=shown.timing))
     return points
 
@@ -279,27 +278,20 @@ def file_artifact(name: str, source: Path) -> Artifact:
 
 def _artifacts(folder: RunFolder, record: Record, config: Path, status: Status) -> list[Artifact]:
     """What to show; what a training still changes only once it ended."""
-    sources = {records.SPEC: folder.file(records.SPEC), config.name: config}
+    sources = [folder.spec_file, config]
     if status != "RUNNING":
-        ended = (
-            records.RECORD,
-            records.CHECKPOINT,
-            records.METRICS,
-            records.ANALYSIS,
-            records.SAMPLE_GRID,
-            records.COMPLETION_GRID,
-        )
-        sources |= {name: folder.file(name) for name in ended}
-    artifacts = [file_artifact(name, path) for name, path in sources.items() if path]
-    history = folder.file(records.HISTORY)
+        sources += [folder.record_file, folder.checkpoint, folder.metrics_file, folder.analysis_file]
+        sources += [folder.sample_grid, folder.completion_grid]
+    artifacts = [file_artifact(path.name, path) for path in sources if path.exists()]
+    history = existing(folder.history_file)
     if status != "RUNNING" and history:
         artifacts.append(Artifact(HISTORY_PLOT, history, files.sha256(history)[:16], "history"))
-    if status == "FINISHED" and (grid := folder.file(records.SAMPLE_GRID)):
+    if status == "FINISHED" and (grid := existing(folder.sample_grid)):
         artifacts.append(preview(grid))
     for epoch, path in folder.pictures().items():
-        name = f"{records.PICTURES}/{path.name}"
+        name = f"{folder.pictures_folder.name}/{path.name}"
         artifacts.append(Artifact(name, path, files.sha256(path)[:16], "picture", epoch))
-    weights, metrics = folder.file(records.MODEL), folder.metrics()
+    weights, metrics = existing(folder.model), folder.metrics()
     if status == "FINISHED" and weights and metrics and metrics.digest == record.digest:
         artifacts.append(Artifact(MODEL, weights, _model_digest(weights), "model"))
     return artifacts

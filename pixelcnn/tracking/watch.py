@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from pixelcnn.results import records
-from pixelcnn.results.records import RunFolder, is_lost
+from pixelcnn.results.folder import RunFolder
+from pixelcnn.results.records import is_lost
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.processes import process_alive
 from pixelcnn.tracking.store import hide_password
 from pixelcnn.tracking.summary import Summary
 
-WATCHED = (records.SPEC, records.RECORD, records.HISTORY, records.PICTURES, *records.RESULTS)
 LOOK_SECONDS = 0.2  # how soon a watcher notices a signal or the end of its parent
 RETRY_SECONDS = 10.0  # how long a watcher leaves a failed server alone
 
@@ -107,7 +106,8 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 def signature(folder: RunFolder) -> object:
     """Changes whenever a file of a run does, or its process disappears."""
-    stamps = tuple(stamp(folder.path / name) for name in WATCHED)
+    growing = (folder.spec_file, folder.record_file, folder.history_file, folder.pictures_folder)
+    stamps = tuple(stamp(path) for path in (*growing, *folder.results))
     try:
         record = folder.record()
         lost = record is not None and is_lost(record)

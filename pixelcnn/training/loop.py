@@ -23,16 +23,8 @@ from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.results import checkpoint
 from pixelcnn.results.checkpoint import Checkpoint
-from pixelcnn.results.records import (
-    CHECKPOINT,
-    HISTORY,
-    PICTURES,
-    RESULTS,
-    SPEC,
-    Record,
-    RunFolder,
-    picture_file,
-)
+from pixelcnn.results.folder import RunFolder
+from pixelcnn.results.records import Record
 from pixelcnn.system import devices, provenance
 from pixelcnn.system.code_digest import code_digest
 from pixelcnn.system.errors import Interrupted, RunFailed, UserError
@@ -108,7 +100,7 @@ def fit(
         best = training.best
         assert best.weights is not None and best.ema_weights is not None  # the first epoch is finite
         result = Checkpoint(spec, image_spec(data), data.sha256, best.epoch, best.weights, best.ema_weights)
-        checkpoint.save(result, run_dir / CHECKPOINT)
+        checkpoint.save(result, RunFolder(run_dir).checkpoint)
     return result
 
 
@@ -167,7 +159,7 @@ class _Training:
         self.step = TrainingStep(self.model, self.likelihood, recipe, total, self.record.precision)
         self.epoch = self._new_epoch()
         self.epoch_generators = self.batches.generators()
-        self.saver = state.Saver(state.path_of(self.run_dir, self.spec.digest), self.saving)
+        self.saver = state.Saver(RunFolder(self.run_dir).state(self.spec.digest), self.saving)
         self.resumed_at = time.perf_counter()
         self.wall_before, self.saving_before = 0.0, 0.0
         # For layers that draw, such as dropout.
@@ -262,9 +254,10 @@ class _Training:
         self.record.peak_memory_bytes = devices.peak_memory_bytes(self.device)
 
     def _write_records(self) -> None:
-        _append(self.run_dir / HISTORY, self.history[-1])
+        folder = RunFolder(self.run_dir)
+        _append(folder.history_file, self.history[-1])
         self._count_cost()
-        self.record.write(self.run_dir)
+        self.record.write(folder.record_file)
 
     def _stop_if_asked(self) -> None:
         """Between two steps or in the middle of a validation, which a resumed training begins again."""
@@ -332,10 +325,11 @@ def _begin(
     found: dict[str, Any] | None,
 ) -> Record:
     """The run folder of a training that begins or goes on: nothing of what comes after."""
+    folder = RunFolder(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    for stale in (run_dir / name for name in RESULTS):
+    for stale in folder.results:
         stale.unlink(missing_ok=True)
-    before = Record(**found["record"]) if found is not None else _unfinished(run_dir, spec, code)
+    before = Record(**found["record"]) if found is not None else _unfinished(folder, spec, code)
     record = Record.new(
         spec,
         run_id=None if before is None else before.run_id,
@@ -353,20 +347,20 @@ def _begin(
         record.go_on_from(before)
     lines = [] if found is None else found["history"]
     # Pictures and history may be ahead of the saved state, by epochs that are now trained again.
-    kept = {picture_file(run_dir, line["epoch"]) for line in lines}
-    for picture in set((run_dir / PICTURES).glob("*.png")) - kept:
+    kept = {folder.picture(line["epoch"]) for line in lines}
+    for picture in set(folder.pictures().values()) - kept:
         picture.unlink(missing_ok=True)
-    with atomic(run_dir / HISTORY) as temporary:
+    with atomic(folder.history_file) as temporary:
         temporary.write_text("".join(_line(line) for line in lines))
-    write_json(run_dir / SPEC, spec.to_json())
-    record.write(run_dir)
+    write_json(folder.spec_file, spec.to_json())
+    record.write(folder.record_file)
     return record
 
 
-def _unfinished(run_dir: Path, spec: RunSpec, code: str) -> Record | None:
+def _unfinished(folder: RunFolder, spec: RunSpec, code: str) -> Record | None:
     """The record of an earlier attempt at this training that was killed before it saved a state."""
     try:
-        record = RunFolder(run_dir).record()
+        record = folder.record()
     except (UserError, TypeError):
         return None  # damaged: this training writes it anew
     if record is None or record.status == "finished" or (record.digest, record.code) != (spec.digest, code):
@@ -384,10 +378,10 @@ def _recorded(record: Record, run_dir: Path) -> Iterator[None]:
         reason = str(error) if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
         record.end("interrupted" if stopped else "failed", reason.removesuffix(": "))
         with suppress(OSError):  # a full disk cannot take the record either: what ended it matters more
-            record.write(run_dir)
+            record.write(RunFolder(run_dir).record_file)
         raise
     record.end("finished")
-    record.write(run_dir)
+    record.write(RunFolder(run_dir).record_file)
 
 
 def _line(line: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ import torch
 from pixelcnn.config.benchmark import SavingSpec
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.checkpoint import DAMAGED, read_tensors
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import atomic
 
@@ -29,11 +30,6 @@ LARGEST_SHARE = 0.02
 
 class StateRefused(UserError):
     """A saved state that does not belong to the training that is to go on."""
-
-
-def path_of(run_dir: Path, digest: str) -> Path:
-    """Where the newest state of a spec lies."""
-    return run_dir / f"state-{digest}.pt"
 
 
 def _previous(path: Path) -> Path:
@@ -54,7 +50,7 @@ def save(value: dict[str, Any], path: Path) -> None:
 
 def discard(run_dir: Path) -> None:
     """Remove every state of a run, those of other specs and damaged ones included."""
-    for path in run_dir.glob("state-*.pt*"):
+    for path in run_dir.glob(f"{RunFolder(run_dir).state('*').name}*"):
         path.unlink(missing_ok=True)
 
 
@@ -69,7 +65,8 @@ def load(
         StateRefused: if the state is of other training code, other data or another format.
         OSError: if a file cannot be read at all.
     """
-    newest = path_of(run_dir, spec.digest)
+    folder = RunFolder(run_dir)
+    newest = folder.state(spec.digest)
     for path in (newest, _previous(newest)):
         if not path.exists():
             continue
@@ -83,7 +80,7 @@ def load(
             say(f"{path}: damaged state, set aside as {aside.name} ({reason})")
             continue
         return value
-    for other in sorted(run_dir.glob("state-*.pt")):
+    for other in sorted(run_dir.glob(folder.state("*").name)):
         say(f"{other}: not used, it is the state of another config (this one has the digest {spec.digest})")
     return None
 
@@ -96,7 +93,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check(value: dict[str, Any], path: Path, spec: RunSpec, code: str, data_sha256: str) -> None:
-    anew = f"remove {path.parent}/state-*.pt to train anew (`pixelcnn train --force` does)"
+    anew = f"remove {RunFolder(path.parent).state('*')} to train anew (`pixelcnn train --force` does)"
     if value["format"] != FORMAT:
         raise StateRefused(f"{path}: a state of format {value['format']}, expected {FORMAT}; {anew}")
     if value["digest"] != spec.digest:

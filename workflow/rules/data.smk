@@ -2,14 +2,12 @@ rule plan:
     # Checks hyper-parameters and datasets before anything is trained, and writes the config
     # resolved. Later rules read it as `ancient`: what they depend on are their own digests.
     input:
-        own_files=sorted(
-            {p for spec in RUNS.values() for files in spec.own_files.values() for p in files}
-        ),
+        own_files=JOBS.own_files,
     output:
-        ROOT + "/config.json",
-        ROOT + "/plan.json",
+        FOLDER.config,
+        FOLDER.plan,
     log:
-        ROOT + "/logs/plan.log",
+        FOLDER.log("plan"),
     threads: 1
     resources:
         mem_mb=2000,
@@ -20,50 +18,20 @@ rule plan:
         "../scripts/plan.py"
 
 
-def forced_rules():
-    """Rules of `--forcerun`; known once the graph is built, and not in the Snakemakes of its jobs."""
-    return set(getattr(workflow.dag_settings, "forcerun", ()))
-
-
-def plan_for(rule, is_current):
-    """The plan as an input of a job: `ancient`, unless what the job made before is of another config.
-
-    An edited config lets `plan` run, and below a job that is to run Snakemake asks neither for changed
-    parameters nor for --forcerun: then the plan itself must be the reason.
-    """
-
-    def plan(wildcards):
-        path = str(BENCHMARK.plan_file)
-        keep = rule not in forced_rules() and is_current(wildcards)
-        return ancient(path) if keep else path
-
-    return plan
-
-
-def data_is_current(wildcards):
-    return freshness.data_is_current(BENCHMARK, wildcards.dataset)
-
-
-def source_file(wildcards):
-    """A dataset module of the user's own is an input; one of the package is not a file to watch."""
-    source = BENCHMARK.datasets[wildcards.dataset].source
-    return [source] if source.endswith(".py") else []
-
-
 rule prepare:
     input:
-        config=ancient(ROOT + "/config.json"),
-        plan=plan_for("prepare", data_is_current),
-        source=source_file,
+        config=ancient(FOLDER.config),
+        plan=plan_for("prepare"),
+        source=of_job(JOBS.own_source),
     output:
-        ROOT + "/{dataset}/data.npz",
+        DATASET.data,
     log:
-        ROOT + "/logs/prepare-{dataset}.log",
+        FOLDER.log("prepare", "{dataset}"),
     threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
     params:
-        digest=lambda wildcards: dataset_digest(BENCHMARK.datasets[wildcards.dataset]),
+        digest=lambda wildcards: dataset_digest(run_of(wildcards).dataset),
     shell:
-        "exec {PIXELCNN} prepare {input.config} --dataset {wildcards.dataset} > {log} 2>&1"
+        commands.shell_command("prepare")

@@ -1,32 +1,23 @@
-def samples_are_current(wildcards):
-    spec = run_of(wildcards)
-    return freshness.samples_are_current(
-        BENCHMARK.run_directory(spec), spec, BENCHMARK.sampling
-    )
-
-
 rule sample:
     input:
-        config=ancient(ROOT + "/config.json"),
-        plan=plan_for("sample", samples_are_current),
-        checkpoint=RUN + "/checkpoint.pt",
-        data=ROOT + "/{dataset}/data.npz",
+        config=ancient(FOLDER.config),
+        plan=plan_for("sample"),
+        checkpoint=RUN.checkpoint,
+        data=DATASET.data,
     output:
-        RUN + "/samples.npz",
-        RUN + "/samples.png",
-        RUN + "/completions.npz",
-        RUN + "/completions.png",
-        RUN + "/sampled.json",
+        RUN.samples,
+        RUN.sample_grid,
+        RUN.completions,
+        RUN.completion_grid,
+        RUN.sampled,
     log:
-        ROOT + "/logs/sample-{dataset}-{variant}-seed{seed}.log",
+        FOLDER.log("sample", "{dataset}", "{variant}", "seed{seed}"),
     threads: BENCHMARK.threads
     resources:
         mem_mb=memory_of("sample"),
         runtime=minutes_of("sample"),
-        gpu=GPUS_OF_A_JOB,
+        gpu=JOBS.gpus,
     params:
         sampling=dataclasses.asdict(BENCHMARK.sampling),
     shell:
-        "exec {PIXELCNN} sample {input.config} --dataset {wildcards.dataset}"
-        " --variant {wildcards.variant} --seed {wildcards.seed} --threads {threads}"
-        " --also-complete > {log} 2>&1"
+        commands.shell_command("sample", "--threads {threads} --also-complete")

@@ -1,0 +1,227 @@
+"""What lies where under `results/`: the one place that knows the names of files and folders.
+
+Paths only, and the reading of a run's records; needs neither torch nor numpy, so that a Snakefile takes its
+paths from here, with wildcards such as "{dataset}" in the place of names.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.results.records import Analysis, Metrics, Record
+from pixelcnn.system.files import read_json
+
+
+class _Folder(Protocol):
+    @property
+    def path(self) -> Path: ...
+
+
+class At:
+    """What has this name in a folder: read from a folder's object, its path."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, folder: _Folder, owner: type) -> Path:
+        return folder.path / self.name
+
+
+def existing(path: Path) -> Path | None:
+    """A path if something is there."""
+    return path if path.exists() else None
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """`results/`: a folder for each benchmark, and what MLflow keeps of all of them."""
+
+    path: Path
+
+    mlflow = At("mlflow")
+    database = At("mlflow/mlflow.db")
+    artifacts = At("mlflow/artifacts")  # the files that MLflow shows, a folder for each benchmark
+
+    def benchmark(self, name: str) -> BenchmarkFolder:
+        """The folder of one benchmark."""
+        return BenchmarkFolder(self.path / name)
+
+
+def folder_of(benchmark: Benchmark) -> BenchmarkFolder:
+    """The folder that a benchmark's config names. One that was moved or copied since lies elsewhere."""
+    return ResultsFolder(Path(benchmark.results)).benchmark(benchmark.benchmark)
+
+
+@dataclass(frozen=True)
+class BenchmarkFolder:
+    """`results/BENCHMARK/`: everything that a benchmark writes."""
+
+    path: Path
+
+    config = At("config.json")  # the config, resolved
+    plan = At("plan.json")  # sizes of the networks: dataset -> variant -> parameters, multiply-adds
+    #: Where MLflow shows it, {"uri", "experiment_id", "query": that of its page of the runs, "runs": {run_id:
+    #: MLflow's id}}.
+    tracked = At("tracking.json")
+    #: Locked, since two projections at once would make runs twice; holds an id by which the runs of this
+    #: folder are told from those of another that shares the server and the name.
+    tracking_lock = At(".tracking.lock")
+    workflow_lock = At(".workflow.lock")  # locked by the workflow that works on this folder
+    logs = At("logs")
+    packs = At("packs")  # marks of the jobs that hold several runs
+
+    @property
+    def report(self) -> ReportFolder:
+        """The report's folder."""
+        return ReportFolder(self.path / "report")
+
+    def log(self, job: str, *names: str) -> Path:
+        """The log of a job, such as `log("classify", dataset)`."""
+        return self.logs / f"{'-'.join([job, *names])}.log"
+
+    def pack(self, number: int | str) -> Path:
+        """The mark that the runs of a pack are done."""
+        return self.packs / f"{number}.done"
+
+    def dataset(self, name: str) -> DatasetFolder:
+        """The folder of a dataset."""
+        return DatasetFolder(self.path / name)
+
+    def cost(self, dataset: str, variant: str) -> Path:
+        """What a variant costs, measured by itself; see `records.Cost`."""
+        return self.path / dataset / variant / "cost.json"
+
+    def run(self, dataset: str, variant: str, seed: int | str) -> RunFolder:
+        """The folder of a run."""
+        return RunFolder(self.path / dataset / variant / f"seed{seed}")
+
+    def run_of(self, spec: RunSpec) -> RunFolder:
+        """The folder of a run."""
+        return self.run(spec.dataset_name, spec.variant_name, spec.seed)
+
+    def runs(self) -> list[RunFolder]:
+        """The folders in which a training has begun, whether or not a config asks for it."""
+        pattern = self.run("*", "*", "*").record_file.relative_to(self.path)
+        return [RunFolder(path.parent) for path in sorted(self.path.glob(str(pattern)))]
+
+
+@dataclass(frozen=True)
+class DatasetFolder:
+    """`results/BENCHMARK/DATASET/`: what all runs on a dataset share."""
+
+    path: Path
+
+    data = At("data.npz")  # the prepared arrays
+    classifier = At("classifier.pt")  # judges conditional samples
+    classifier_note = At("classifier.json")  # what it was trained on, and how good it is
+
+
+@dataclass(frozen=True)
+class ReportFolder:
+    """`results/BENCHMARK/report/`."""
+
+    path: Path
+
+    page = At("index.html")  # is written last: if it is new, all is
+    text = At("report.md")
+    metrics = At("metrics.csv")  # a row a run
+    comparison = At("comparison.csv")  # a row a dataset and variant
+    pairs = At("pairs.csv")  # a row a pair of variants
+    figures = At("figures")
+    whole = At(".complete")  # there only while the report has every run: a partial one lies at the same place
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`results/BENCHMARK/DATASET/VARIANT/seedN/`: one run. What is not there yet is read as None or empty."""
+
+    path: Path
+
+    # Written by `train`.
+    spec_file = At("spec.json")  # the RunSpec with its digest
+    record_file = At("record.json")  # status, provenance, cost; see `records.Record`
+    history_file = At("history.jsonl")  # one line an epoch, while it trains; see `records.HISTORY_KEYS`
+    checkpoint = At("checkpoint.pt")  # weights and EMA weights of the best epoch, once it has ended
+    pictures_folder = At("pictures")  # samples while it trained: epoch00001.png, ... at epochs 1, 2, 4
+    lock = At(".lock")  # locked while it is trained
+    # By `evaluate`.
+    metrics_file = At("metrics.json")  # test NLL (nats/image), bits/dim, perplexity; see `records.Metrics`
+    nats = At("nats.npz")  # nats per test image, mean nats per pixel
+    model = At("model.safetensors")  # the EMA weights alone, for use elsewhere; see `evaluation.export`
+    # By `sample`.
+    samples = At("samples.npz")  # `images` uint8 [n, C, H, W] and `labels` int64 [n] (-1: none)
+    sample_grid = At("samples.png")  # the same as a grid
+    completions = At("completions.npz")  # test images whose lower half was drawn anew
+    completion_grid = At("completions.png")
+    sampled = At("sampled.json")  # how both were drawn; see `records.sampled`
+    # By `analyse`.
+    analysis_file = At("analysis.json")  # gaps, receptive field, neighbours, ...; see `records.Analysis`
+    #: The maps and the neighbours behind it. n samples, m test images, K classes; the last four are of
+    #: conditional runs.
+    #:
+    #: reach            bool [H, W]           pixels that can influence the parameters of the centre at all
+    #: effective        float64 [H, W]        their influence in the trained model: sum 1, or all 0 if none
+    #: sample_nearest   int64 [n]             index of the training image nearest to each image of `samples`
+    #: sample_distance  float64 [n]           and its distance: root mean square of pixels scaled to 0..1
+    #: test_distance    float64 [m]           the same of the first test images, as many as there are samples
+    #: confusion        int64 [K, K]          judged samples by the label asked for (row) and the answer
+    #: judged           uint8 [k, C, H, W]    the first two judged samples of each class
+    #: judged_labels    int64 [k]             the labels asked for
+    #: judged_answers   int64 [k]             the classifier's answers
+    analysis_arrays = At("analysis.npz")
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """What is made from a training; void as soon as the run is trained anew."""
+        evaluated = (self.metrics_file, self.nats, self.model)
+        drawn = (self.samples, self.sample_grid, self.completions, self.completion_grid, self.sampled)
+        return (self.checkpoint, *evaluated, *drawn, self.analysis_file, self.analysis_arrays)
+
+    def state(self, digest: str) -> Path:
+        """What an interrupted training of a spec goes on from, see `training.state`; "*": of any spec."""
+        return self.path / f"state-{digest}.pt"
+
+    def picture(self, epoch: int) -> Path:
+        """The samples that were drawn after an epoch, while it trained."""
+        return self.pictures_folder / f"epoch{epoch:05d}.png"
+
+    def pictures(self) -> dict[int, Path]:
+        """The pictures that were drawn while it trained, by epoch."""
+        found = sorted(self.pictures_folder.glob("epoch[0-9]*.png"))
+        return {int(path.stem.removeprefix("epoch")): path for path in found}
+
+    def spec(self) -> RunSpec | None:
+        """The spec that was trained."""
+        value = _json(self.spec_file)
+        return None if value is None else RunSpec.from_json(value)
+
+    def record(self) -> Record | None:
+        """How the training went or goes."""
+        value = _json(self.record_file)
+        return None if value is None else Record(**value)
+
+    def metrics(self) -> Metrics | None:
+        """The test results, if the run was evaluated."""
+        value = _json(self.metrics_file)
+        return None if value is None else Metrics(**value)
+
+    def analysis(self) -> Analysis | None:
+        """What a look into the model showed, if the run was analysed."""
+        value = _json(self.analysis_file)
+        return None if value is None else Analysis(**value)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The finished epochs. A last line without its newline is still being written: left out."""
+        if not self.history_file.exists():
+            return []
+        lines = self.history_file.read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+
+def _json(path: Path) -> Any:
+    return read_json(path) if path.exists() else None

@@ -1,0 +1,90 @@
+"""What a workflow does before its first job and after its last: its lock, the tracker, a partial report."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.results.folder import BenchmarkFolder, folder_of
+from pixelcnn.scheduling.commands import PIXELCNN
+from pixelcnn.system import locks
+from pixelcnn.system.errors import UserError
+
+#: So long the tracker may take to deliver what is left: a server may accept and never answer.
+DELIVERY_SECONDS = 300
+
+
+def hold(folder: BenchmarkFolder) -> IO[str]:
+    """One workflow a folder: the lock, which ends with this process, however that ends.
+
+    Raises:
+        UserError: if another one works there.
+    """
+    try:
+        return locks.acquire(folder.workflow_lock)
+    except locks.Locked as error:
+        raise UserError(
+            f"Another snakemake works on {folder.path}, so this one did nothing: wait for its end. ({error})"
+        ) from None
+
+
+class Tracker:
+    """`pixelcnn track --watch`: MLflow follows the run folders while the workflow runs.
+
+    One process, started and ended here, so that no training waits for a tracking server and a fresh database
+    has one writer. It also ends by itself when this process is gone.
+    """
+
+    def __init__(self, folder: BenchmarkFolder, command: Sequence[str] = PIXELCNN) -> None:
+        self.folder, self.log = folder, folder.log("track")
+        self._command = [*command, "track", str(folder.path), "--watch", "--parent-pid", str(os.getpid())]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; what it says goes to its log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a") as stream:
+            # A session of its own: Ctrl-C is for the workflow, and the tracker then still delivers how the
+            # runs ended.
+            self._process = subprocess.Popen(
+                self._command, stdout=stream, stderr=stream, start_new_session=True
+            )
+
+    def finish(self, seconds: float = DELIVERY_SECONDS) -> bool:
+        """Let it deliver what is left and end; whether it did, or was never started. Else it is said."""
+        if self._process is None:
+            return True
+        self._process.terminate()
+        try:
+            delivered = self._process.wait(timeout=seconds) == 0
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            delivered = False
+        # Without a config accepted there is nothing to deliver; the failed rule has said why.
+        if not delivered and self.folder.config.exists():
+            print(
+                f"MLflow has not got everything: see {self.log}; the runs are whole, and "
+                f"`pixelcnn track {self.folder.path}` delivers them later",
+                file=sys.stderr,
+            )
+        return delivered
+
+
+def partial_report(benchmark: Benchmark, command: Sequence[str] = PIXELCNN) -> Path | None:
+    """A report of what there is: its page, or None if even the config was not accepted.
+
+    It is not marked as whole, and so not taken for the report.
+    """
+    folder = folder_of(benchmark)
+    wanted = json.loads(json.dumps(benchmark.to_json()))
+    if not folder.config.exists() or json.loads(folder.config.read_text()) != wanted:
+        return None
+    folder.report.whole.unlink(missing_ok=True)
+    done = subprocess.run([*command, "report", str(folder.path)], check=False)
+    return folder.report.page if done.returncode == 0 else None

@@ -1,0 +1,69 @@
+"""Several runs in one job (`jobs.runs_per_job`): for runs that are shorter than the wait in a queue.
+
+A pack is a Snakemake of its own inside one job, with the very rules of single runs: logs, what is done
+already, what a failure stops, all is the same, and a later change of `runs_per_job` repeats nothing. The
+pack declares a mark and not the files of its runs, for Snakemake deletes what a failed job declares: so a
+run that fails takes none of its neighbours with it, as it does in a Snakemake group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.results.folder import folder_of
+from pixelcnn.scheduling import estimates, freshness
+from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
+from pixelcnn.system.errors import UserError
+
+
+def split(benchmark: Benchmark, runs: Sequence[RunSpec]) -> list[Sequence[RunSpec]]:
+    """The packs of these runs, in their order."""
+    size = benchmark.jobs.runs_per_job
+    return [runs[i : i + size] for i in range(0, len(runs), size)]
+
+
+def at_once(benchmark: Benchmark, gpus: int) -> int:
+    """Runs of a pack side by side: those that find places on its GPUs; without GPUs one after the other."""
+    return min(benchmark.jobs.runs_per_job, benchmark.runs_per_gpu * gpus) if gpus else 1
+
+
+def results(benchmark: Benchmark, runs: Iterable[RunSpec]) -> list[Path]:
+    """What is there once these runs are done; what was trained is there by then."""
+    folder = folder_of(benchmark)
+    kinds = [KINDS[name] for name in OF_A_RUN if name != "train"]
+    return [kind.made(folder, run) for run in runs for kind in kinds]
+
+
+def is_current(benchmark: Benchmark, runs: Sequence[RunSpec]) -> bool:
+    """Whether nothing of these runs was made from another config."""
+    return all(freshness.is_current(kind, benchmark, [run]) for run in runs for kind in OF_A_RUN)
+
+
+def minutes(benchmark: Benchmark, runs: Sequence[RunSpec], gpus: int) -> int:
+    """Minutes to ask for; raises as `estimates.minutes` does."""
+    work = [(kind, run) for run in runs for kind in OF_A_RUN]
+    return estimates.minutes(benchmark, work, on_gpu=gpus > 0, at_once=at_once(benchmark, gpus))
+
+
+def memory_mb(benchmark: Benchmark, gpus: int, attempt: int) -> int:
+    """MB to ask for; what is tried again asks for more, unless the config says all of it."""
+    known = all(estimates.asked(benchmark, kind).memory_mb is not None for kind in OF_A_RUN)
+    return at_once(benchmark, gpus) * estimates.memory_mb(benchmark, OF_A_RUN) * (1 if known else attempt)
+
+
+def refuse_forced(benchmark: Benchmark, rules: Iterable[str]) -> None:
+    """Refuse rules that are to be forced but would not be.
+
+    The jobs inside packs are not in the workflow's graph: without a word Snakemake would force nothing.
+
+    Raises:
+        UserError: naming them.
+    """
+    if inside := sorted(set(OF_A_RUN) & set(rules)):
+        raise UserError(
+            f"--forcerun {' '.join(inside)} does not reach the runs inside the jobs of "
+            f"jobs.runs_per_job: {benchmark.jobs.runs_per_job}; add --config 'jobs={{runs_per_job: 1}}'"
+        )
