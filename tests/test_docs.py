@@ -83,7 +83,7 @@ def test_the_claim_shown_is_answered(tmp_path):
     for seed, noise in enumerate((0.0, 0.1, 0.2)):
         made_up.write_run(made, made.run("digits", "plain", seed), nll=30 + noise)
         made_up.write_run(made, made.run("digits", "mine", seed), nll=20 + 1.1 * noise)
-    (finding,) = find(rank(collect(made.directory).datasets[0]), [claim])
+    (finding,) = find(rank(collect(folder_of(made).path).datasets[0]), [claim])
     assert (finding.subject, finding.against, finding.verdict) == ("mine", "plain", "supported")
 
 
@@ -105,7 +105,7 @@ def new_metric() -> Iterator[None]:
 
 @pytest.mark.usefixtures("new_metric")
 def test_the_metric_shown_is_in_the_tables_on_the_page_and_in_mlflow(made):
-    page = build_report(made.directory)
+    page = build_report(folder_of(made).path)
     with (page.parent / "metrics.csv").open(newline="") as stream:
         assert [float(row["validation_seconds"]) for row in csv.DictReader(stream)] == [7.0, 8.0]
     with (page.parent / "comparison.csv").open(newline="") as stream:
@@ -113,7 +113,7 @@ def test_the_metric_shown_is_in_the_tables_on_the_page_and_in_mlflow(made):
     for file, shown in ((page, ">Validation<"), (page.parent / "report.md", "| Validation |")):
         assert shown in file.read_text() and "7.5 s" in file.read_text()
     spec = made.runs()[1]
-    view = read_view(RunFolder(made.run_directory(spec)), spec, made, made.directory / "config.json")
+    view = read_view(RunFolder(folder_of(made).run_of(spec).path), spec, made, folder_of(made).path / "config.json")
     assert view is not None
     assert [point.value for point in view.finals if point.key == "validation_seconds"] == [8.0]
 
@@ -129,7 +129,7 @@ def new_section() -> Iterator[None]:
 
 @pytest.mark.usefixtures("new_section")
 def test_the_section_shown_is_on_both_pages_at_its_place(made):
-    page = build_report(made.directory)
+    page = build_report(folder_of(made).path)
     html, markdown = page.read_text(), (page.parent / "report.md").read_text()
     sentence = "plain: its seeds lie 0.25 nats apart."
     assert html.index("Results by variant") < html.index(sentence) < html.index(">Findings</h3>")

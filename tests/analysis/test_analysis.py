@@ -30,6 +30,7 @@ from pixelcnn.models.base import ImageSpec
 from pixelcnn.results import checkpoint
 from pixelcnn.results.records import RunFolder
 from pixelcnn.scheduling.planning import load_resolved
+from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.seeding import pixel_noise
 from pixelcnn.training.loop import Observer, fit, image_spec
@@ -389,8 +390,8 @@ def test_a_run_is_analysed_and_its_variant_measured(folder, capsys, variant):
 
     assert main(["measure", "toy.yaml", "--variant", variant]) == 0
     assert "a training step" in capsys.readouterr().out
-    cost = json.loads(benchmark.cost_file("toy", variant).read_text())
-    plan = json.loads(benchmark.plan_file.read_text())["toy"][variant]
+    cost = json.loads(folder_of(benchmark).cost("toy", variant).read_text())
+    plan = json.loads(folder_of(benchmark).plan.read_text())["toy"][variant]
     assert cost["digest"] == found.digest and cost["batch_size"] == 16 and cost["threads"] == 1
     assert {key: cost[key] for key in plan} == plan
     rounds = [cost[f"{what}_seconds"] for what in ("step", "evaluation", "sampling")]

@@ -18,7 +18,7 @@ from benchmarks.made_up import benchmark, digits, write_all
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.images.grids import save_grid
 from pixelcnn.report.page import build_report
-from pixelcnn.results.records import SAMPLE_GRID, picture_file
+from pixelcnn.results.folder import RunFolder, folder_of
 
 Shoot = Callable[[Page, str], None]
 
@@ -63,11 +63,11 @@ def made(tmp_path_factory) -> Benchmark:
     write_all(made)
     noise = np.random.default_rng(0)
     for spec in made.runs():
-        folder = made.run_directory(spec)
+        folder = folder_of(made).run_of(spec).path
         images, _ = digits(40, seed=spec.seed)
-        save_grid(folder / SAMPLE_GRID, images, 2)
+        save_grid(RunFolder(folder).sample_grid, images, 2)
         for epoch, wrong in ((1, 0.4), (2, 0.25), (4, 0.12), (8, 0.05), (12, 0.0)):
             flipped = np.where(noise.random(images.shape) < wrong, 1 - images, images).astype(np.uint8)
-            save_grid(picture_file(folder, epoch), flipped, 2)
-    build_report(made.directory)
+            save_grid(RunFolder(folder).picture(epoch), flipped, 2)
+    build_report(folder_of(made).path)
     return made

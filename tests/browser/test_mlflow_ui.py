@@ -23,10 +23,10 @@ START_SECONDS = 90
 @pytest.fixture(scope="module")
 def address(made) -> Iterator[str]:
     """The address of the runs table, on a server that answers."""
-    assert projection.project(made.directory).ok
+    assert projection.project(folder_of(made).path).ok
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "pixelcnn", "ui", str(made.directory), "--port", str(port), "--no-open"]
+    command = [sys.executable, "-m", "pixelcnn", "ui", str(folder_of(made).path), "--port", str(port), "--no-open"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None

@@ -24,7 +24,7 @@ class Seen:
 
 @pytest.fixture
 def seen(context, made) -> Seen:
-    return Seen(context, (made.directory / "report" / "index.html").resolve().as_uri())
+    return Seen(context, (folder_of(made).path / "report" / "index.html").resolve().as_uri())
 
 
 def background(page: Page) -> str:

@@ -15,7 +15,7 @@ import torch
 from support.toy import toy
 
 from pixelcnn.cli import main
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.system import devices
 from pixelcnn.system.errors import RunFailed
 
@@ -57,7 +57,7 @@ def test_a_full_disk_stops_a_training_which_goes_on_once_there_is_room(folder, c
         assert main(["train", *RUN[:-1], "1"]) == 1
         assert "No space left on device" in said(capsys)
         run = RunFolder(FOLDER.parent / "seed1")
-        assert run.file("checkpoint.pt") is None, "nothing broken looks finished"
+        assert not run.checkpoint.exists(), "nothing broken looks finished"
         ballast.unlink()
         assert main(["train", *RUN[:-1], "1"]) == 0
         assert run.record().status == "finished"

@@ -23,7 +23,7 @@ def test_a_run_begins_with_the_weights_of_its_seed_and_is_drawn_at_the_temperatu
     assert [main([*c]) for c in (["prepare", "toy.yaml"], ["train", *run])] == [0, 0]
     assert main(["sample", *run, "--also-complete"]) == 0
     benchmark, run_dir = load_resolved("toy.yaml"), folder / "results/toy/toy/base/seed1"
-    spec, data = benchmark.run("toy", "base", 1), load_prepared(benchmark.data_file("toy"))
+    spec, data = benchmark.run("toy", "base", 1), load_prepared(folder_of(benchmark).dataset("toy").data)
 
     seed = int(hashlib.sha256(b"1/initialisation").hexdigest()[:16], 16) // 2
     model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)

@@ -159,7 +159,7 @@ def test_a_path_from_the_home_folder_means_that_folder(monkeypatch, tmp_path):
     config["datasets"]["small"]["source"] = "~/data.py"
     config["results"], config["data_root"] = "~/results", "~/data"
     benchmark = benchmark_from(config)
-    assert benchmark.directory == tmp_path / "results" / "b"
+    assert folder_of(benchmark).path == tmp_path / "results" / "b"
     assert benchmark.data_root == str(tmp_path / "data")
     assert benchmark.variants["base"].model == str(tmp_path / "mine.py")
     assert benchmark.datasets["small"].source == str(tmp_path / "data.py")

@@ -17,7 +17,7 @@ from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
 from pixelcnn.results import checkpoint
 from pixelcnn.results.checkpoint import Checkpoint
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import RunFailed, UserError
 from pixelcnn.training.loop import image_spec
 

@@ -22,7 +22,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, VariantResult
     for spec in made.runs():
         values = {"bits_per_dim": 0.5 + spec.seed / 100}
         made_up.write_run(made, spec, nll=20.0 + spec.seed, record_values=record, metrics_values=values)
-    return {result.name: result for result in rank(collect(made.directory).datasets[0])}
+    return {result.name: result for result in rank(collect(folder_of(made).path).datasets[0])}
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from pixelcnn.report.headline import summary_sentences
 from pixelcnn.report.pairs import compare_pairs
 from pixelcnn.results.metric import Metric, Spoken
 from pixelcnn.results.records import ANALYSIS, HISTORY
+from pixelcnn.results.folder import RunFolder, folder_of
 
 SIZE = {"channels": 24, "blocks": 4}
 VARIANTS: dict[str, Any] = {
@@ -69,7 +70,7 @@ def made_of(root: Path, nll: dict[str, tuple[float, ...]], seeds: int = 3, costs
 
 
 def ranked(made: Benchmark) -> list[VariantResult]:
-    return rank(collect(made.directory).datasets[0])
+    return rank(collect(folder_of(made).path).datasets[0])
 
 
 def by_claim(made: Benchmark) -> dict[str, Finding]:
@@ -158,19 +159,19 @@ def test_agreement_and_accuracy_are_compared_with_chance(tmp_path: Path) -> None
         "The accuracy of Bayes' rule of conditional is 95.9 %, 74.2 percentage points higher than by guessing"
     ), "13 of the 60 test images are of the commonest class"
     for seed in range(3):
-        folder = made.run_directory(made.run("digits", "conditional", seed))
-        change_json(folder / ANALYSIS, agreement=0.10 + 0.02 * (seed - 1))
+        folder = folder_of(made).run_of(made.run("digits", "conditional", seed)).path
+        change_json(RunFolder(folder).analysis_file, agreement=0.10 + 0.02 * (seed - 1))
     assert by_claim(made)["conditional: label-specific outputs"].verdict == "undecided"
 
 
 def test_the_commonest_class_is_known_from_the_data(tmp_path: Path) -> None:
     made = made_of(tmp_path, CLEAR)
     for seed in range(3):
-        (made.run_directory(made.run("digits", "conditional", seed)) / ANALYSIS).unlink()
+        folder_of(made).run_of(made.run("digits", "conditional", seed)).analysis_file.unlink()
     found = by_claim(made)
     assert found["conditional: tells the labels apart"].verdict == "supported"
     assert "no samples that a classifier judged" in found["conditional: label-specific outputs"].sentence
-    made.data_file("digits").unlink()
+    folder_of(made).dataset("digits").data.unlink()
     finding = by_claim(made)["conditional: tells the labels apart"]
     assert finding.verdict == "undecided" and "guess" in finding.sentence
 
@@ -179,12 +180,12 @@ def test_gaps_at_the_chosen_epoch_and_in_the_end(tmp_path: Path) -> None:
     made = made_of(tmp_path, CLEAR)
     for name, gap in (("pixelcnn", 0.5), ("dilated", 2.0)):
         for seed in range(3):
-            folder = made.run_directory(made.run("digits", name, seed))
+            folder = folder_of(made).run_of(made.run("digits", name, seed)).path
             wobble = 0.01 * (seed - 1) * (1 if name == "dilated" else -1)
-            change_json(folder / ANALYSIS, train_nll=20.0, valid_nll=20.0 + gap + wobble)
-            lines = (folder / HISTORY).read_text().splitlines()
+            change_json(RunFolder(folder).analysis_file, train_nll=20.0, valid_nll=20.0 + gap + wobble)
+            lines = RunFolder(folder).history_file.read_text().splitlines()
             last = json.loads(lines[-1]) | {"train_nll": 20.0, "valid_nll": 20.0 - gap + wobble}
-            (folder / HISTORY).write_text("\n".join([*lines[:-1], json.dumps(last)]) + "\n")
+            RunFolder(folder).history_file.write_text("\n".join([*lines[:-1], json.dumps(last)]) + "\n")
     found = by_claim(made)
     chosen, end = found["dilated: overfits more"], found["dilated: overfits more in the end"]
     assert chosen.verdict == "supported" and "2.00 nats, 1.50 nats higher" in chosen.sentence
@@ -196,8 +197,10 @@ def test_receptive_fields(tmp_path: Path) -> None:
     made = made_of(tmp_path, CLEAR)
     for name, radius in (("pixelcnn", 2.0), ("attention", 4.0), ("dilated", 2.0)):
         for seed in range(3):
-            folder = made.run_directory(made.run("digits", name, seed))
-            change_json(folder / ANALYSIS, effective_radius=radius + 0.01 * seed**2, effective_pixels=21)
+            folder = folder_of(made).run_of(made.run("digits", name, seed)).path
+            change_json(
+                RunFolder(folder).analysis_file, effective_radius=radius + 0.01 * seed**2, effective_pixels=21
+            )
     found = by_claim(made)
     assert found["base: lacks global structure"].verdict == "supported"
     assert "Of the 105 earlier pixels" in found["base: lacks global structure"].sentence
@@ -208,7 +211,7 @@ def test_receptive_fields(tmp_path: Path) -> None:
 
 def test_times(tmp_path: Path) -> None:
     made = made_of(tmp_path, CLEAR)
-    cost = made.cost_file("digits", "attention")
+    cost = folder_of(made).cost("digits", "attention")
     slower = by_claim(made)["attention: slower"]
     assert slower.verdict == "supported" and slower.ratio and slower.difference is None
     assert slower.ratio.value == pytest.approx(9 / 8)

@@ -79,11 +79,11 @@ def test_markdown_tables_are_rectangular(mixed: Report) -> None:
 def test_a_moved_benchmark_reads_the_same(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path / "here", seeds=[0], variants={"a": {"model": "a"}})
     made_up.write_run(made, made.run("digits", "a", 0), nll=21.0)
-    moved = made.directory.rename(tmp_path / "there")
+    moved = folder_of(made).path.rename(tmp_path / "there")
     folder = build_report(moved).parent
     assert folder == moved / "report"
     assert pd.read_csv(folder / "comparison.csv").loc[0, "nll_mean"] == 21.0
-    assert not made.directory.exists()
+    assert not folder_of(made).path.exists()
 
 
 def test_the_report_needs_neither_torch_nor_mlflow() -> None:
@@ -97,9 +97,9 @@ def test_runs_on_a_server_are_linked_and_passwords_are_not(tmp_path: Path) -> No
     made_up.write_all(made)
     noted = {"uri": "https://me:secret@host:5000", "experiment_id": "7", "query": "asked=so"}
     noted["runs"] = {f"run-{made.runs()[0].digest}": "abc"}
-    (made.directory / "tracking.json").write_text(json.dumps(noted))
+    (folder_of(made).path / "tracking.json").write_text(json.dumps(noted))
     page = report_of(made).page
     assert 'href="https://host:5000/#/experiments/7/runs/abc"' in page and "secret" not in page
     noted["uri"] = "sqlite:///mlflow.db"
-    (made.directory / "tracking.json").write_text(json.dumps(noted))
+    (folder_of(made).path / "tracking.json").write_text(json.dumps(noted))
     assert "experiments/7" not in report_of(made).page

@@ -25,6 +25,8 @@ from pixelcnn.report.pairs import (
 )
 from pixelcnn.results.metric_table import RANKED_BY, metric
 from pixelcnn.results.records import NATS, Metrics
+from pixelcnn.results.folder import RunFolder, folder_of
+from pixelcnn.results.records import Metrics
 
 VARIANTS: dict[str, Any] = {
     "plain": {"model": "pixelcnn"},
@@ -43,7 +45,7 @@ def made(tmp_path: Path) -> Benchmark:
 
 
 def ranked(made: Benchmark) -> dict[str, VariantResult]:
-    return {result.name: result for result in rank(collect(made.directory).datasets[0])}
+    return {result.name: result for result in rank(collect(folder_of(made).path).datasets[0])}
 
 
 def test_every_ordered_pair_in_the_order_of_the_ranking(made: Benchmark) -> None:
@@ -96,7 +98,7 @@ def test_unfinished_variants_are_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text", "wrong length", "nan", "no key"])
 def test_nats_that_cannot_be_used_leave_their_part_out(made: Benchmark, damage: str) -> None:
-    path = made.run_directory(made.run("digits", "plain", 1)) / NATS
+    path = folder_of(made).run_of(made.run("digits", "plain", 1)).nats
     if damage == "missing":
         path.unlink()
     elif damage == "truncated":
@@ -131,7 +133,7 @@ def test_images_do_not_speak_for_seeds(tmp_path: Path) -> None:
     for spec in made.runs():
         offset = 0.0 if spec.variant_name == "slow" else (0.9, -0.6, 0.3)[spec.seed]
         made_up.write_run(made, spec, nll=24 + offset)
-        path = made.run_directory(spec) / NATS
+        path = folder_of(made).run_of(spec).nats
         np.savez_compressed(path, per_image=24 + offset + np.linspace(-5, 5, 60))
     pairs = compare_pairs(list(ranked(made).values()))
     assert pairs.images["slow", "plain"].high < 0 and pairs.images["slow", "plain"].better == 1
@@ -154,7 +156,7 @@ def many(like: VariantResult, variants: int, seeds: int, folder: Path) -> Sequen
     assert isinstance(run.metrics, Metrics)
     path = folder / "many"
     path.mkdir()
-    np.savez_compressed(path / NATS, per_image=np.random.default_rng(0).normal(100, 20, 2000))
+    np.savez_compressed(RunFolder(path).nats, per_image=np.random.default_rng(0).normal(100, 20, 2000))
     results = []
     for i in range(variants):
         runs = [

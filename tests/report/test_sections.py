@@ -61,7 +61,7 @@ def test_foreign_text_in_a_template_of_ones_own_is_text(tmp_path: Path, content:
     of_dataset = OfDataset("own", "Own", html, markdown, build=lambda _: content)
     of_benchmark = OfBenchmark("all", "All", "<p>{{ words }} of {{ total }}</p>", "", build=lambda _: content)
     with sections(of_dataset, of_benchmark):
-        page = build_report(made.directory)
+        page = build_report(folder_of(made).path)
     text, lines = page.read_text(), (page.parent / "report.md").read_text()
     there = content is not None
     assert ("<p>&lt;b&gt;&amp;&lt;/b&gt; of digits</p>" in text) == there

@@ -69,7 +69,7 @@ def test_a_run_that_the_config_does_not_ask_for_is_named_and_left_out(mixed: Rep
 
 def test_nothing_there_yet_is_a_report_too(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path)
-    made.data_file("digits").unlink()
+    folder_of(made).dataset("digits").data.unlink()
     report = report_of(made)
     assert "18 of 18 runs have no result: 18 missing" in report.page
     assert "nothing to compare" in report.page and "nothing to compare" in report.markdown
@@ -80,7 +80,7 @@ def test_damaged_pictures_are_said_and_the_rest_goes_on(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, seeds=[0], variants={"a": {"model": "a"}})
     folder = made_up.write_run(made, made.run("digits", "a", 0), nll=21.0)
     (folder / "samples.npz").write_bytes(b"not a zip file")
-    made.data_file("digits").write_bytes(b"PK")
+    folder_of(made).dataset("digits").data.write_bytes(b"PK")
     report = report_of(made)
     assert report.variants.loc["a", "nll_mean"] == 21.0
     assert "Left out: digits/a/seed0/samples.npz" in report.page
@@ -121,10 +121,10 @@ def test_results_on_different_data_are_refused(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, seeds=[0], variants={"a": {"model": "a"}, "b": {"model": "b"}})
     made_up.write_run(made, made.run("digits", "a", 0))
     made_up.write_run(made, made.run("digits", "b", 0), metrics_values={"data_sha256": "f" * 64})
-    made.data_file("digits").unlink()  # as in a copy of the results without the data
+    folder_of(made).dataset("digits").data.unlink()  # as in a copy of the results without the data
     with pytest.raises(UserError, match=r"digits/a/seed0 and digits/b/seed0 .*data_sha256"):
-        build_report(made.directory)
-    assert not (made.directory / "report" / "index.html").exists()
+        build_report(folder_of(made).path)
+    assert not (folder_of(made).path / "report" / "index.html").exists()
 
 
 def test_runs_trained_by_code_that_was_edited_since_are_flagged_and_counted(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_an_interrupted_run_is_told_from_a_failed_one(tmp_path: Path) -> None:
 def test_an_analysis_or_a_cost_of_another_config_is_left_out(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
     made_up.write_all(made)
-    for path in (made.run_directory(made.runs()[0]) / "analysis.json", made.cost_file("digits", "plain")):
+    for path in (made.run_directory(made.runs()[0]) / "analysis.json", folder_of(made).cost("digits", "plain")):
         text = path.read_text()
         path.write_text(text.replace(made.runs()[0].digest, "0" * 16))
     report = report_of(made)

@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     variants = {"told": {"model": "pixelcnn", "conditional": True}}
     made = made_up.benchmark(tmp_path_factory.mktemp("whole"), variants=variants, seeds=[0, 1])
     made_up.write_all(made)
-    build_report(made.directory)
+    build_report(folder_of(made).path)
     return made
 
 
@@ -73,16 +73,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     ],
 )
 def test_columns(made: Benchmark, file: str, expected: list[str]) -> None:
-    with (made.directory / "report" / file).open(newline="") as stream:
+    with (folder_of(made).path / "report" / file).open(newline="") as stream:
         found = next(csv.reader(stream))
     assert sorted(found) == sorted(expected) and len(set(found)) == len(found)
 
 
 def test_metrics_in_mlflow(made: Benchmark) -> None:
     spec = made.runs()[0]
-    config = made.directory / "config.json"
-    view = read_view(RunFolder(made.run_directory(spec)), spec, made, config)
-    report = read_report(made.directory, made, "origin")
+    config = folder_of(made).path / "config.json"
+    view = read_view(RunFolder(folder_of(made).run_of(spec).path), spec, made, config)
+    report = read_report(folder_of(made).path, made, "origin")
     assert view is not None and report is not None
     by_epoch = {point.key for points in view.epochs.values() for point in points}
     assert sorted(point.key for point in view.finals) == sorted(TRACKED.split())
@@ -94,11 +94,11 @@ def test_metrics_in_mlflow(made: Benchmark) -> None:
 def test_columns_do_not_come_and_go_with_the_variants(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
     made_up.write_all(made)
-    build_report(made.directory)
-    with (made.directory / "report" / "metrics.csv").open(newline="") as stream:
+    build_report(folder_of(made).path)
+    with (folder_of(made).path / "report" / "metrics.csv").open(newline="") as stream:
         assert sorted(next(csv.reader(stream))) == sorted(METRICS.split())
     spec = made.runs()[0]
-    view = read_view(RunFolder(made.run_directory(spec)), spec, made, made.directory / "config.json")
+    view = read_view(RunFolder(folder_of(made).run_of(spec).path), spec, made, folder_of(made).path / "config.json")
     assert view is not None
     lacking = set(TRACKED.split()) - {point.key for point in view.finals}
     assert lacking == {

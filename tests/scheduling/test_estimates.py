@@ -10,6 +10,10 @@ from support.toy import SMALL, toy
 from pixelcnn.cli import main
 from pixelcnn.scheduling import estimates
 from pixelcnn.scheduling.planning import load_resolved
+from pixelcnn.config.benchmark import load_benchmark
+from pixelcnn.results.folder import folder_of
+from pixelcnn.scheduling import estimates
+from pixelcnn.scheduling.kinds import KINDS
 from pixelcnn.system.errors import ConfigError
 
 
@@ -65,7 +69,7 @@ def test_the_config_goes_before_the_estimate(planned):
 
 def test_one_job_with_several_runs_starts_once(planned):
     benchmark = planned()
-    work = [(kind, spec) for spec in benchmark.runs() for kind in estimates.KINDS]
+    work = [(kind, spec) for spec in benchmark.runs() for kind in KINDS if KINDS[kind].work]
     together = estimates.minutes(benchmark, work, on_gpu=False)
     single = sum(estimates.minutes(benchmark, [one], on_gpu=False) for one in work)
     assert together < single / 2
@@ -76,12 +80,12 @@ def test_what_is_not_planned_is_a_missing_file_that_is_named(planned, tmp_path):
     benchmark = load_resolved(toy(tmp_path))
     with pytest.raises(FileNotFoundError) as error:
         minutes(benchmark)
-    assert error.value.filename == str(benchmark.plan_file)
+    assert error.value.filename == str(folder_of(benchmark).plan)
     planned()
     added = load_resolved(toy(tmp_path, variants={"new": {"model": "independent"}}))
     with pytest.raises(FileNotFoundError) as error:
         minutes(added, variant="new")
-    assert error.value.filename == str(benchmark.plan_file)
+    assert error.value.filename == str(folder_of(benchmark).plan)
 
 
 def test_a_job_that_ends_before_it_is_asked_to_stop_is_refused(tmp_path):

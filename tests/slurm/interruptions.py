@@ -15,7 +15,7 @@ from typing import Any
 from slurm import workflows
 from support.waiting import wait_for
 
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import RunFolder
 
 #: SLURM looks at time limits each half minute: a training warned as late as that still has time to save.
 SHORTEST_SECONDS = 60

@@ -40,4 +40,4 @@ class Report:
 
 
 def report_of(made: Benchmark) -> Report:
-    return Report(made, build_report(made.directory).parent)
+    return Report(made, build_report(folder_of(made).path).parent)

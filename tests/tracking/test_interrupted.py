@@ -24,7 +24,7 @@ def test_failed_and_vanished_runs_are_told_apart_and_may_recover(made):
     process.wait()
     folder = write_run(made, second, status="running", record_values={**HERE, "pid": process.pid})
 
-    summary = projection.project(made.directory)
+    summary = projection.project(folder_of(made).path)
 
     assert list(summary.statuses.values()) == ["FAILED", "KILLED"]
     failed, vanished = runs(made)
@@ -34,7 +34,7 @@ def test_failed_and_vanished_runs_are_told_apart_and_may_recover(made):
     assert vanished["info"]["end_time"] == (folder / "record.json").stat().st_mtime_ns // 1_000_000
 
     rewrite_record(folder, **HERE)
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     resumed = runs(made)[1]
     assert resumed["info"]["status"] == "RUNNING" and "error" not in resumed["tags"]
 
@@ -42,7 +42,7 @@ def test_failed_and_vanished_runs_are_told_apart_and_may_recover(made):
 def test_a_run_that_was_interrupted_and_went_on_is_one_run_with_each_step_once(made):
     spec = made.runs()[0]
     write_run(made, spec, status="interrupted", record_values={**HERE, "error": "stopped by SIGTERM"})
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     [run] = runs(made)
     assert run["info"]["status"] == "KILLED" and run["info"]["end_time"] is not None
     assert run["tags"]["error"] == "stopped by SIGTERM"
@@ -51,13 +51,13 @@ def test_a_run_that_was_interrupted_and_went_on_is_one_run_with_each_step_once(m
     folder = write_run(made, spec, status="running", record_values={**HERE, "resumes": 1})
     history = folder / HISTORY
     history.write_text("".join(history.read_text().splitlines(keepends=True)[:1]))
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     [run] = runs(made)
     assert run["info"]["status"] == "RUNNING"  # MLflow keeps the end time, as for its own resumed runs
     assert "error" not in run["tags"] and run["tags"]["resumes"] == "1"
 
     write_run(made, spec, record_values={"resumes": 1})
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     [run] = runs(made)
     assert run["info"]["status"] == "FINISHED"
     steps = {key: [step for step, _, _ in points] for key, points in run["metrics"].items()}
@@ -69,15 +69,15 @@ def test_a_run_that_was_interrupted_and_went_on_is_one_run_with_each_step_once(m
 def test_a_retrained_run_replaces_the_superseded_one(made):
     for spec in made.runs():
         write_run(made, spec)
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     rewrite_record(made.run_directory(made.runs()[0]), run_id="again")
 
-    summary = projection.project(made.directory)
+    summary = projection.project(folder_of(made).path)
 
     assert summary.superseded == summary.created == [made.runs()[0].name]
     assert runs(made)[0]["tags"]["pixelcnn.run_id"] == "again"
     assert len(runs(made)) == 2 and len(dump(made)) == 1 + 3
-    assert len(projection.project(made.directory).unchanged) == 2
+    assert len(projection.project(folder_of(made).path).unchanged) == 2
 
 
 def test_another_folder_of_the_same_name_keeps_its_runs(made, tmp_path):
@@ -85,6 +85,6 @@ def test_another_folder_of_the_same_name_keeps_its_runs(made, tmp_path):
     write_run(made, made.runs()[0])
     other = benchmark(tmp_path / "elsewhere", variants={"gated": {"model": "other"}}, seeds=[0, 1])
     write_run(other, other.runs()[0])
-    for directory in (made.directory, other.directory, made.directory):
+    for directory in (folder_of(made).path, folder_of(other).path, folder_of(made).path):
         assert projection.project(directory, uri=uri).superseded == []
     assert len(runs(made)) == 2

@@ -22,7 +22,7 @@ from pixelcnn.evaluation.run import evaluate_run
 from pixelcnn.invariants.leaks import randomise
 from pixelcnn.models.registry import build_model
 from pixelcnn.results import checkpoint
-from pixelcnn.results.records import CHECKPOINT, MODEL, NATS
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.sampling.api import sample
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking import projection
@@ -67,17 +67,17 @@ def trained(spec) -> checkpoint.Checkpoint:
 def test_an_export_gives_back_the_checkpoint_and_the_same_bytes(tmp_path):
     spec = benchmark(tmp_path, variants=VARIANTS).runs()[-1]
     whole = trained(spec)
-    export.save(whole, DATA, tmp_path / MODEL)
-    again = export.load(tmp_path / MODEL)
+    export.save(whole, DATA, RunFolder(tmp_path).model)
+    again = export.load(RunFolder(tmp_path).model)
     assert again.checkpoint.spec == spec and again.checkpoint.image == whole.image
     assert all(torch.equal(whole.ema_weights[k], v) for k, v in again.checkpoint.ema_weights.items())
     assert again.prior == pytest.approx(class_prior(DATA.splits["train"], 2))
-    before = (tmp_path / MODEL).read_bytes()
-    export.save(whole, DATA, tmp_path / MODEL)
-    assert (tmp_path / MODEL).read_bytes() == before
-    (tmp_path / MODEL).write_bytes(before[:-5])
+    before = RunFolder(tmp_path).model.read_bytes()
+    export.save(whole, DATA, RunFolder(tmp_path).model)
+    assert RunFolder(tmp_path).model.read_bytes() == before
+    RunFolder(tmp_path).model.write_bytes(before[:-5])
     with pytest.raises(UserError, match="damaged"):
-        export.load(tmp_path / MODEL)
+        export.load(RunFolder(tmp_path).model)
     with pytest.raises(UserError, match="pixelcnn evaluate"):
         export.load(tmp_path / "nowhere")
 
@@ -90,18 +90,18 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     for spec in made.runs():
         folder = folders[spec.variant_name] = write_run(made, spec)
         whole = trained(spec)
-        checkpoint.save(whole, folder / CHECKPOINT)
+        checkpoint.save(whole, RunFolder(folder).checkpoint)
         evaluate_run(whole, DATA, torch.device("cpu"), folder)
-        export.save(whole, DATA, folder / MODEL)
+        export.save(whole, DATA, RunFolder(folder).model)
     code = (
         "import sys, pathlib; from pixelcnn.tracking import projection; "
         "print(projection.project(pathlib.Path(sys.argv[1]))); assert 'torch' not in sys.modules"
     )
     said = subprocess.run(
-        [sys.executable, "-c", code, made.directory], check=True, capture_output=True, text=True
+        [sys.executable, "-c", code, folder_of(made).path], check=True, capture_output=True, text=True
     )
     assert "2 created" in said.stdout and "Warning" not in said.stderr
-    assert len(projection.project(made.directory).unchanged) == 2
+    assert len(projection.project(folder_of(made).path).unchanged) == 2
 
     ids = {run.data.tags["variant"]: run.info.run_id for run in _runs(made)}
     labels = DATA.splits["test"].labels[:8].tolist()
@@ -127,12 +127,12 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     assert "Warning" not in said.stderr
 
     found = np.load(out)
-    nats = {name: np.load(folder / NATS) for name, folder in folders.items()}
+    nats = {name: np.load(RunFolder(folder).nats) for name, folder in folders.items()}
     assert found["nll"] == pytest.approx(nats["plain"]["per_image"][:8], abs=1e-3)
     assert found["given"] == pytest.approx(nats["conditional"]["per_image"][:8], abs=1e-3)
     assert found["marginal"] == pytest.approx(nats["conditional"]["marginal_per_image"][:8], abs=1e-3)
     for name, variant, y in (("drawn", "plain", None), ("ones", "conditional", torch.ones(5).long())):
-        model, likelihood = checkpoint.load(folders[variant] / CHECKPOINT).model()
+        model, likelihood = checkpoint.load(RunFolder(folders[variant]).checkpoint).model()
         assert np.array_equal(found[name], sample(model, likelihood, 5, seed=3, y=y).numpy())
 
 
@@ -169,8 +169,8 @@ def test_what_does_not_fit_is_told_plainly(tmp_path, images, params, message):
 
     from pixelcnn.tracking.model import WEIGHTS, PixelCNN
 
-    export.save(trained(benchmark(tmp_path, variants=VARIANTS).runs()[-1]), DATA, tmp_path / MODEL)
-    model, context = PixelCNN(), PythonModelContext({WEIGHTS: str(tmp_path / MODEL)}, {})
+    export.save(trained(benchmark(tmp_path, variants=VARIANTS).runs()[-1]), DATA, RunFolder(tmp_path).model)
+    model, context = PixelCNN(), PythonModelContext({WEIGHTS: str(RunFolder(tmp_path).model)}, {})
     model.load_context(context)
     with pytest.raises(UserError, match=message):
         model.predict(context, images, params)

@@ -14,6 +14,8 @@ from support.mlflow_runs import HERE, dump, runs, values
 from benchmarks.made_up import digits, metrics, write_run
 from pixelcnn.images.grids import save_grid
 from pixelcnn.results.records import HISTORY, SAMPLE_GRID, TRACKED, RunFolder, picture_file
+from pixelcnn.report.compare import MEASURES
+from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking import projection
 from pixelcnn.tracking.store import URI_VARIABLE, default_store
@@ -24,10 +26,10 @@ pytest.importorskip("mlflow")
 def test_shows_a_finished_run(made):
     spec = made.runs()[0]
     folder = write_run(made, spec)
-    save_grid(folder / SAMPLE_GRID, digits(20)[0], 2)
+    save_grid(RunFolder(folder).sample_grid, digits(20)[0], 2)
     (folder / "checkpoint.pt").write_bytes(b"weights")
 
-    summary = projection.project(made.directory)
+    summary = projection.project(folder_of(made).path)
 
     assert (summary.created, summary.waiting, summary.ok) == ([spec.name], [made.runs()[1].name], True)
     [run] = runs(made)
@@ -59,10 +61,10 @@ def test_shows_a_finished_run(made):
 def test_a_second_projection_changes_nothing(made):
     write_run(made, made.runs()[0])
     write_run(made, made.runs()[1], status="failed", record_values={"error": "loss is NaN", **HERE})
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     before = dump(made)
 
-    summary = projection.project(made.directory)
+    summary = projection.project(folder_of(made).path)
 
     assert len(summary.unchanged) == 2 and not summary.updated and not summary.created
     assert dump(made) == before
@@ -71,21 +73,21 @@ def test_a_second_projection_changes_nothing(made):
 def test_grows_with_the_history_and_uploads_at_the_end(made):
     spec = made.runs()[0]
     folder = write_run(made, spec, status="running", record_values=HERE)
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     [run] = runs(made)
     assert run["info"]["status"] == "RUNNING" and run["info"]["end_time"] is None
     assert [step for step, _, _ in run["metrics"]["valid_nll"]] == [1, 2]
     assert set(run["files"]) == {"spec.json", "config.json"}
 
     lines = [json.dumps({**RunFolder(folder).history()[-1], "epoch": epoch}) for epoch in (3, 4)]
-    with (folder / HISTORY).open("a") as stream:
+    with RunFolder(folder).history_file.open("a") as stream:
         stream.write(lines[0] + "\n" + lines[1])  # the last one is still being written
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     [run] = runs(made)
     assert [step for step, _, _ in run["metrics"]["valid_nll"]] == [1, 2, 3]
 
     write_run(made, spec, evaluated=False, sampled=False)
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     [run] = runs(made)
     assert run["info"]["status"] == "FINISHED"
     assert [step for step, _, _ in run["metrics"]["valid_nll"]] == [1, 2, 3, 4]
@@ -95,11 +97,11 @@ def test_grows_with_the_history_and_uploads_at_the_end(made):
 def test_a_finished_run_gets_its_metrics_later(made):
     spec = made.runs()[0]
     folder = write_run(made, spec, evaluated=False)
-    projection.project(made.directory)
+    projection.project(folder_of(made).path)
     files = runs(made)[0]["files"]
 
-    metrics(spec, 23.5).write(folder)
-    assert projection.project(made.directory).updated == [spec.name]
+    metrics(spec, 23.5).write(RunFolder(folder).metrics_file)
+    assert projection.project(folder_of(made).path).updated == [spec.name]
 
     [run] = runs(made)
     assert values(run, "nll") == [23.5]
@@ -111,9 +113,9 @@ def test_pictures_of_a_training_are_images_by_step_each_once(made):
     spec = made.runs()[0]
     folder = write_run(made, spec, status="running", record_values=HERE)
     for epoch in (1, 2):
-        save_grid(picture_file(folder, epoch), digits(20, seed=epoch)[0], 2)
+        save_grid(RunFolder(folder).picture(epoch), digits(20, seed=epoch)[0], 2)
         for outcome in ("updated", "unchanged") if epoch == 2 else ("created", "unchanged"):
-            assert getattr(projection.project(made.directory), outcome) == [spec.name]
+            assert getattr(projection.project(folder_of(made).path), outcome) == [spec.name]
     [run] = runs(made)
     assert run["info"]["status"] == "RUNNING" and run["tags"]["mlflow.loggedImages"] == "True"
     images = Path(unquote(urlsplit(run["info"]["artifact_uri"]).path)) / "images"
@@ -123,12 +125,12 @@ def test_pictures_of_a_training_are_images_by_step_each_once(made):
 
 def test_names_follow_the_config(made):
     write_run(made, made.runs()[0])
-    projection.project(made.directory)
-    config = json.loads((made.directory / "config.json").read_text())
+    projection.project(folder_of(made).path)
+    config = json.loads((folder_of(made).path / "config.json").read_text())
     config["datasets"]["other"] = config["datasets"]["digits"]
     config["seeds"] = list(range(11))
-    (made.directory / "config.json").write_text(json.dumps(config))
-    projection.project(made.directory)
+    (folder_of(made).path / "config.json").write_text(json.dumps(config))
+    projection.project(folder_of(made).path)
     assert [run["info"]["run_name"] for run in runs(made)] == ["gated · seed 00 · digits"]
     state = json.loads(dump(made)["experiment"]["mlflow.sharedViewState.pixelcnn"])
     assert "tags.`dataset`" in state["selectedColumns"]
@@ -138,11 +140,11 @@ def test_a_description_of_ones_own_stays(made):
     from mlflow import MlflowClient
 
     folder = write_run(made, made.runs()[0])
-    save_grid(folder / SAMPLE_GRID, digits(20)[0], 2)
-    projection.project(made.directory)
+    save_grid(RunFolder(folder).sample_grid, digits(20)[0], 2)
+    projection.project(folder_of(made).path)
     client = MlflowClient(tracking_uri=default_store(Path(made.results)).uri)
     client.set_tag(runs(made)[0]["info"]["run_id"], "mlflow.note.content", "mine")
-    assert len(projection.project(made.directory).unchanged) == 1
+    assert len(projection.project(folder_of(made).path).unchanged) == 1
     assert runs(made)[0]["tags"]["mlflow.note.content"] == "mine"
 
 
@@ -151,7 +153,7 @@ def test_one_damaged_run_does_not_hide_the_others(made):
     (write_run(made, first) / "record.json").write_text("{")
     write_run(made, second)
 
-    summary = projection.project(made.directory)
+    summary = projection.project(folder_of(made).path)
 
     assert summary.created == [second.name] and not summary.ok
     assert "record.json" in summary.problems[0]
@@ -165,8 +167,8 @@ def test_environment_overrides_the_config_and_an_argument_both(made, tmp_path, m
     write_run(made, made.runs()[0])
     monkeypatch.setenv(URI_VARIABLE, f"sqlite:///{paths[0]}")
 
-    assert projection.project(made.directory).uri == f"sqlite:///{paths[0]}"
-    assert projection.project(made.directory, uri=f"sqlite:///{paths[1]}").uri == f"sqlite:///{paths[1]}"
+    assert projection.project(folder_of(made).path).uri == f"sqlite:///{paths[0]}"
+    assert projection.project(folder_of(made).path, uri=f"sqlite:///{paths[1]}").uri == f"sqlite:///{paths[1]}"
 
     assert [len(runs(made, uri=f"sqlite:///{path}")) for path in paths] == [1, 1]
     assert (tmp_path / "environment" / "artifacts").is_dir()
@@ -177,13 +179,13 @@ def test_missing_config_and_missing_mlflow_are_told_plainly(made, tmp_path, monk
         projection.project(tmp_path / "nowhere")
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(UserError, match="pip install"):
-        projection.project(made.directory)
+        projection.project(folder_of(made).path)
 
 
 def test_where_mlflow_shows_the_runs_is_noted_beside_them(made):
     write_run(made, made.runs()[0], record_values=HERE)
-    summary = projection.project(made.directory)
-    noted = json.loads((made.directory / TRACKED).read_text())
+    summary = projection.project(folder_of(made).path)
+    noted = json.loads(folder_of(made).tracked.read_text())
     assert (noted["uri"], noted["experiment_id"]) == (summary.uri, summary.experiment_id)
     (run,) = runs(made)
     assert noted["runs"] == {run["tags"]["pixelcnn.run_id"]: run["info"]["run_id"]}

@@ -19,7 +19,7 @@ pytest.importorskip("mlflow")
 
 def write_report(made: Benchmark, **numbers: float | str) -> None:
     """What of a report MLflow takes, with one variant in the comparison."""
-    folder = made.directory / "report"
+    folder = folder_of(made).path / "report"
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     save_grid(folder / "figures" / "digits.nll.png", digits(20)[0], 2)
     row = {"dataset": "digits", "variant": "gated", "commits": "abc", **numbers}
@@ -34,10 +34,10 @@ def write_report(made: Benchmark, **numbers: float | str) -> None:
 def test_the_report_is_one_further_run_that_follows_it(made):
     for spec in made.runs():
         write_run(made, spec)
-    assert "report" not in projection.project(made.directory).created
+    assert "report" not in projection.project(folder_of(made).path).created
     write_report(made, rank=1, n=2, comparable_nll_mean=23.5, comparable_nll_sd=0.1, accuracy_mean="")
-    assert projection.project(made.directory).created == ["report"]
-    assert len(projection.project(made.directory).unchanged) == 3
+    assert projection.project(folder_of(made).path).created == ["report"]
+    assert len(projection.project(folder_of(made).path).unchanged) == 3
 
     [report] = [run for run in held(made) if run["tags"]["kind"] == "report"]
     assert report["info"]["run_name"] == "Report and comparison" and report["info"]["status"] == "FINISHED"
@@ -51,11 +51,11 @@ def test_the_report_is_one_further_run_that_follows_it(made):
 
     # Another number is an update; a number that is gone makes another run, for MLflow forgets none.
     write_report(made, rank=1, n=2, comparable_nll_mean=23.6, comparable_nll_sd=0.1)
-    assert projection.project(made.directory).updated == ["report"]
+    assert projection.project(folder_of(made).path).updated == ["report"]
     [report] = [run for run in held(made) if run["tags"]["kind"] == "report"]
     assert values(report, "comparable_nll_mean/gated") == [23.5, 23.6]
     write_report(made, rank=1, n=1, comparable_nll_mean=23.6)
-    summary = projection.project(made.directory)
+    summary = projection.project(folder_of(made).path)
     assert summary.created == summary.superseded == ["report"]
     [report] = [run for run in held(made) if run["tags"]["kind"] == "report"]
     assert "comparable_nll_sd/gated" not in report["metrics"] and values(report, "n/gated") == [1.0]

@@ -24,7 +24,7 @@ pytest.importorskip("mlflow")
 
 def test_watch_follows_a_training_until_its_parent_is_gone(made, capsys):
     spec = made.runs()[0]
-    config = made.directory / "config.json"
+    config = folder_of(made).path / "config.json"
     hidden = config.rename(config.with_suffix(".hidden"))
     parent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2.5)"])
 
@@ -38,7 +38,7 @@ def test_watch_follows_a_training_until_its_parent_is_gone(made, capsys):
     thread = threading.Thread(target=train)
     thread.start()
     try:
-        assert projection.watch(made.directory, interval=0.1, parent_pid=parent.pid)
+        assert projection.watch(folder_of(made).path, interval=0.1, parent_pid=parent.pid)
     finally:
         thread.join()
         parent.wait()
@@ -52,7 +52,7 @@ def test_watch_ends_on_sigterm_with_a_last_pass(made):
     write_run(made, made.runs()[0])
     before = signal.getsignal(signal.SIGTERM)
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    assert projection.watch(made.directory, interval=60)
+    assert projection.watch(folder_of(made).path, interval=60)
     assert len(runs(made)) == 1
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -63,13 +63,13 @@ def test_a_server_that_is_down_fails_the_last_pass_only(made, monkeypatch, capsy
     write_run(made, made.runs()[0])
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
-    assert not projection.watch(made.directory, interval=0.1, uri="http://127.0.0.1:9")
+    assert not projection.watch(folder_of(made).path, interval=0.1, uri="http://127.0.0.1:9")
 
     said = capsys.readouterr().err
     assert said.count("trying again") == 1 and said.count("the last pass failed") == 1
     assert "Traceback" not in said
     with pytest.raises(projection.TrackingError, match=r"127\.0\.0\.1:9"):
-        projection.project(made.directory, uri="http://127.0.0.1:9")
+        projection.project(folder_of(made).path, uri="http://127.0.0.1:9")
 
 
 class Refusing(http.server.BaseHTTPRequestHandler):
@@ -104,6 +104,6 @@ def test_what_a_slow_or_refusing_server_missed_is_delivered_later(made, monkeypa
     for spec in made.runs():
         write_run(made, spec)
     with unhelpful_server(kind) as uri, pytest.raises(projection.TrackingError, match=r"127\.0\.0\.1"):
-        projection.project(made.directory, uri=uri)
-    assert len(projection.project(made.directory).created) == 2
+        projection.project(folder_of(made).path, uri=uri)
+    assert len(projection.project(folder_of(made).path).created) == 2
     assert all([step for step, _, _ in run["metrics"]["valid_nll"]] == [1, 2, 3, 4] for run in runs(made))

@@ -12,7 +12,8 @@ from pixelcnn.data.contract import Split
 from pixelcnn.evaluation.likelihoods import evaluate
 from pixelcnn.models import registry
 from pixelcnn.results import checkpoint
-from pixelcnn.results.records import HISTORY_KEYS, RunFolder
+from pixelcnn.results.folder import RunFolder
+from pixelcnn.results.records import HISTORY_KEYS
 from pixelcnn.system import devices
 from pixelcnn.system.errors import RunFailed, UserError
 from pixelcnn.system.seeding import derived_seed

@@ -22,7 +22,7 @@ from benchmarks import chaos
 from pixelcnn.config.benchmark import SavingSpec
 from pixelcnn.data.contract import Split
 from pixelcnn.models import registry
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import Interrupted, UserError
 from pixelcnn.system.seeding import derived_seed
 from pixelcnn.training.loop import Observer, fit, image_spec
