@@ -148,7 +148,7 @@ class RunFolder:
     history_file = At("history.jsonl")  # one line an epoch, while it trains; see `records.HISTORY_KEYS`
     checkpoint = At("checkpoint.pt")  # weights and EMA weights of the best epoch, once it has ended
     pictures_folder = At("pictures")  # samples while it trained: epoch00001.png, ... at epochs 1, 2, 4
-    lock = At(".lock")  # locked while it is trained
+    lock = At(".train.lock")  # locked while it is trained
     # By `evaluate`.
     metrics_file = At("metrics.json")  # test NLL (nats/image), bits/dim, perplexity; see `records.Metrics`
     nats = At("nats.npz")  # nats per test image, mean nats per pixel

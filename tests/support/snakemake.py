@@ -8,26 +8,30 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pixelcnn.results.folder import ResultsFolder
+
 ROOT = Path(__file__).resolve().parents[2]
 #: The rules that every run goes through.
 OF_A_RUN = ("train", "evaluate", "sample", "analyse")
 
 
-def command(folder: Path, *arguments: str, config: str = "toy.yaml") -> dict[str, Any]:
+def command(
+    folder: Path, *arguments: str, config: str = "toy.yaml", cores: int = 2, **environment: str
+) -> dict[str, Any]:
     """How a subprocess runs Snakemake on a benchmark in `folder`."""
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
-    words += ["--directory", str(folder), "--cores", "2", "--configfile", str(folder / config)]
-    return {"args": words, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "cwd": ROOT}
+    words += ["--directory", str(folder), "--cores", str(cores), "--configfile", str(folder / config)]
+    return {"args": words, "env": {**os.environ, "PYTHONPATH": str(ROOT), **environment}, "cwd": ROOT}
 
 
-def snakemake(folder: Path, *arguments: str, config: str = "toy.yaml") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(**command(folder, *arguments, config=config), capture_output=True, text=True)
+def snakemake(folder: Path, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(**command(folder, *arguments, **how), capture_output=True, text=True)
 
 
-def mlflow_statuses(folder: Path, benchmark: str = "toy") -> dict[str, str]:
+def mlflow_statuses(folder: Path, benchmark: str = "toy", results: str = "results") -> dict[str, str]:
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{folder}/results/mlflow/mlflow.db")
+    client = MlflowClient(f"sqlite:///{ResultsFolder(folder / results).database}")
     experiment = client.get_experiment_by_name(benchmark)
     runs = client.search_runs([experiment.experiment_id])
     named = [(run.data.tags.get("variant"), run.data.tags.get("seed"), run.info.status) for run in runs]

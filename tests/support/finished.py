@@ -1,0 +1,50 @@
+"""A toy benchmark of one run that went through the workflow to its report, to go on from."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.snakemake import snakemake
+from support.toy import SMALL, toy
+
+from pixelcnn.results.folder import BenchmarkFolder, ResultsFolder
+
+#: With a space, as a user's folder may have.
+RESULTS = "the results"
+COND = {"model": "gated", "conditional": True, "hyperparameters": SMALL}
+ONE_RUN = {"variants": {"cond": COND}, "seeds": [0], "results": RESULTS, "runs_per_gpu": 3}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A folder with the benchmark and its config, and what the Snakemake said that made it."""
+
+    folder: Path
+    said: subprocess.CompletedProcess[str]
+
+    @property
+    def results(self) -> BenchmarkFolder:
+        return BenchmarkFolder(self.folder / RESULTS / "toy")
+
+    def edit(self, **overrides) -> None:
+        """Write the config anew."""
+        toy(self.folder, **{**ONE_RUN, **overrides})
+
+    def copy(self, folder: Path) -> Finished:
+        """The same in another folder, with what Snakemake noted of it."""
+        shutil.copytree(self.folder, folder)
+        return Finished(folder, self.said)
+
+
+def make(folder: Path, empty_database: Path) -> Finished:
+    """Run the workflow in a world with two GPUs, as far as Snakemake is told."""
+    results = ResultsFolder(folder / RESULTS)
+    results.mlflow.mkdir(parents=True)
+    shutil.copy(empty_database, results.database)
+    toy(folder, **ONE_RUN)
+    done = snakemake(folder, "report", CUDA_VISIBLE_DEVICES="0,1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Finished(folder, done)
