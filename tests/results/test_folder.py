@@ -17,7 +17,8 @@ from pixelcnn.config.benchmark import RESERVED_NAMES, benchmark_from
 from pixelcnn.results import folder as layout
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = layout.ResultsFolder(Path("results")).benchmark("b")
+RESULTS = layout.ResultsFolder(Path("results"))
+FOLDER = RESULTS.benchmark("b")
 RUN = FOLDER.run("d", "v", 0)
 FOLDERS = {layout.BenchmarkFolder: FOLDER, layout.DatasetFolder: FOLDER.dataset("d"), layout.RunFolder: RUN}
 FOLDERS |= {layout.ReportFolder: FOLDER.report}
@@ -34,7 +35,7 @@ def names() -> set[str]:
     """The names of all files; a folder's, such as "report", are words of many meanings."""
     paths = set().union(*map(paths_of, FOLDERS)) | {
         FOLDER.cost("d", "v"),
-        layout.ResultsFolder(Path()).database,
+        RESULTS.database,
     }
     return {path.name for path in paths if "." in path.name}
 
@@ -80,7 +81,7 @@ def test_no_other_source_joins_these_names():
 
 def test_the_names_that_a_benchmark_may_not_use_are_those_of_files_and_folders():
     taken = paths_of(layout.BenchmarkFolder) | {FOLDER.report.path}
-    taken |= paths_of(layout.DatasetFolder) | {layout.ResultsFolder(Path()).mlflow}
+    taken |= paths_of(layout.DatasetFolder) | {RESULTS.mlflow}
     assert set(RESERVED_NAMES) == {path.name for path in taken if not path.name.startswith(".")}
 
 
@@ -118,7 +119,6 @@ def test_what_is_not_there_is_none_or_empty_and_a_line_half_written_is_no_epoch(
 
 @pytest.mark.parametrize("heavy", ["torch", "numpy"])
 def test_a_snakefile_takes_its_paths_at_no_cost(heavy):
-    code = (
-        f"import sys, pixelcnn.results.folder, pixelcnn.scheduling.jobs; sys.exit({heavy!r} in sys.modules)"
-    )
+    imported = "pixelcnn.results.folder, pixelcnn.scheduling.jobs, pixelcnn.scheduling.hooks"
+    code = f"import sys, {imported}; sys.exit({heavy!r} in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

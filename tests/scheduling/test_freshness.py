@@ -1,0 +1,147 @@
+"""Which jobs an edit of the config affects, asked of what real commands have left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from support.toy import SMALL, toy
+
+from pixelcnn.cli import main
+from pixelcnn.config.benchmark import load_benchmark
+from pixelcnn.results.folder import folder_of
+from pixelcnn.results.records import Cost
+from pixelcnn.scheduling.commands import TAKES, WILDCARDS
+from pixelcnn.scheduling.freshness import is_current, measured_run
+from pixelcnn.scheduling.jobs import PACK, Jobs
+from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
+from pixelcnn.system.files import write_json
+
+BASE = {"base": {"model": "pixelcnn", "hyperparameters": SMALL}}
+COND = {"model": "gated", "conditional": True, "hyperparameters": SMALL}
+TRAINING = {"epochs": 2, "batch_size": 16, "warmup_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A toy benchmark of two variants with one run each that is done but for its report."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        config = str(toy(folder, seeds=[0]))
+        commands = [["plan", config], ["prepare", config], ["classify", config]]
+        for name in ("base", "cond"):
+            of_run = [config, "--variant", name, "--seed", "0"]
+            commands += [[kind, *of_run] for kind in OF_A_RUN if kind != "sample"]
+            commands.insert(-2, ["sample", *of_run, "--also-complete"])
+        for command in commands:
+            assert main(command) == 0, command
+        benchmark = load_benchmark(config)
+        for run in benchmark.runs():  # measuring takes seconds, and is tested with the analysis
+            write_cost(benchmark, run)
+    return folder
+
+
+def write_cost(benchmark, run) -> None:
+    times = {f"{kind}_seconds": [1.0] for kind in ("step", "evaluation", "sampling")}
+    numbers = dict.fromkeys(("batch_size", "parameters", "multiply_adds", "sampling_images"), 1)
+    made_by = {"digest": run.digest, "device": "cpu", "threads": benchmark.threads, "precision": "float32"}
+    cost = Cost(**made_by, **times, **numbers, peak_memory_bytes=None)
+    cost.write(folder_of(benchmark).cost(run.dataset_name, run.variant_name))
+
+
+@pytest.fixture
+def here(finished, tmp_path, monkeypatch) -> Path:
+    """A copy of it, in which commands would run."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def affected(folder: Path, **edit) -> dict[str, int]:
+    """How many jobs of each kind have nothing yet, or made it from another config than the edited one."""
+    benchmark = load_benchmark(toy(folder, **{"seeds": [0], **edit}))
+    jobs = Jobs(benchmark, benchmark.runs(), gpus=0)
+    counts: Counter[str] = Counter()
+    for name, kind in KINDS.items():
+        given = {(run.dataset_name, run.variant_name, str(run.seed))[: TAKES[kind.of]] for run in jobs.runs}
+        for values in given:
+            wildcards = dict(zip(WILDCARDS, values, strict=False))
+            made = kind.made(folder_of(benchmark), jobs.runs_of(wildcards)[0])
+            counts[name] += not made.exists() or not jobs.is_current(name, wildcards)
+    return {name: count for name, count in counts.items() if count}
+
+
+ALL = {"prepare": 1, "classify": 1, **dict.fromkeys(OF_A_RUN, 2), "measure": 2}
+ONE_RUN = dict.fromkeys(OF_A_RUN, 1)
+
+
+@pytest.mark.parametrize(
+    ("edit", "jobs"),
+    [
+        ({}, {}),
+        ({"title": "A new title"}, {}),
+        ({"tracking": {"pictures": 0}}, {}),
+        ({"jobs": {"runs_per_job": 2}}, {}),
+        ({"seeds": [0, 1]}, dict.fromkeys(OF_A_RUN, 2)),
+        ({"variants": BASE | {"cond": {**COND, "training": {"epochs": 3}}}}, ONE_RUN | {"measure": 1}),
+        ({"variants": BASE | {"cond": {**COND, "conditional": False}}}, ONE_RUN | {"measure": 1}),
+        ({"training": {**TRAINING, "learning_rate": 0.001}}, dict.fromkeys(OF_A_RUN, 2) | {"measure": 2}),
+        ({"sampling": {"images": 3}}, {"sample": 2}),
+        ({"sampling": {"images": 4, "completions": 3}}, {"sample": 2}),
+        ({"sampling": {"images": 4, "temperature": 0.5}}, {"sample": 2}),
+        ({"analysis": {"images": 20}}, {"analyse": 2}),
+        ({"analysis": {"samples": 20}}, {"analyse": 1}),  # only conditional runs have samples judged
+        ({"threads": 2}, {"measure": 2}),
+        ({"datasets": {"toy": {"source": "toy_data.py", "levels": 3}}}, ALL),
+    ],
+)
+def test_an_edit_affects_what_was_made_from_it_and_nothing_else(here, edit, jobs):
+    assert affected(here, **edit) == jobs
+
+
+def test_an_edit_of_a_file_of_ones_own_affects_all_that_was_made_from_it(here, monkeypatch):
+    from support import toy as source
+
+    monkeypatch.setattr(source, "DATASET", source.DATASET + "# edited\n")
+    assert affected(here) == ALL
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"digest": []}'])
+def test_what_does_not_say_what_it_was_made_from_is_not_current(here, content):
+    benchmark = load_benchmark("toy.yaml")
+    folder = folder_of(benchmark)
+    run = folder.run("toy", "cond", 0)
+    for path in (run.spec_file, run.sampled, folder.dataset("toy").classifier_note):
+        path.unlink()
+        if content is not None:
+            path.write_text(content)
+    for path in (run.metrics_file, run.analysis_file, folder.cost("toy", "cond")):
+        path.write_text(content or "")
+    folder.dataset("toy").data.write_bytes(b"PK")
+    cond = [one for one in benchmark.runs() if one.variant_name == "cond"]
+    assert [kind for kind in KINDS if is_current(kind, benchmark, cond)] == []
+    others = [one for one in benchmark.runs() if one.variant_name == "base"]
+    assert all(is_current(kind, benchmark, others) for kind in OF_A_RUN)
+
+
+def test_a_variant_is_measured_by_the_run_that_measured_it_if_it_is_still_asked_for(here):
+    benchmark = load_benchmark(toy(here, seeds=[1, 0]))
+    runs = [run for run in benchmark.runs() if run.variant_name == "cond"]
+    assert is_current("measure", benchmark, runs) and measured_run(benchmark, runs).seed == 0
+    assert not is_current("measure", benchmark, runs[:1]) and measured_run(benchmark, runs[:1]).seed == 1
+    folder_of(benchmark).cost("toy", "cond").unlink()
+    assert measured_run(benchmark, runs).seed == 1
+
+
+def test_a_pack_is_current_as_long_as_all_of_its_runs_are(here):
+    benchmark = load_benchmark(toy(here, seeds=[0], jobs={"runs_per_job": 2}))
+    jobs = Jobs(benchmark, benchmark.runs(), gpus=0)
+    assert jobs.is_current(PACK, {"pack": "0"})
+    path = folder_of(benchmark).run("toy", "cond", 0).analysis_file
+    write_json(path, json.loads(path.read_text()) | {"digest": "0"})
+    assert not jobs.is_current(PACK, {"pack": "0"})

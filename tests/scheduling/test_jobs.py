@@ -1,0 +1,166 @@
+"""What jobs are for and what they ask a scheduler for, without a scheduler."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.toy import SMALL, toy
+
+from pixelcnn.cli import main
+from pixelcnn.config.benchmark import load_benchmark
+from pixelcnn.results.folder import folder_of
+from pixelcnn.scheduling import commands, estimates, gpus, packs
+from pixelcnn.scheduling.jobs import PACK, Jobs
+from pixelcnn.scheduling.kinds import KINDS
+from pixelcnn.system.errors import UserError
+
+RULES = Path(__file__).resolve().parents[2] / "workflow" / "rules"
+COND = {"toy": {"source": "toy_data.py", "levels": 4}, "more": {"source": "toy_data.py", "levels": 2}}
+
+
+def jobs_of(folder: Path, *, gpus: int = 0, **overrides) -> Jobs:
+    benchmark = load_benchmark(toy(folder, **overrides))
+    return Jobs(benchmark, benchmark.runs(), gpus)
+
+
+def run_names(runs) -> list[str]:
+    return [run.name for run in runs]
+
+
+def test_a_job_is_for_the_runs_that_its_wildcards_name(tmp_path):
+    jobs = jobs_of(tmp_path, datasets=COND, jobs={"runs_per_job": 3})
+    run = {"dataset": "more", "variant": "cond", "seed": "1"}
+    assert run_names(jobs.runs_of(run)) == ["more/cond/seed1"]
+    assert run_names(jobs.runs_of({"dataset": "more", "variant": "cond"})) == [
+        "more/cond/seed0",
+        "more/cond/seed1",
+    ]
+    assert len(jobs.runs_of({"dataset": "toy"})) == 4
+    assert run_names(jobs.runs_of({"pack": "2"})) == ["more/cond/seed0", "more/cond/seed1"]
+    assert run_names(jobs.runs_of({"pack": "1"})) == ["toy/cond/seed1", "more/base/seed0", "more/base/seed1"]
+    assert [jobs.mark_of(run).name for run in jobs.runs_of({"pack": "1"})] == ["1.done"] * 3
+
+
+def test_what_a_job_reads_beside_the_plan(tmp_path):
+    own = {"model": "own.py"}
+    base = {"model": "pixelcnn", "hyperparameters": SMALL}
+    jobs = jobs_of(
+        tmp_path,
+        datasets={**COND, "ready": {"source": "digits"}},
+        variants={"base": base, "own": {**own, "conditional": True}},
+        jobs={"runs_per_job": 4},
+    )
+    base, judged = ({"dataset": "toy", "variant": variant, "seed": "0"} for variant in ("base", "own"))
+    assert (jobs.own_models(base), jobs.own_models(judged)) == ([], ["own.py"])
+    assert jobs.classifiers(base) == [], "nobody judges samples that were not asked to show a label"
+    assert jobs.classifiers(judged) == [folder_of(jobs.benchmark).dataset("toy").classifier]
+    assert (jobs.own_source({"dataset": "toy"}), jobs.own_source({"dataset": "ready"})) == (
+        ["toy_data.py"],
+        [],
+    )
+    pack = {"pack": "1"}
+    assert (jobs.own_models(pack), jobs.data(pack)) == (
+        ["own.py"],
+        [folder_of(jobs.benchmark).dataset("more").data],
+    )
+
+
+def test_a_report_waits_for_the_results_of_every_run_or_for_the_packs(tmp_path):
+    single, packed = jobs_of(tmp_path), jobs_of(tmp_path, jobs={"runs_per_job": 3})
+    names = [path.name for path in single.finished()]
+    assert len(names) == 12 and set(names) == {"metrics.json", "samples.npz", "analysis.json"}
+    assert [path.name for path in packed.finished()] == ["0.done", "1.done"]
+    assert [str(path.parent.name) for path in single.costs()] == ["base", "cond"]
+
+
+def test_what_is_tried_again_asks_for_more_unless_it_goes_on_or_the_config_says_how_much(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    asked = {"evaluate": {"memory_mb": 3000}, "sample": {"minutes": 7}}
+    path = str(toy(tmp_path, jobs=asked))
+    assert main(["plan", path]) == 0 and main(["prepare", path]) == 0
+    jobs = jobs_of(tmp_path, jobs=asked)
+    run = {"dataset": "toy", "variant": "base", "seed": "0"}
+    first, third = (
+        {kind: jobs.minutes(kind, run, attempt) for kind in asked | {"train": 0, "analyse": 0}}
+        for attempt in (1, 3)
+    )
+    assert third == first | {"evaluate": 3 * first["evaluate"], "analyse": 3 * first["analyse"]}
+    assert first["sample"] == 7
+    assert [jobs.memory_mb("evaluate", attempt) for attempt in (1, 3)] == [3000, 3000]
+    assert [jobs.memory_mb("train", attempt) for attempt in (1, 3)] == [6000, 18000]
+
+
+def test_a_pack_asks_for_what_its_runs_need_so_many_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    minutes = {kind: {"minutes": 10, "memory_mb": 1000} for kind in packs.OF_A_RUN}
+    shape = {"runs_per_gpu": 2, "jobs": {"runs_per_job": 4, **minutes}}
+    alone, shared = jobs_of(tmp_path, **shape), jobs_of(tmp_path, gpus=1, **shape)
+    assert (packs.at_once(alone.benchmark, 0), packs.at_once(shared.benchmark, 1)) == (1, 2)
+    assert [jobs.minutes(PACK, {"pack": "0"}, attempt=2) for jobs in (alone, shared)] == [160, 80]
+    assert [jobs.memory_mb(PACK, attempt=2) for jobs in (alone, shared)] == [1000, 2000]
+    guessed = jobs_of(tmp_path, gpus=1, runs_per_gpu=8, jobs={"runs_per_job": 4})
+    assert guessed.memory_mb(PACK, attempt=2) == 4 * 2 * estimates.MEMORY_MB
+
+
+def test_what_would_not_reach_the_runs_inside_a_pack_is_refused(tmp_path):
+    benchmark = jobs_of(tmp_path, jobs={"runs_per_job": 2}).benchmark
+    packs.refuse_forced(benchmark, {"measure", "report"})
+    with pytest.raises(UserError, match=r"--forcerun analyse train .*'jobs=\{runs_per_job: 1\}'"):
+        packs.refuse_forced(benchmark, {"train", "analyse", "report"})
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "found"),
+    [("auto", "0,1", 2), ("auto", "", 0), ("auto", "-1", 0), ("auto", None, 3), ("cpu", "0,1", 0)],
+)
+def test_gpus_are_counted_without_torch(tmp_path, device, visible, found):
+    benchmark = load_benchmark(toy(tmp_path, device=device))
+    for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl"):
+        (tmp_path / name).touch()
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert gpus.here(benchmark, environment, devices=tmp_path) == found
+
+
+def test_how_many_gpus_a_job_asks_for_is_decided_once(tmp_path):
+    benchmark = load_benchmark(toy(tmp_path))
+    login = {"CUDA_VISIBLE_DEVICES": "0"}
+    assert gpus.of_a_job(benchmark, login) == 1
+    assert gpus.of_a_job(benchmark, {**login, "CUDA_VISIBLE_DEVICES": ""}) == 1, "on a node that sees none"
+    assert gpus.of_a_job(benchmark, {"CUDA_VISIBLE_DEVICES": ""}) == 0
+    asked = load_benchmark(toy(tmp_path, jobs={"gpus": 2}))
+    assert gpus.of_a_job(asked, {"CUDA_VISIBLE_DEVICES": ""}) == 2
+    assert gpus.of_a_job(load_benchmark(toy(tmp_path, device="cuda")), {"CUDA_VISIBLE_DEVICES": ""}) == 1
+
+
+def test_every_kind_of_job_has_its_rule_which_asks_for_what_is_its_own():
+    text = "\n".join(path.read_text() for path in sorted(RULES.glob("*.smk")))
+    rules = dict(re.findall(r"(?ms)^rule (\w+):\n(.*?)(?=^\S|\Z)", text))
+    assert set(KINDS) <= set(rules)
+    for name, kind in KINDS.items():
+        asked = {"plan_for": name, "shell_command": name}
+        if kind.work:
+            asked |= {"memory_of": name, "minutes_of": name}
+        found = re.findall(r'\b(plan_for|memory_of|minutes_of|shell_command)\(\s*"(\w+)"', rules[name])
+        assert dict(found) == asked and len(found) == len(asked), name
+        assert re.search(rf'FOLDER\.log\(\s*"{name}"', rules[name]), name
+
+
+def test_a_command_can_be_copied_from_a_log_and_run_by_hand(tmp_path, monkeypatch):
+    python = tmp_path / "a {python}"
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(commands, "PIXELCNN", [str(python), "-m", "pixelcnn"])
+    line = commands.shell_command("measure", "--seed {params.seed}")
+    shown = line.replace("{input.config:q}", "'my config'").replace("{log:q}", "'my log'")
+    shown = re.sub(r"\{(?:wildcards|params)\.(\w+)\}", r"the-\1", shown).replace("{{", "{").replace("}}", "}")
+    subprocess.run(shown, shell=True, check=True, cwd=tmp_path)
+    words = (tmp_path / "my log").read_text().splitlines()
+    assert words == shlex.split(
+        "-m pixelcnn measure 'my config' --dataset the-dataset --variant the-variant --seed the-seed"
+    )

@@ -1,0 +1,23 @@
+"""The benchmarks that come with the package can be planned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pixelcnn.config.benchmark import load_benchmark
+from pixelcnn.scheduling.planning import check_benchmark
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))], ids=lambda p: p.stem
+)
+def test_the_ready_benchmarks_can_be_planned(path):
+    sizes = check_benchmark(benchmark := load_benchmark(path))
+    counts = {variant: size.parameters for (_, variant), size in sizes.items()}
+    networks = [n for variant, n in counts.items() if benchmark.variants[variant].model != "independent"]
+    if path.stem != "preview":
+        assert max(networks) / min(networks) <= 1.05, f"the networks are not matched: {counts}"
