@@ -11,12 +11,13 @@ CONFIG ?= config.yaml
 PORT ?= 5000
 # A package index that has CPU-only builds of torch and torchvision; empty takes the usual ones.
 TORCH_INDEX ?=
+FOLDER := from pixelcnn.config.reading import load_benchmark; from pixelcnn.results.folder import folder_of
 
 .PHONY: report preview test env-slurm test-slurm test-browser check format ui clean-env
 
 report: $(BIN)/.installed
 	@$(BIN)/snakemake report --cores $(CORES) --configfile $(CONFIG)
-	@$(BIN)/python -c "from pixelcnn.config.reading import load_benchmark as b; print('The report is', b('$(CONFIG)').directory.resolve() / 'report/index.html')"
+	@$(BIN)/python -c "$(FOLDER); print('The report is', folder_of(load_benchmark('$(CONFIG)')).report.page.resolve())"
 
 preview:
 	@$(MAKE) --no-print-directory report CONFIG=configs/preview.yaml
@@ -46,7 +47,7 @@ format: $(BIN)/.installed-test
 	$(BIN)/snakefmt Snakefile workflow
 
 ui: $(BIN)/.installed
-	@$(BIN)/python -m pixelcnn ui "$$($(BIN)/python -c "from pixelcnn.config.reading import load_benchmark as b; print(b('$(CONFIG)').directory)")" --port $(PORT)
+	@$(BIN)/python -m pixelcnn ui "$$($(BIN)/python -c "$(FOLDER); print(folder_of(load_benchmark('$(CONFIG)')).path)")" --port $(PORT)
 
 $(BIN)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; choose one with make PYTHON=..." >&2; exit 1; }

@@ -53,7 +53,7 @@ def digits(n: int, size: int = 14, levels: int = 2, seed: int = 0) -> tuple[np.n
 def benchmark(root: Path, **overrides: Any) -> Benchmark:
     """A config as results/NAME/config.json holds it, below `root`, and prepared data beside it.
 
-    `overrides` replace entries of the config. The benchmark's folder is `benchmark.directory`.
+    `overrides` replace entries of the config. The benchmark's folder is `folder_of(benchmark)`.
     """
     config: dict[str, Any] = {
         "benchmark": "toy",

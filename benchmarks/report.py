@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks import made_up
-from pixelcnn.results.folder import BenchmarkFolder
+from pixelcnn.results.folder import BenchmarkFolder, folder_of
 
 
 def seconds_and_bytes(directory: Path) -> str:
@@ -34,7 +34,7 @@ def make_up(folder: Path, runs: int) -> Path:
     variants = {f"variant-{i:03}": {"model": "pixelcnn", "conditional": i % 5 == 4} for i in range(runs // 5)}
     made = made_up.benchmark(folder, variants=variants, seeds=list(range(5)))
     made_up.write_all(made)
-    return made.directory
+    return folder_of(made).path
 
 
 def main() -> None:

@@ -21,8 +21,8 @@ from pixelcnn.report.findings import find
 from pixelcnn.report.page import build_report
 from pixelcnn.report.sections import SECTIONS
 from pixelcnn.results import metric_table
+from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.results.metric_table import METRICS
-from pixelcnn.results.records import RunFolder
 from pixelcnn.tracking.view import read_view
 
 ADDING = (Path(__file__).resolve().parent.parent / "docs" / "adding.md").read_text()
@@ -113,7 +113,9 @@ def test_the_metric_shown_is_in_the_tables_on_the_page_and_in_mlflow(made):
     for file, shown in ((page, ">Validation<"), (page.parent / "report.md", "| Validation |")):
         assert shown in file.read_text() and "7.5 s" in file.read_text()
     spec = made.runs()[1]
-    view = read_view(RunFolder(folder_of(made).run_of(spec).path), spec, made, folder_of(made).path / "config.json")
+    view = read_view(
+        RunFolder(folder_of(made).run_of(spec).path), spec, made, folder_of(made).path / "config.json"
+    )
     assert view is not None
     assert [point.value for point in view.finals if point.key == "validation_seconds"] == [8.0]
 

@@ -17,7 +17,7 @@ def classify(chosen: Dataset) -> None:
     from pixelcnn.system import devices
 
     data, device = chosen.data(), chosen.device()
-    path = chosen.benchmark.classifier_file(chosen.dataset)
+    path = chosen.files.classifier
     with devices.out_of_memory("the classifier needs some hundred MB"):
         judge = classifier.classify(data, device, path)
     if judge is None:

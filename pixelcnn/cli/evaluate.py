@@ -16,17 +16,16 @@ def evaluate(run: Run, batch_size: int | None) -> None:
     from pixelcnn.evaluation import export
     from pixelcnn.evaluation.likelihoods import BATCH_SIZE
     from pixelcnn.evaluation.run import evaluate_run, noted_in_record
-    from pixelcnn.results.records import MODEL
     from pixelcnn.system import devices
     from pixelcnn.training import state
 
     trained, data, device = run.checkpoint(), run.data(), run.device()
     batch_size = batch_size or BATCH_SIZE
-    with noted_in_record(run.folder):
+    with noted_in_record(run.folder.path):
         with devices.out_of_memory(f"lower --batch-size, which is {batch_size}"):
-            metrics = evaluate_run(trained, data, device, run.folder, batch_size)
-        export.save(trained, data, run.folder / MODEL)
-    state.discard(run.folder)  # accepted: nothing has to go on any more
+            metrics = evaluate_run(trained, data, device, run.folder.path, batch_size)
+        export.save(trained, data, run.folder.model)
+    state.discard(run.folder.path)  # accepted: nothing has to go on any more
     marginal = (
         ""
         if metrics.marginal_nll is None

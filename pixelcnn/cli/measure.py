@@ -15,13 +15,14 @@ def measure(run: Run) -> None:
     from statistics import median
 
     from pixelcnn.analysis.cost import measure_cost
+    from pixelcnn.results.folder import folder_of
     from pixelcnn.system import devices
 
     spec = run.spec
     trained, data, device = run.checkpoint(), run.data(), run.device()
     with devices.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
         cost = measure_cost(trained, data, device)
-    path = run.benchmark.cost_file(spec.dataset_name, spec.variant_name)
+    path = folder_of(run.benchmark).cost(spec.dataset_name, spec.variant_name)
     cost.write(path)
     measured = (cost.step_seconds, cost.evaluation_seconds, cost.sampling_seconds)
     step, evaluation, sampling = (1000 * median(seconds) for seconds in measured)

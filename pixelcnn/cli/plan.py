@@ -17,6 +17,7 @@ from pixelcnn.cli import options, runs
 def plan(config: Path | None, value: Any) -> None:
     """Check a config with all that it names, and write it resolved."""
     from pixelcnn.config.reading import benchmark_from
+    from pixelcnn.results.folder import folder_of
     from pixelcnn.scheduling.planning import check_benchmark, resolve_named
     from pixelcnn.system.files import write_json
 
@@ -33,7 +34,7 @@ def plan(config: Path | None, value: Any) -> None:
             f"{size.multiply_adds:>14,} multiply-adds an image"
         )
         sizes.setdefault(dataset, {})[variant] = dataclasses.asdict(size)
-    write_json(benchmark.plan_file, sizes)
-    path = benchmark.directory / "config.json"
-    write_json(path, benchmark.to_json())
-    print(f"{len(benchmark.runs())} runs; wrote {path}")
+    folder = folder_of(benchmark)
+    write_json(folder.plan, sizes)
+    write_json(folder.config, benchmark.to_json())
+    print(f"{len(benchmark.runs())} runs; wrote {folder.config}")

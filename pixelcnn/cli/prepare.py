@@ -18,7 +18,7 @@ def prepare(chosen: Dataset) -> None:
     benchmark = chosen.benchmark
     spec, root = benchmark.datasets[chosen.dataset], preparation.data_root(benchmark.data_root)
     data = preparation.prepare(spec, root)
-    path = benchmark.data_file(chosen.dataset)
+    path = chosen.files.data
     save(data, path)
     counts = ", ".join(f"{split} {len(part.images):,}" for split, part in data.splits.items())
     print(f"{path}: {counts} images of {data.shape}, {data.levels} levels, SHA-256 {data.sha256}")

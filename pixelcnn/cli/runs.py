@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelcnn.results.folder import DatasetFolder, RunFolder, folder_of
 from pixelcnn.system.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import; what needs it does so itself
@@ -30,6 +31,11 @@ class Dataset:
     dataset: str
     threads: int | None
 
+    @property
+    def files(self) -> DatasetFolder:
+        """What all runs on the dataset share."""
+        return folder_of(self.benchmark).dataset(self.dataset)
+
     def data(self) -> PreparedData:
         """The prepared images.
 
@@ -38,7 +44,7 @@ class Dataset:
         """
         from pixelcnn.data.prepared import load_prepared
 
-        path, spec = self.benchmark.data_file(self.dataset), self.benchmark.datasets[self.dataset]
+        path, spec = self.files.data, self.benchmark.datasets[self.dataset]
         data = load_prepared(path)
         if data.spec != spec:
             raise UserError(f"{path}: prepared as {data.spec}, the config says {spec}; prepare it again")
@@ -66,7 +72,7 @@ class Run(Dataset):
     """A run on a dataset, as the config describes it, and its folder."""
 
     spec: RunSpec
-    folder: Path
+    folder: RunFolder
 
     def checkpoint(self) -> Checkpoint:
         """What its training ended in.
@@ -75,9 +81,8 @@ class Run(Dataset):
             UserError: if it is missing, damaged, or of another run than the config describes now.
         """
         from pixelcnn.results import checkpoint
-        from pixelcnn.results.records import CHECKPOINT
 
-        path = self.folder / CHECKPOINT
+        path = self.folder.checkpoint
         loaded = checkpoint.load(path)
         if loaded.spec.digest != self.spec.digest:
             raise UserError(
@@ -129,7 +134,7 @@ def choose_run(chosen: Dataset, variant: str, seed: int | None) -> Run:
     benchmark = chosen.benchmark
     spec = benchmark.run(chosen.dataset, variant, benchmark.seeds[0] if seed is None else seed)
     check_run(spec)
-    return Run(benchmark, chosen.dataset, chosen.threads, spec, benchmark.run_directory(spec))
+    return Run(benchmark, chosen.dataset, chosen.threads, spec, folder_of(benchmark).run_of(spec))
 
 
 def say(sentence: str) -> None:

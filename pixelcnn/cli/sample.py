@@ -42,9 +42,8 @@ def sample(
 ) -> None:
     """Draw images from a trained run."""
     from pixelcnn.images.pictures import SHOWN, Drawing
-    from pixelcnn.results.records import COMPLETIONS, SAMPLED, SAMPLES
+    from pixelcnn.results.records import sampled
     from pixelcnn.sampling.api import BATCH_SIZE
-    from pixelcnn.scheduling import freshness
     from pixelcnn.system import devices
     from pixelcnn.system.files import write_json
     from pixelcnn.system.progress import sampling_progress
@@ -63,17 +62,17 @@ def sample(
     )
     with devices.out_of_memory(f"lower --batch-size, which is {drawing.batch_size}"):
         if also_complete or not complete:
-            count, path = n or config.images, out or run.folder / SAMPLES
+            count, path = n or config.images, out or run.folder.samples
             grid = drawing.samples(count, path, sampling_progress(f"sampling {name}", sys.stderr))
             print(f"{path}: {count} images, {min(count, SHOWN)} of them in {grid}")
         if also_complete or complete:
-            test, path = run.data().splits["test"], out or run.folder / COMPLETIONS
+            test, path = run.data().splits["test"], out or run.folder.completions
             count = n or min(config.completions, len(test.images))
             progress = sampling_progress(f"completing for {name}", sys.stderr)
             grid = drawing.completions(test, count, path, progress)
             print(f"{grid}: completions of {count} test images")
     if also_complete:
-        write_json(run.folder / SAMPLED, freshness.sampled(run.spec, config))
+        write_json(run.folder.sampled, sampled(run.spec, config))
 
 
 def _check_out(out: Path | None, also_complete: bool, given: list[str]) -> None:

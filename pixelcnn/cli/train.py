@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 def train(run: Run, force: bool, digest: str | None) -> None:
     """Train one run."""
     from pixelcnn.results import checkpoint
-    from pixelcnn.results.records import CHECKPOINT
     from pixelcnn.system import devices, locks
     from pixelcnn.training import state
 
@@ -30,15 +29,15 @@ def train(run: Run, force: bool, digest: str | None) -> None:
             f"--digest: the config now describes {run.spec.digest}, wanted is {digest}; "
             "the config or a file of your own was changed meanwhile"
         )
-    finished = run.folder / CHECKPOINT
+    finished = run.folder.checkpoint
     # A training that a killed workflow left behind goes on by itself: what it does is not done twice.
     with locks.acquire(
-        run.folder / ".lock", wait=True, on_wait=lambda holder: say(f"{run.spec.name}: waits for {holder}")
+        run.folder.lock, wait=True, on_wait=lambda holder: say(f"{run.spec.name}: waits for {holder}")
     ):
         if force:
-            state.discard(run.folder)
+            state.discard(run.folder.path)
         elif finished.exists() and checkpoint.load(finished).spec.digest == run.spec.digest:
-            print(f"{run.folder}: already trained; --force trains it anew")
+            print(f"{run.folder.path}: already trained; --force trains it anew")
             return
         device = run.device()
         epoch = _fit(run, device)
@@ -58,11 +57,11 @@ def _fit(run: Run, device: torch.device) -> int:
     seed = derived_seed(spec.seed, "initialisation")
     model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)
     progress = TrainingProgress(spec.name, spec.training.epochs)
-    draw = drawer(likelihood, run.folder, n=benchmark.tracking.pictures, seed=spec.seed, say=say)
+    draw = drawer(likelihood, run.folder.path, n=benchmark.tracking.pictures, seed=spec.seed, say=say)
     with signals.noted() as came:
         observer = Observer(progress.on_epoch, progress.on_step, say, came, draw)
         result = fit(
             model, likelihood, data, spec,
-            run_dir=run.folder, device=device, saving=benchmark.saving, observer=observer,
+            run_dir=run.folder.path, device=device, saving=benchmark.saving, observer=observer,
         )  # fmt: skip
     return result.epoch

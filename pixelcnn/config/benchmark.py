@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from pixelcnn.config.fields import at_least, internal
@@ -149,11 +148,6 @@ class Benchmark:
         """Every run, dataset by dataset, variant by variant, seed by seed."""
         first = [self.run(d, v, self.seeds[0]) for d in self.datasets for v in self.variants]
         return [dataclasses.replace(run, seed=seed) for run in first for seed in self.seeds]
-
-    @property
-    def directory(self) -> Path:
-        """The folder that holds everything this benchmark writes."""
-        return Path(self.results) / self.benchmark
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `reading.benchmark_from` takes for the same benchmark, resolved."""

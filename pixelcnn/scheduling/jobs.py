@@ -98,15 +98,13 @@ class Jobs:
         names = {run.dataset_name for run in self.runs_of(wildcards)}
         return [folder_of(self.benchmark).dataset(name).data for name in sorted(names)]
 
-    def own_models(self, wildcards: Mapping[str, str]) -> list[str]:
-        """The user's own files of a job's architectures: an edit trains their runs anew."""
-        models = {run.variant.model for run in self.runs_of(wildcards)}
-        return sorted(model for model in models if model.endswith(".py"))
+    @property
+    def own_files(self) -> list[str]:
+        """The user's own files, with those that they import: `plan` looks at them anew when one is edited.
 
-    def own_source(self, wildcards: Mapping[str, str]) -> list[str]:
-        """The user's own file of a job's dataset; one of the package is not a file to watch."""
-        source = self.runs_of(wildcards)[0].dataset.source
-        return [source] if source.endswith(".py") else []
+        Other jobs watch none: what their edits mean is in the digests.
+        """
+        return sorted({path for run in self.runs for files in run.own_files.values() for path in files})
 
     def finished(self) -> list[Path]:
         """What is there once every run has its results: those, or the marks of the packs."""

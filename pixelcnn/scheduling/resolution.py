@@ -17,6 +17,7 @@ from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.reading import benchmark_from, load_benchmark
+from pixelcnn.results.folder import folder_of
 from pixelcnn.system.code_digest import PACKAGE, own_files
 from pixelcnn.system.errors import ConfigError
 
@@ -50,7 +51,7 @@ def resolved_from(config: Mapping[str, Any], where: str) -> Benchmark:
     if written.resolved:
         return written
     key = key_of(written)
-    known = _known(written.directory / "config.json", key)
+    known = _known(folder_of(written).config, key)
     if known is None:
         known = _ask(config, where)
     hyperparameters = {name: variant.hyperparameters for name, variant in known.variants.items()}

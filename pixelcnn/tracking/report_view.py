@@ -59,7 +59,7 @@ def read_report(directory: Path, benchmark: Benchmark, origin: str) -> RunView |
         tags={
             KIND_TAG: REPORT,
             RUN_ID_TAG: f"{REPORT}-{origin}-{keys}",
-            "mlflow.source.name": f"pixelcnn report {benchmark.directory}",
+            "mlflow.source.name": f"pixelcnn report {directory}",
             "mlflow.source.type": "LOCAL",
         },
         epochs={},

@@ -28,9 +28,8 @@ from pixelcnn.invariants.leaks import randomise
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
 from pixelcnn.results import checkpoint
-from pixelcnn.results.records import RunFolder
-from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.results.folder import RunFolder, folder_of
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.seeding import pixel_noise
 from pixelcnn.training.loop import Observer, fit, image_spec

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from pixelcnn.results.folder import folder_of
 from pixelcnn.tracking import projection, ui
 from pixelcnn.tracking.layout import CHARTS_QUERY, metric_columns
 
@@ -26,7 +27,16 @@ def address(made) -> Iterator[str]:
     assert projection.project(folder_of(made).path).ok
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "pixelcnn", "ui", str(folder_of(made).path), "--port", str(port), "--no-open"]
+    command = [
+        sys.executable,
+        "-m",
+        "pixelcnn",
+        "ui",
+        str(folder_of(made).path),
+        "--port",
+        str(port),
+        "--no-open",
+    ]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None

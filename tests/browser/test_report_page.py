@@ -6,6 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page
 
+from pixelcnn.results.folder import folder_of
+
 SORTABLE = "table.sortable"
 
 

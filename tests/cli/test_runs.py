@@ -8,7 +8,7 @@ import numpy as np
 from support.toy import DATASET, toy
 
 from pixelcnn.cli import main
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import RunFolder
 
 
 def test_a_run_from_config_to_samples(folder, capsys):

@@ -12,6 +12,7 @@ from pixelcnn.cli import main
 from pixelcnn.data.prepared import load_prepared
 from pixelcnn.models.registry import build_model
 from pixelcnn.results import checkpoint
+from pixelcnn.results.folder import folder_of
 from pixelcnn.sampling.api import sample
 from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.training.loop import fit, image_spec

@@ -14,7 +14,7 @@ import pytest
 from support.toy import toy
 
 from pixelcnn.cli import main
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import Interrupted, RunFailed, UserError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,6 +9,7 @@ import pytest
 from support.config import GOOD, changed
 
 from pixelcnn.config.reading import benchmark_from, load_benchmark
+from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling.planning import check_benchmark, resolve
 from pixelcnn.system.errors import ConfigError
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from pixelcnn.images.while_training import drawer
 from pixelcnn.layers.base import CausalLayer, Chain
-from pixelcnn.results.records import picture_file
+from pixelcnn.results.folder import RunFolder
 
 
 class Broken(CausalLayer):
@@ -41,13 +41,13 @@ def test_a_picture_that_cannot_be_drawn_is_said(tmp_path, layer, said):
     sayings = []
     drawer(likelihood, tmp_path, n=2, seed=0, say=sayings.append)(1, model)
     (sentence,) = sayings
-    assert said in sentence and sentence.startswith(f"{picture_file(tmp_path, 1).name}: not drawn: ")
+    assert said in sentence and sentence.startswith(f"{RunFolder(tmp_path).picture(1).name}: not drawn: ")
 
 
 def test_a_picture_that_is_there_is_not_drawn_again(tmp_path):
     model, likelihood = network()
     draw = drawer(likelihood, tmp_path, n=2, seed=0, say=pytest.fail)
-    path = picture_file(tmp_path, 1)
+    path = RunFolder(tmp_path).picture(1)
     path.parent.mkdir(exist_ok=True)
     draw(1, model)
     first = path.stat().st_mtime_ns

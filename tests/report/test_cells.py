@@ -10,6 +10,7 @@ from benchmarks import made_up
 from pixelcnn.report.cells import Cell, cell, columns, explained
 from pixelcnn.report.collect import collect
 from pixelcnn.report.compare import VariantResult, rank
+from pixelcnn.results.folder import folder_of
 from pixelcnn.results.metric_table import RANKED_BY, metric
 
 

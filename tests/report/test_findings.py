@@ -31,9 +31,8 @@ from pixelcnn.report.compare import VariantResult, rank
 from pixelcnn.report.findings import Finding, find
 from pixelcnn.report.headline import summary_sentences
 from pixelcnn.report.pairs import compare_pairs
-from pixelcnn.results.metric import Metric, Spoken
-from pixelcnn.results.records import ANALYSIS, HISTORY
 from pixelcnn.results.folder import RunFolder, folder_of
+from pixelcnn.results.metric import Metric, Spoken
 
 SIZE = {"channels": 24, "blocks": 4}
 VARIANTS: dict[str, Any] = {

@@ -15,6 +15,7 @@ from support.reports import Report, report_of
 
 from benchmarks import made_up
 from pixelcnn.report.page import build_report
+from pixelcnn.results.folder import folder_of
 
 
 class Links(HTMLParser):

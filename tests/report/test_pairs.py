@@ -23,9 +23,8 @@ from pixelcnn.report.pairs import (
     nats_per_image,
     share_data_order,
 )
-from pixelcnn.results.metric_table import RANKED_BY, metric
-from pixelcnn.results.records import NATS, Metrics
 from pixelcnn.results.folder import RunFolder, folder_of
+from pixelcnn.results.metric_table import RANKED_BY, metric
 from pixelcnn.results.records import Metrics
 
 VARIANTS: dict[str, Any] = {

@@ -13,6 +13,7 @@ from benchmarks import made_up
 from pixelcnn.report.page import build_report
 from pixelcnn.report.sections import SECTIONS
 from pixelcnn.report.sections.base import Content, OfBenchmark, OfDataset
+from pixelcnn.results.folder import folder_of
 
 HEADINGS = (
     "Results by variant",

@@ -11,6 +11,7 @@ from support.reports import Report, report_of
 
 from benchmarks import made_up
 from pixelcnn.report.page import build_report
+from pixelcnn.results.folder import folder_of
 from pixelcnn.system.code_digest import code_digest
 from pixelcnn.system.errors import UserError
 
@@ -173,7 +174,10 @@ def test_an_interrupted_run_is_told_from_a_failed_one(tmp_path: Path) -> None:
 def test_an_analysis_or_a_cost_of_another_config_is_left_out(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
     made_up.write_all(made)
-    for path in (made.run_directory(made.runs()[0]) / "analysis.json", folder_of(made).cost("digits", "plain")):
+    for path in (
+        made.run_directory(made.runs()[0]) / "analysis.json",
+        folder_of(made).cost("digits", "plain"),
+    ):
         text = path.read_text()
         path.write_text(text.replace(made.runs()[0].digest, "0" * 16))
     report = report_of(made)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pixelcnn.config.benchmark import RESERVED_NAMES, benchmark_from
+from pixelcnn.config.benchmark import RESERVED_NAMES
+from pixelcnn.config.reading import benchmark_from
 from pixelcnn.results import folder as layout
 
 ROOT = Path(__file__).resolve().parents[2]

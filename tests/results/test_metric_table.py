@@ -11,9 +11,10 @@ import pytest
 
 from benchmarks import made_up
 from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.results.metric import Metric, RunRecords
 from pixelcnn.results.metric_table import BY_EPOCH, METRICS, RANKED_BY, metric
-from pixelcnn.results.records import HISTORY_KEYS, Analysis, Metrics, Record, RunFolder
+from pixelcnn.results.records import HISTORY_KEYS, Analysis, Metrics, Record
 
 RECORDS: dict[str, Any] = {"training": Record, "test": Metrics, "analysis": Analysis}
 

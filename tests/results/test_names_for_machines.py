@@ -10,7 +10,7 @@ import pytest
 from benchmarks import made_up
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.page import build_report
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.tracking.report_view import read_report
 from pixelcnn.tracking.view import read_view
 
@@ -98,7 +98,9 @@ def test_columns_do_not_come_and_go_with_the_variants(tmp_path: Path) -> None:
     with (folder_of(made).path / "report" / "metrics.csv").open(newline="") as stream:
         assert sorted(next(csv.reader(stream))) == sorted(METRICS.split())
     spec = made.runs()[0]
-    view = read_view(RunFolder(folder_of(made).run_of(spec).path), spec, made, folder_of(made).path / "config.json")
+    view = read_view(
+        RunFolder(folder_of(made).run_of(spec).path), spec, made, folder_of(made).path / "config.json"
+    )
     assert view is not None
     lacking = set(TRACKED.split()) - {point.key for point in view.finals}
     assert lacking == {

@@ -8,12 +8,10 @@ import pytest
 from support.toy import SMALL, toy
 
 from pixelcnn.cli import main
-from pixelcnn.scheduling import estimates
-from pixelcnn.scheduling.planning import load_resolved
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling import estimates
 from pixelcnn.scheduling.kinds import KINDS
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.errors import ConfigError
 
 

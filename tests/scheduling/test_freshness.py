@@ -11,13 +11,13 @@ import pytest
 from support.toy import SMALL, toy
 
 from pixelcnn.cli import main
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.results.folder import folder_of
 from pixelcnn.results.records import Cost
 from pixelcnn.scheduling.commands import TAKES, WILDCARDS
 from pixelcnn.scheduling.freshness import is_current, measured_run
 from pixelcnn.scheduling.jobs import PACK, Jobs
 from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.files import write_json
 
 BASE = {"base": {"model": "pixelcnn", "hyperparameters": SMALL}}
@@ -39,7 +39,7 @@ def finished(tmp_path_factory) -> Path:
             commands.insert(-2, ["sample", *of_run, "--also-complete"])
         for command in commands:
             assert main(command) == 0, command
-        benchmark = load_benchmark(config)
+        benchmark = load_resolved(config)
         for run in benchmark.runs():  # measuring takes seconds, and is tested with the analysis
             write_cost(benchmark, run)
     return folder
@@ -64,7 +64,7 @@ def here(finished, tmp_path, monkeypatch) -> Path:
 
 def affected(folder: Path, **edit) -> dict[str, int]:
     """How many jobs of each kind have nothing yet, or made it from another config than the edited one."""
-    benchmark = load_benchmark(toy(folder, **{"seeds": [0], **edit}))
+    benchmark = load_resolved(toy(folder, **{"seeds": [0], **edit}))
     jobs = Jobs(benchmark, benchmark.runs(), gpus=0)
     counts: Counter[str] = Counter()
     for name, kind in KINDS.items():
@@ -113,7 +113,7 @@ def test_an_edit_of_a_file_of_ones_own_affects_all_that_was_made_from_it(here, m
 
 @pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"digest": []}'])
 def test_what_does_not_say_what_it_was_made_from_is_not_current(here, content):
-    benchmark = load_benchmark("toy.yaml")
+    benchmark = load_resolved("toy.yaml")
     folder = folder_of(benchmark)
     run = folder.run("toy", "cond", 0)
     for path in (run.spec_file, run.sampled, folder.dataset("toy").classifier_note):
@@ -130,7 +130,7 @@ def test_what_does_not_say_what_it_was_made_from_is_not_current(here, content):
 
 
 def test_a_variant_is_measured_by_the_run_that_measured_it_if_it_is_still_asked_for(here):
-    benchmark = load_benchmark(toy(here, seeds=[1, 0]))
+    benchmark = load_resolved(toy(here, seeds=[1, 0]))
     runs = [run for run in benchmark.runs() if run.variant_name == "cond"]
     assert is_current("measure", benchmark, runs) and measured_run(benchmark, runs).seed == 0
     assert not is_current("measure", benchmark, runs[:1]) and measured_run(benchmark, runs[:1]).seed == 1
@@ -139,7 +139,7 @@ def test_a_variant_is_measured_by_the_run_that_measured_it_if_it_is_still_asked_
 
 
 def test_a_pack_is_current_as_long_as_all_of_its_runs_are(here):
-    benchmark = load_benchmark(toy(here, seeds=[0], jobs={"runs_per_job": 2}))
+    benchmark = load_resolved(toy(here, seeds=[0], jobs={"runs_per_job": 2}))
     jobs = Jobs(benchmark, benchmark.runs(), gpus=0)
     assert jobs.is_current(PACK, {"pack": "0"})
     path = folder_of(benchmark).run("toy", "cond", 0).analysis_file

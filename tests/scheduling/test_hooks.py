@@ -8,9 +8,9 @@ import pytest
 from support.toy import toy
 from support.waiting import wait_for
 
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling import hooks
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import write_json
 
@@ -26,7 +26,7 @@ while True: time.sleep(60)
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return folder_of(load_benchmark(toy(tmp_path)))
+    return folder_of(load_resolved(toy(tmp_path)))
 
 
 def tracker(folder, answer):
@@ -69,7 +69,7 @@ def test_a_tracker_that_does_not_end_is_ended(folder, capsys):
 
 
 def test_a_partial_report_is_of_the_config_that_was_accepted_and_not_taken_for_the_whole(folder):
-    benchmark = load_benchmark("toy.yaml")
+    benchmark = load_resolved("toy.yaml")
     code = "import sys; sys.exit(sys.argv[1:] != ['report', 'results/toy'])"
     report = [sys.executable, "-c", code]
     assert hooks.partial_report(benchmark, report) is None, "no config was accepted"

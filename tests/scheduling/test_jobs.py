@@ -11,11 +11,11 @@ import pytest
 from support.toy import SMALL, toy
 
 from pixelcnn.cli import main
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling import commands, estimates, gpus, packs
 from pixelcnn.scheduling.jobs import PACK, Jobs
 from pixelcnn.scheduling.kinds import KINDS
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.errors import UserError
 
 RULES = Path(__file__).resolve().parents[2] / "workflow" / "rules"
@@ -23,7 +23,7 @@ COND = {"toy": {"source": "toy_data.py", "levels": 4}, "more": {"source": "toy_d
 
 
 def jobs_of(folder: Path, *, gpus: int = 0, **overrides) -> Jobs:
-    benchmark = load_benchmark(toy(folder, **overrides))
+    benchmark = load_resolved(toy(folder, **overrides))
     return Jobs(benchmark, benchmark.runs(), gpus)
 
 
@@ -55,18 +55,10 @@ def test_what_a_job_reads_beside_the_plan(tmp_path):
         jobs={"runs_per_job": 4},
     )
     base, judged = ({"dataset": "toy", "variant": variant, "seed": "0"} for variant in ("base", "own"))
-    assert (jobs.own_models(base), jobs.own_models(judged)) == ([], ["own.py"])
+    assert jobs.own_files == ["own.py", "toy_data.py"], "an edit of one is looked at by `plan`"
     assert jobs.classifiers(base) == [], "nobody judges samples that were not asked to show a label"
     assert jobs.classifiers(judged) == [folder_of(jobs.benchmark).dataset("toy").classifier]
-    assert (jobs.own_source({"dataset": "toy"}), jobs.own_source({"dataset": "ready"})) == (
-        ["toy_data.py"],
-        [],
-    )
-    pack = {"pack": "1"}
-    assert (jobs.own_models(pack), jobs.data(pack)) == (
-        ["own.py"],
-        [folder_of(jobs.benchmark).dataset("more").data],
-    )
+    assert jobs.data({"pack": "1"}) == [folder_of(jobs.benchmark).dataset("more").data]
 
 
 def test_a_report_waits_for_the_results_of_every_run_or_for_the_packs(tmp_path):
@@ -120,7 +112,7 @@ def test_what_would_not_reach_the_runs_inside_a_pack_is_refused(tmp_path):
     [("auto", "0,1", 2), ("auto", "", 0), ("auto", "-1", 0), ("auto", None, 3), ("cpu", "0,1", 0)],
 )
 def test_gpus_are_counted_without_torch(tmp_path, device, visible, found):
-    benchmark = load_benchmark(toy(tmp_path, device=device))
+    benchmark = load_resolved(toy(tmp_path, device=device))
     for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl"):
         (tmp_path / name).touch()
     environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
@@ -128,14 +120,14 @@ def test_gpus_are_counted_without_torch(tmp_path, device, visible, found):
 
 
 def test_how_many_gpus_a_job_asks_for_is_decided_once(tmp_path):
-    benchmark = load_benchmark(toy(tmp_path))
+    benchmark = load_resolved(toy(tmp_path))
     login = {"CUDA_VISIBLE_DEVICES": "0"}
     assert gpus.of_a_job(benchmark, login) == 1
     assert gpus.of_a_job(benchmark, {**login, "CUDA_VISIBLE_DEVICES": ""}) == 1, "on a node that sees none"
     assert gpus.of_a_job(benchmark, {"CUDA_VISIBLE_DEVICES": ""}) == 0
-    asked = load_benchmark(toy(tmp_path, jobs={"gpus": 2}))
+    asked = load_resolved(toy(tmp_path, jobs={"gpus": 2}))
     assert gpus.of_a_job(asked, {"CUDA_VISIBLE_DEVICES": ""}) == 2
-    assert gpus.of_a_job(load_benchmark(toy(tmp_path, device="cuda")), {"CUDA_VISIBLE_DEVICES": ""}) == 1
+    assert gpus.of_a_job(load_resolved(toy(tmp_path, device="cuda")), {"CUDA_VISIBLE_DEVICES": ""}) == 1
 
 
 def test_every_kind_of_job_has_its_rule_which_asks_for_what_is_its_own():

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelcnn.config.benchmark import load_benchmark
-from pixelcnn.scheduling.planning import check_benchmark
+from pixelcnn.scheduling.planning import check_benchmark, load_resolved
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
     "path", [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))], ids=lambda p: p.stem
 )
 def test_the_ready_benchmarks_can_be_planned(path):
-    sizes = check_benchmark(benchmark := load_benchmark(path))
+    sizes = check_benchmark(benchmark := load_resolved(path))
     counts = {variant: size.parameters for (_, variant), size in sizes.items()}
     networks = [n for variant, n in counts.items() if benchmark.variants[variant].model != "independent"]
     if path.stem != "preview":

@@ -20,8 +20,6 @@ from slurm.interruptions import Hold, Interruption, cancel, kill, limit, push_ou
 from slurm.workflows import benchmark, every_job, jobs, profile, start
 from support.snakemake import OF_A_RUN, mlflow_statuses, planned_jobs
 
-from pixelcnn.results.records import RunFolder
-from pixelcnn.config.benchmark import load_benchmark
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.scheduling import estimates
 from pixelcnn.scheduling.planning import load_resolved

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.tracking.store import default_store
 
 HERE = {"host": platform.node(), "pid": os.getpid()}

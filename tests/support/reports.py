@@ -9,6 +9,7 @@ import pandas as pd
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.page import build_report
+from pixelcnn.results.folder import folder_of
 
 T_2 = 4.302652729911275  # 97.5 % quantile of Student's t with 2 degrees of freedom
 

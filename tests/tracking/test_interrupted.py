@@ -9,7 +9,7 @@ import pytest
 from support.mlflow_runs import HERE, dump, rewrite_record, runs
 
 from benchmarks.made_up import benchmark, write_run
-from pixelcnn.results.records import HISTORY
+from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.tracking import projection
 from pixelcnn.tracking.store import default_store
 
@@ -49,7 +49,7 @@ def test_a_run_that_was_interrupted_and_went_on_is_one_run_with_each_step_once(m
 
     # It goes on from a state that is older than its history.
     folder = write_run(made, spec, status="running", record_values={**HERE, "resumes": 1})
-    history = folder / HISTORY
+    history = RunFolder(folder).history_file
     history.write_text("".join(history.read_text().splitlines(keepends=True)[:1]))
     projection.project(folder_of(made).path)
     [run] = runs(made)

@@ -13,8 +13,6 @@ from support.mlflow_runs import HERE, dump, runs, values
 
 from benchmarks.made_up import digits, metrics, write_run
 from pixelcnn.images.grids import save_grid
-from pixelcnn.results.records import HISTORY, SAMPLE_GRID, TRACKED, RunFolder, picture_file
-from pixelcnn.report.compare import MEASURES
 from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking import projection
@@ -168,7 +166,9 @@ def test_environment_overrides_the_config_and_an_argument_both(made, tmp_path, m
     monkeypatch.setenv(URI_VARIABLE, f"sqlite:///{paths[0]}")
 
     assert projection.project(folder_of(made).path).uri == f"sqlite:///{paths[0]}"
-    assert projection.project(folder_of(made).path, uri=f"sqlite:///{paths[1]}").uri == f"sqlite:///{paths[1]}"
+    assert (
+        projection.project(folder_of(made).path, uri=f"sqlite:///{paths[1]}").uri == f"sqlite:///{paths[1]}"
+    )
 
     assert [len(runs(made, uri=f"sqlite:///{path}")) for path in paths] == [1, 1]
     assert (tmp_path / "environment" / "artifacts").is_dir()

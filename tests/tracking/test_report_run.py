@@ -10,6 +10,7 @@ from support.mlflow_runs import held, runs, values
 from benchmarks.made_up import digits, write_run
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.images.grids import save_grid
+from pixelcnn.results.folder import folder_of
 from pixelcnn.results.metric_table import METRICS
 from pixelcnn.tracking import projection
 from pixelcnn.tracking.layout import comparison_columns

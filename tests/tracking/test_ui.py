@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pixelcnn.results.folder import folder_of
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking import projection, ui
 from pixelcnn.tracking.store import default_store

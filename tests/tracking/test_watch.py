@@ -17,6 +17,7 @@ import pytest
 from support.mlflow_runs import HERE, runs
 
 from benchmarks.made_up import write_run
+from pixelcnn.results.folder import folder_of
 from pixelcnn.tracking import projection, watch
 
 pytest.importorskip("mlflow")

@@ -21,7 +21,7 @@ from pixelcnn.data.contract import Split
 from pixelcnn.data.prepared import PreparedData
 from pixelcnn.likelihoods.bernoulli import Bernoulli
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
-from pixelcnn.results.records import RunFolder
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import Interrupted
 from pixelcnn.system.seeding import derived_seed
 from pixelcnn.training.average import ema_decay

@@ -22,7 +22,6 @@ rule prepare:
     input:
         config=ancient(FOLDER.config),
         plan=plan_for("prepare"),
-        source=of_job(JOBS.own_source),
     output:
         DATASET.data,
     log:

@@ -9,7 +9,6 @@ rule pack:
         config=ancient(FOLDER.config),
         plan=pack_plan,
         data=of_job(JOBS.data),
-        models=of_job(JOBS.own_models),
         classifiers=of_job(JOBS.classifiers),
     output:
         touch(FOLDER.pack("{pack}")),

@@ -3,7 +3,6 @@ rule train:
         config=ancient(FOLDER.config),
         plan=plan_for("train"),
         data=DATASET.data,
-        model=of_job(JOBS.own_models),
     output:
         RUN.checkpoint,
     log:
