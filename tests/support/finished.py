@@ -15,7 +15,14 @@ from pixelcnn.results.folder import BenchmarkFolder, ResultsFolder
 #: With a space, as a user's folder may have.
 RESULTS = "the results"
 COND = {"model": "gated", "conditional": True, "hyperparameters": SMALL}
-ONE_RUN = {"variants": {"cond": COND}, "seeds": [0], "results": RESULTS, "runs_per_gpu": 3}
+ONE_RUN = {
+    "variants": {"cond": COND},
+    "seeds": [0],
+    "sampling": {"images": 4, "completions": 1},
+    "analysis": {"images": 4, "samples": 8},
+    "results": RESULTS,
+    "runs_per_gpu": 3,
+}
 
 
 @dataclass(frozen=True)

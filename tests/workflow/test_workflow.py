@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pandas as pd
 from support.finished import COND, RESULTS
 from support.snakemake import OF_A_RUN, mlflow_statuses, planned_jobs, snakemake
@@ -48,7 +49,7 @@ def test_results_are_taken_for_what_they_are_wherever_they_are(finished, tmp_pat
 
 def test_an_edit_runs_what_it_affects_and_does_so_at_once(copied):
     # Which jobs each edit affects, tests/scheduling/test_freshness.py asks one by one.
-    copied.edit(sampling={"images": 3}, **UNTRACKED)
+    copied.edit(sampling={"images": 3, "completions": 1}, **UNTRACKED)
     affected = {"plan": 1, "sample": 1, "analyse": 1, "report": 1, "total": 4}
     assert planned_jobs(copied.folder, "report") == affected
     # The first command after the edit does it, not the second.
@@ -81,29 +82,27 @@ def test_a_failing_run_leaves_a_partial_report_and_a_status_that_is_not_zero(cop
 
 
 def test_runs_packed_into_jobs_go_on_inside_and_are_not_done_again(copied):
-    packed = {"jobs": {"runs_per_job": 2}, "seeds": [0, 1], **UNTRACKED}
+    others = {"sampling": {"images": 3, "completions": 1}, "seeds": [0, 1], **UNTRACKED}
     results = copied.results
     done, added = (results.run("toy", "cond", seed) for seed in (0, 1))
-    before = [path.stat().st_mtime_ns for path in done.results]
-    copied.edit(**packed)
-    plan, mark = (str(path.relative_to(copied.folder)) for path in (results.plan, results.pack(0)))
-    # First what the mark is made from: it is ancient, and together with that Snakemake does not make a target
-    # that is missing.
-    assert snakemake(copied.folder, plan).returncode == 0
+    before = done.checkpoint.stat().st_mtime_ns
+    # The new run is trained inside the pack. Of the other one samples are drawn anew, for which it is not trained.
+    copied.edit(jobs={"runs_per_job": 2}, **others)
+    mark = str(results.pack(0).relative_to(copied.folder))
     packing = snakemake(copied.folder, mark)
     assert packing.returncode == 0, packing.stdout + packing.stderr
-    assert added.metrics() is not None and added.samples.exists() and added.analysis() is not None
+    for run in (done, added):
+        with np.load(run.samples) as samples:
+            assert len(samples["images"]) == 3
+        assert run.metrics() is not None and run.analysis() is not None
+    assert done.checkpoint.stat().st_mtime_ns == before
     assert results.log("train", "toy", "cond", "seed1").exists(), "each run has its own log"
-    assert [path.stat().st_mtime_ns for path in done.results] == before, "what is done is not done again"
     assert "Nothing to be done" in (again := snakemake(copied.folder, mark)).stdout + again.stderr
-    # Another sampling is drawn inside the pack.
-    copied.edit(sampling={"images": 3}, **packed)
-    assert planned_jobs(copied.folder, "report") == {"plan": 1, "pack": 1, "report": 1, "total": 3}
     # What would not reach the runs inside a pack is refused.
     forced = snakemake(copied.folder, mark, "-n", "--forcerun", "train")
     assert forced.returncode != 0 and "jobs={runs_per_job: 1}" in forced.stderr + forced.stdout
     # Without packs nothing is done again, unless it is forced.
-    copied.edit(seeds=[0, 1], **UNTRACKED)
+    copied.edit(**others)
     assert planned_jobs(copied.folder, "report") == {"plan": 1, "report": 1, "total": 2}
     anew = dict.fromkeys(OF_A_RUN, 2) | {"plan": 1, "measure": 1, "report": 1, "total": 11}
     assert planned_jobs(copied.folder, "report", "--forcerun", "train") == anew
