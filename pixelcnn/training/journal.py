@@ -1,0 +1,97 @@
+"""What a training writes of itself while it goes on: its record and its history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.models.base import AutoregressiveModel
+from pixelcnn.results.folder import RunFolder
+from pixelcnn.results.records import Record
+from pixelcnn.system import devices, provenance
+from pixelcnn.system.errors import Interrupted, UserError
+from pixelcnn.system.files import atomic, write_json
+
+
+def begin(
+    model: AutoregressiveModel,
+    spec: RunSpec,
+    run_dir: Path,
+    device: torch.device,
+    code: str,
+    found: dict[str, Any] | None,
+) -> Record:
+    """The run folder of a training that begins or goes on: nothing of what comes after."""
+    folder = RunFolder(run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    for stale in folder.results:
+        stale.unlink(missing_ok=True)
+    before = Record(**found["record"]) if found is not None else _unfinished(folder, spec, code)
+    record = Record.new(
+        spec,
+        run_id=None if before is None else before.run_id,
+        commit=provenance.commit(),
+        versions=provenance.versions(),
+        device=devices.device_name(device),
+        threads=torch.get_num_threads(),
+        precision=devices.choose_precision(spec.training.precision, device),
+        parameters=sum(p.numel() for p in model.parameters()),
+        code=code,
+    )
+    if before is not None:
+        record.started, record.resumes = before.started, before.resumes + 1
+    if found is not None and before is not None:
+        record.go_on_from(before)
+    lines = [] if found is None else found["history"]
+    # Pictures and history may be ahead of the saved state, by epochs that are now trained again.
+    kept = {folder.picture(line["epoch"]) for line in lines}
+    for picture in set(folder.pictures().values()) - kept:
+        picture.unlink(missing_ok=True)
+    with atomic(folder.history_file) as temporary:
+        temporary.write_text("".join(_line(line) for line in lines))
+    write_json(folder.spec_file, spec.to_json())
+    record.write(folder.record_file)
+    return record
+
+
+def _unfinished(folder: RunFolder, spec: RunSpec, code: str) -> Record | None:
+    """The record of an earlier attempt at this training that was killed before it saved a state."""
+    try:
+        record = folder.record()
+    except (UserError, TypeError):
+        return None  # damaged: this training writes it anew
+    if record is None or record.status == "finished" or (record.digest, record.code) != (spec.digest, code):
+        return None
+    return record
+
+
+@contextmanager
+def recorded(record: Record, run_dir: Path) -> Iterator[None]:
+    """The record ends as finished, as interrupted, or as failed with its reason, whatever that was."""
+    try:
+        yield
+    except BaseException as error:
+        stopped = isinstance(error, (Interrupted, KeyboardInterrupt, SystemExit))
+        reason = str(error) if isinstance(error, Interrupted) else f"{type(error).__name__}: {error}"
+        record.end("interrupted" if stopped else "failed", reason.removesuffix(": "))
+        with suppress(OSError):  # a full disk cannot take the record either: what ended it matters more
+            record.write(RunFolder(run_dir).record_file)
+        raise
+    record.end("finished")
+    record.write(RunFolder(run_dir).record_file)
+
+
+def _line(line: dict[str, Any]) -> str:
+    return json.dumps(line, allow_nan=False) + "\n"
+
+
+def append(path: Path, line: dict[str, Any]) -> None:
+    """Add the line of an epoch to a history."""
+    with path.open("a") as stream:
+        stream.write(_line(line))
