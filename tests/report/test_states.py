@@ -175,7 +175,7 @@ def test_an_analysis_or_a_cost_of_another_config_is_left_out(tmp_path: Path) -> 
     made = made_up.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
     made_up.write_all(made)
     for path in (
-        made.run_directory(made.runs()[0]) / "analysis.json",
+        folder_of(made).run_of(made.runs()[0]).path / "analysis.json",
         folder_of(made).cost("digits", "plain"),
     ):
         text = path.read_text()
@@ -187,7 +187,7 @@ def test_an_analysis_or_a_cost_of_another_config_is_left_out(tmp_path: Path) -> 
 def test_a_damaged_analysis_costs_nothing_but_itself(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
     made_up.write_all(made)
-    folder = made.run_directory(made.runs()[0])
+    folder = folder_of(made).run_of(made.runs()[0]).path
     for name in ("analysis.npz", "nats.npz"):
         (folder / name).write_bytes(b"damaged")
     (folder / "analysis.json").write_text("{")

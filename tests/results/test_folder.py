@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,9 +90,9 @@ def test_the_names_that_a_benchmark_may_not_use_are_those_of_files_and_folders()
 def test_folders_are_those_of_the_config_and_of_its_runs():
     variants = {"v": {"model": "independent"}}
     config = {"benchmark": "b", "datasets": {"d": {"source": "digits"}}, "variants": variants, "seeds": [3]}
-    benchmark = benchmark_from({**config, "results": "somewhere"})
+    benchmark = replace(benchmark_from({**config, "results": "somewhere"}), resolved=True)
     folder = layout.folder_of(benchmark)
-    assert folder.path == benchmark.directory == Path("somewhere/b")
+    assert folder.path == Path("somewhere/b")
     assert folder.run_of(benchmark.runs()[0]).path == Path("somewhere/b/d/v/seed3")
     assert str(folder.run("{dataset}", "{variant}", "{seed}").nats).endswith(
         "{dataset}/{variant}/seed{seed}/nats.npz"

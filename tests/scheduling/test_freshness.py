@@ -107,7 +107,10 @@ def test_an_edit_affects_what_was_made_from_it_and_nothing_else(here, edit, jobs
 def test_an_edit_of_a_file_of_ones_own_affects_all_that_was_made_from_it(here, monkeypatch):
     from support import toy as source
 
-    monkeypatch.setattr(source, "DATASET", source.DATASET + "# edited\n")
+    original = source.DATASET
+    monkeypatch.setattr(source, "DATASET", original + "# a comment\n")
+    assert affected(here) == {}
+    monkeypatch.setattr(source, "DATASET", original + "edited = True\n")
     assert affected(here) == ALL
 
 

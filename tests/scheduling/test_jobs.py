@@ -19,7 +19,12 @@ from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.errors import UserError
 
 RULES = Path(__file__).resolve().parents[2] / "workflow" / "rules"
-COND = {"toy": {"source": "toy_data.py", "levels": 4}, "more": {"source": "toy_data.py", "levels": 2}}
+COND = {"toy": {"source": "toy_data.py", "levels": 4}, "more": {"source": "toy_data.py", "levels": 3}}
+
+
+@pytest.fixture(autouse=True)
+def _where_the_files_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
 def jobs_of(folder: Path, *, gpus: int = 0, **overrides) -> Jobs:
@@ -46,16 +51,22 @@ def test_a_job_is_for_the_runs_that_its_wildcards_name(tmp_path):
 
 
 def test_what_a_job_reads_beside_the_plan(tmp_path):
+    # A network of one's own that is the package's, with a file beside it.
+    (tmp_path / "beside.py").write_text("")
+    (tmp_path / "own.py").write_text(
+        "import beside\nfrom pixelcnn.models.gated import GatedPixelCNN, Hyperparameters\n\n"
+        "class Own(GatedPixelCNN): ...\n"
+    )
     own = {"model": "own.py"}
     base = {"model": "pixelcnn", "hyperparameters": SMALL}
     jobs = jobs_of(
         tmp_path,
-        datasets={**COND, "ready": {"source": "digits"}},
+        datasets={**COND, "ready": {"source": "mnist5k", "levels": 4}},
         variants={"base": base, "own": {**own, "conditional": True}},
         jobs={"runs_per_job": 4},
     )
     base, judged = ({"dataset": "toy", "variant": variant, "seed": "0"} for variant in ("base", "own"))
-    assert jobs.own_files == ["own.py", "toy_data.py"], "an edit of one is looked at by `plan`"
+    assert jobs.own_files == ["beside.py", "own.py", "toy_data.py"], "an edit of one is looked at by `plan`"
     assert jobs.classifiers(base) == [], "nobody judges samples that were not asked to show a label"
     assert jobs.classifiers(judged) == [folder_of(jobs.benchmark).dataset("toy").classifier]
     assert jobs.data({"pack": "1"}) == [folder_of(jobs.benchmark).dataset("more").data]

@@ -57,4 +57,4 @@ def values(run: dict[str, Any], key: str) -> list[float]:
 def rewrite_record(folder: Path, **changes: Any) -> None:
     record = RunFolder(folder).record()
     assert record is not None
-    dataclasses.replace(record, **changes).write(folder)
+    dataclasses.replace(record, **changes).write(RunFolder(folder).record_file)

@@ -70,7 +70,7 @@ def test_a_retrained_run_replaces_the_superseded_one(made):
     for spec in made.runs():
         write_run(made, spec)
     projection.project(folder_of(made).path)
-    rewrite_record(made.run_directory(made.runs()[0]), run_id="again")
+    rewrite_record(folder_of(made).run_of(made.runs()[0]).path, run_id="again")
 
     summary = projection.project(folder_of(made).path)
 
