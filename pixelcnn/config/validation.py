@@ -80,8 +80,9 @@ def _built(value: Any, where: str) -> Any:
         return type(value)(_built(item, _join(where, i)) for i, item in enumerate(value))
     if not isinstance(value, _Model):
         return value
+    # In the order of the fields: that of `model_fields_set` is another in every process.
     names = {field: str(info.alias) for field, info in type(value).model_fields.items()}
-    given = {names[field]: getattr(value, field) for field in value.model_fields_set}
+    given = {n: getattr(value, field) for field, n in names.items() if field in value.model_fields_set}
     arguments = {name: _built(item, _join(where, name)) for name, item in given.items()}
     try:
         return value.source(**arguments)

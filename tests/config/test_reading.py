@@ -172,6 +172,17 @@ def test_a_variant_may_change_the_recipe():
     assert benchmark.run("small", "cond", 0).training.epochs == benchmark.training.epochs
 
 
+def test_what_is_written_does_not_depend_on_the_order_of_keys_nor_on_the_process():
+    keys = {"warmup_steps": 1, "ema_decay": 0.5, "epochs": 2, "patience": 3, "gradient_clip": 2.0}
+    texts = {
+        json.dumps(benchmark_from(changed("variants", "base", "training", dict(order))).to_json())
+        for order in (keys.items(), reversed(keys.items()))
+    }
+    assert len(texts) == 1
+    recipe = json.loads(texts.pop())["variants"]["base"]["training"]
+    assert list(recipe) == ["epochs", "warmup_steps", "gradient_clip", "ema_decay", "patience"]
+
+
 def test_a_resolved_config_reads_back_as_itself_without_pydantic(tmp_path, monkeypatch):
     benchmark = resolve(benchmark_from(changed("variants", "base", "training", {"patience": 3})))
     path = tmp_path / "config.json"
