@@ -21,7 +21,7 @@ class Execution:
         self._program, self._output = program, output.features
         self._schedule = program.schedule
         self._plan = program.plan(output)
-        self._stages = self._plan.stages()
+        self._stages, self._blocks = self._plan.stages(), self._plan.blocks
         self._memory: Workspace | None = None
 
     @property
@@ -45,7 +45,7 @@ class Execution:
         if self._memory is None:
             self._memory = allocate(self._plan, self._program, blank)
         self._memory.canvas.fill(blank)
-        for block in self._plan.blocks:
+        for block in self._blocks:
             block.begin(self._program.like)
         for ring in self._memory.rings.values():
             ring.clear()

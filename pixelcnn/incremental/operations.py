@@ -10,7 +10,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import torch
@@ -41,7 +41,7 @@ class Operation:
     #: Whether its output may take the memory of what it reads at the window.
     in_place: ClassVar[bool] = False
 
-    @property
+    @cached_property
     def reads(self) -> tuple[Read, ...]:
         """What it reads of which features."""
         return tuple(Read(field) for field in self._fields() if isinstance(field, Features))
@@ -172,7 +172,7 @@ class Delayed(Stored):
 
     x: Features
 
-    @property
+    @cached_property
     def reads(self) -> tuple[Read, ...]:
         return (Read(self.x, ((0, 0),)),)
 
@@ -221,7 +221,7 @@ class Taps(Operation):
     plus: Features | Tensor
     inputs: int
 
-    @property
+    @cached_property
     def joined(self) -> int:
         return len(self.taps) * self.inputs
 
@@ -244,8 +244,13 @@ class PixelTaps(Taps):
     def margin(self) -> int:
         return max(max(-dr, abs(dc)) for dr, dc in self.taps)
 
+    @cached_property
+    def groups(self) -> list[tuple[int, int, int, int]]:
+        """The taps as the canvas gives them."""
+        return in_rows(self.taps)
+
     def views(self, memory: Workspace, window: Window) -> list[Tensor]:
-        return [memory.canvas.view(window, *group) for group in in_rows(self.taps)]
+        return [memory.canvas.view(window, *group) for group in self.groups]
 
     def __str__(self) -> str:
         read = [f"pixels at {_tap_list(self.taps)}", *(_read(read) for read in self.reads)]
@@ -258,7 +263,7 @@ class FeatureTaps(Taps):
 
     x: Features
 
-    @property
+    @cached_property
     def reads(self) -> tuple[Read, ...]:
         plus = (Read(self.plus),) if isinstance(self.plus, Features) else ()
         return (Read(self.x, self.taps), *plus)

@@ -9,6 +9,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pixelcnn.incremental.memory import RingSize
 from pixelcnn.incremental.operations import Operation, Source, Stored
@@ -23,7 +24,7 @@ class Entry:
     output: Features
     operation: Operation
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Features, ...]:
         """The features that it reads, wherever."""
         return tuple(read.features for read in self.operation.reads)

@@ -160,7 +160,7 @@ class Program:
         plus: Tensor | Stream,
     ) -> Stream:
         """The weighted sum of some taps, plus a bias or what other taps have given."""
-        channels = weight().shape[1]
+        channels = plus.channels if isinstance(plus, Stream) else len(plus)
         matrix = Prepared(lambda: weight().transpose(1, 2).flatten(0, 1))
         start = self.align(plus, lateness).features if isinstance(plus, Stream) else plus
         if self._is(x, Source):

@@ -51,6 +51,7 @@ class FastSampler:
         order: Order | None = None,
     ) -> None:
         self._model, self._likelihood, self._order = model, likelihood, order
+        #: That of its wavefront.
         self.skew = self._smallest_skew()
         self._run: Run | None = None
         self._kind: tuple[object, ...] = ()
