@@ -7,7 +7,6 @@ has for itself (blocks) and what it computes. It owns no memory of features; `pl
 from __future__ import annotations
 
 import dataclasses
-from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -154,9 +153,9 @@ class AddPerImage(Operation):
 class Stored(Operation):
     """Features that lie somewhere already; those of only some images must be copied."""
 
-    @abstractmethod
     def place(self, memory: Workspace, window: Window) -> Tensor:
         """Where those of all images are: [pixels, N, C]."""
+        raise NotImplementedError
 
     def calls(self, memory: Workspace, window: Window, out: Tensor) -> Iterable[Call]:
         if window.images is None:
