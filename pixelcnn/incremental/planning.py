@@ -87,7 +87,7 @@ class Plan:
 def plan(schedule: Schedule, entries: Sequence[Entry], output: Features) -> Plan:
     """All that `output` needs, and memory for it."""
     needed = _needed(entries, output)
-    scratch, pieces = assign_scratch(needed, _kept(needed), output)
+    scratch, pieces = assign_scratch(needed, output)
     operations = [entry.operation for entry in needed]
     return Plan(
         entries=tuple(needed),
@@ -107,13 +107,6 @@ def _needed(entries: Iterable[Entry], output: Features) -> list[Entry]:
             wanted.update(entry.inputs)
             needed.append(entry)
     return needed[::-1]
-
-
-def _kept(entries: Iterable[Entry]) -> set[Features]:
-    """The features that lie elsewhere than in scratch memory."""
-    kept = {entry.output for entry in entries if isinstance(entry.operation, Stored)}
-    reads = (read for entry in entries for read in entry.operation.reads)
-    return kept | {read.features for read in reads if read.taps is not None}
 
 
 def _rings(schedule: Schedule, entries: Iterable[Entry]) -> dict[int, RingSize]:
@@ -136,9 +129,7 @@ def _rings(schedule: Schedule, entries: Iterable[Entry]) -> dict[int, RingSize]:
     return rings
 
 
-def assign_scratch(
-    entries: Sequence[Entry], kept: set[Features], output: Features
-) -> tuple[dict[int, int], tuple[int, ...]]:
+def assign_scratch(entries: Sequence[Entry], output: Features) -> tuple[dict[int, int], tuple[int, ...]]:
     """Give features memory that others no longer need: it is then likely to be in the cache.
 
     Those that are kept elsewhere have some, too, for when only some images are computed.
@@ -156,7 +147,7 @@ def assign_scratch(
         ending = [features for features in dict.fromkeys(entry.inputs) if last.get(features) is entry]
         heir = None
         if entry.operation.in_place:
-            heir = next((f for f in ending if f not in kept and f.channels == out.channels), None)
+            heir = next((f for f in ending if f.channels == out.channels), None)
         if heir is not None:
             ending.remove(heir)
             scratch[out.number] = scratch[heir.number]

@@ -34,7 +34,7 @@ def stale_weights(monkeypatch):
 
 
 def memory_given_away_too_early(monkeypatch):
-    def assign(entries, kept, output):
+    def assign(entries, output):
         pieces = tuple(range(max(entry.output.channels for entry in entries) + 1))
         return {entry.output.number: entry.output.channels for entry in entries}, pieces
 
