@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor
 
 from pixelcnn.incremental.memory import Call, Canvas, Ring, Window
-from pixelcnn.incremental.operations import Stored
+from pixelcnn.incremental.operations import Operation, Stored
 from pixelcnn.incremental.planning import Entry, Plan
 from pixelcnn.incremental.program import Program, Stream
-from pixelcnn.incremental.workspace import Workspace
+from pixelcnn.incremental.workspace import Features, Workspace
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """An operation with its memory."""
+
+    operation: Operation
+    output: Features
+    memory: Workspace
+    #: What remembers the output, if anything does.
+    ring: Ring | None
+    is_stored: bool
+
+    def calls(self, window: Window) -> Iterable[Call]:
+        """What is to be done at a window."""
+        images, ring = window.images, self.ring
+        if images is None and self.is_stored:
+            return ()
+        out = self.memory.at(self.output, window)
+        calls = self.operation.calls(self.memory, window, out)
+        if images is None or ring is None:
+            return calls
+        new = out.view(-1, images.shape[0], self.output.channels)
+        return (*calls, partial(ring.view(window).index_copy_, 1, images, new))
 
 
 class Execution:
@@ -19,10 +44,11 @@ class Execution:
 
     def __init__(self, program: Program, output: Stream) -> None:
         self._program, self._output = program, output.features
-        self._schedule = program.schedule
         self._plan = program.plan(output)
-        self._stages, self._blocks = self._plan.stages(), self._plan.blocks
+        self._blocks = self._plan.blocks
         self._memory: Workspace | None = None
+        #: Neighbouring operations of equal lateness.
+        self._stages: list[tuple[int, list[Ready]]] = []
 
     @property
     def first_step(self) -> int:
@@ -43,7 +69,11 @@ class Execution:
         assert self._program.blank is not None, "a program begins with its source"
         blank = self._program.blank()
         if self._memory is None:
-            self._memory = allocate(self._plan, self._program, blank)
+            self._memory = memory = allocate(self._plan, self._program, blank)
+            self._stages = [
+                (lateness, [_ready(entry, memory) for entry in entries])
+                for lateness, entries in self._plan.stages()
+            ]
         self._memory.canvas.fill(blank)
         for block in self._blocks:
             block.begin(self._program.like)
@@ -52,46 +82,38 @@ class Execution:
 
     def advance(self, step: int, up_to: int | None = None) -> Iterator[Call]:
         """Compute all that is final in this step, or what of it has at most such a lateness."""
-        steps = self._schedule.steps
-        for lateness, entries in self._stages:
+        schedule = self._program.schedule
+        for lateness, operations in self._stages:
             front = step - lateness
             if front < 0 or (up_to is not None and lateness > up_to):
                 continue
-            first, end = self._schedule.span(front)
-            window = Window(front, first, end) if front < steps and first < end else None
-            for entry in entries:
-                ring = self._allocated.rings.get(entry.output.number)
-                if ring is not None and front < steps + ring.behind:
+            first, end = schedule.span(front)
+            window = Window(front, first, end) if front < schedule.steps and first < end else None
+            for operation in operations:
+                ring = operation.ring
+                if ring is not None and front < schedule.steps + ring.behind:
                     outside = ring.outside(front)
                     if outside is not None:
                         yield outside.zero_
                 if window is not None:
-                    yield from self._calls(entry, window)
+                    yield from operation.calls(window)
 
     def iterate(self, window: Window) -> Iterator[Call]:
         """Compute what depends on pixels of this window's own front, from the pixels as they are then."""
-        for lateness, entries in self._stages:
+        for lateness, operations in self._stages:
             if lateness > 0:
-                for entry in entries:
-                    yield from self._calls(entry, window)
+                for operation in operations:
+                    yield from operation.calls(window)
 
     @property
     def _allocated(self) -> Workspace:
         assert self._memory is not None, "no batch has begun"
         return self._memory
 
-    def _calls(self, entry: Entry, window: Window) -> Iterable[Call]:
-        """What is to be done for some features at a window."""
-        memory, output, images = self._allocated, entry.output, window.images
-        if images is None and isinstance(entry.operation, Stored):
-            return ()  # it is there
-        out = memory.at(output, window)
-        calls = entry.operation.calls(memory, window, out)
-        ring = memory.rings.get(output.number)
-        if images is None or ring is None:
-            return calls
-        new = out.view(-1, images.shape[0], output.channels)
-        return (*calls, partial(ring.view(window).index_copy_, 1, images, new))
+
+def _ready(entry: Entry, memory: Workspace) -> Ready:
+    operation, output = entry.operation, entry.output
+    return Ready(operation, output, memory, memory.rings.get(output.number), isinstance(operation, Stored))
 
 
 def allocate(plan: Plan, program: Program, blank: Tensor) -> Workspace:
@@ -110,5 +132,5 @@ def allocate(plan: Plan, program: Program, blank: Tensor) -> Workspace:
     )
     for entry in plan.entries:
         if isinstance(entry.operation, Stored):
-            memory.elsewhere[entry.output.number] = partial(entry.operation.place, memory)
+            memory.kept[entry.output.number] = entry.operation.place(memory)
     return memory

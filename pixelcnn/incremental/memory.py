@@ -143,7 +143,11 @@ class Ring:
         first, end = self._schedule.beyond(front, self._size.right)
         return self._lines(front, first, end) if first < end else None
 
-    def view(self, window: Window, dr: int = 0, dc: int = 0) -> Tensor:
+    def view(self, window: Window) -> Tensor:
+        """What a window has, of all images: [pixels, N, C]."""
+        return self._lines(window.front, window.first, window.end)
+
+    def tap(self, window: Window, dr: int, dc: int) -> Tensor:
         """What a tap has at a window, of all images: [pixels, N, C]."""
         front, line = self._schedule.offset(dr, dc)
         return self._lines(window.front + front, window.first + line, window.end + line)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pixelcnn.incremental.memory import Call, Tap, Window, in_rows
-from pixelcnn.incremental.workspace import Block, Features, Placed, Prepared, Workspace
+from pixelcnn.incremental.workspace import Block, Features, Place, Placed, Prepared, Workspace
 
 #: The lateness of what cannot be computed in the order of a schedule.
 NEVER = 10**9
@@ -153,14 +153,14 @@ class AddPerImage(Operation):
 class Stored(Operation):
     """Features that lie somewhere already; those of only some images must be copied."""
 
-    def place(self, memory: Workspace, window: Window) -> Tensor:
-        """Where those of all images are: [pixels, N, C]."""
+    def place(self, memory: Workspace) -> Place:
+        """Where those of all images are: [pixels, N, C] at a window."""
         raise NotImplementedError
 
     def calls(self, memory: Workspace, window: Window, out: Tensor) -> Iterable[Call]:
         if window.images is None:
             return ()
-        place = self.place(memory, window.whole)
+        place = self.place(memory)(window.whole)
         picked = out.view(place.shape[0], -1, place.shape[2])
         return (partial(torch.index_select, place, 1, window.images, out=picked),)
 
@@ -175,8 +175,8 @@ class Delayed(Stored):
     def reads(self) -> tuple[Read, ...]:
         return (Read(self.x, ((0, 0),)),)
 
-    def place(self, memory: Workspace, window: Window) -> Tensor:
-        return memory.rings[self.x.number].view(window)
+    def place(self, memory: Workspace) -> Place:
+        return memory.rings[self.x.number].view
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,8 +185,8 @@ class Known(Stored):
 
     values: Placed
 
-    def place(self, memory: Workspace, window: Window) -> Tensor:
-        return self.values.view(window)
+    def place(self, memory: Workspace) -> Place:
+        return self.values.view
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +196,10 @@ class Constant(Stored):
     vector: Tensor
     images: int
 
-    def place(self, memory: Workspace, window: Window) -> Tensor:
+    def place(self, memory: Workspace) -> Place:
+        return self._expanded
+
+    def _expanded(self, window: Window) -> Tensor:
         return self.vector.expand(window.end - window.first, self.images, -1)
 
 
@@ -269,7 +272,7 @@ class FeatureTaps(Taps):
 
     def views(self, memory: Workspace, window: Window) -> list[Tensor]:
         ring = memory.rings[self.x.number]
-        return [ring.view(window, *tap) for tap in self.taps]
+        return [ring.tap(window, dr, dc) for dr, dc in self.taps]
 
 
 def _join(views: list[Tensor], window: Window, out: Tensor) -> Call:

@@ -12,6 +12,9 @@ from torch import Tensor
 from pixelcnn.incremental.memory import Canvas, Fronts, Ring, Window
 from pixelcnn.incremental.schedules import Schedule
 
+#: Where features of all images lie: [pixels, N, C] at a window.
+Place = Callable[[Window], Tensor]
+
 
 @dataclass(frozen=True)
 class Features:
@@ -42,20 +45,15 @@ class Workspace:
     ) -> None:
         """`scratch` says which of the `pieces` [lines · images, C] features have, by their number."""
         self.canvas, self.rings = canvas, rings
-        #: What lies elsewhere, by the number of its features: [pixels, N, C] at a window.
-        self.elsewhere: dict[int, Callable[[Window], Tensor]] = {}
+        #: Where features are that lie in no scratch memory, by their number.
+        self.kept: dict[int, Place] = {number: ring.view for number, ring in rings.items()}
         self._scratch, self._pieces, self._joined, self._images = scratch, pieces, joined, images
 
     def at(self, features: Features, window: Window) -> Tensor:
         """Their memory: [pixels · images, C], the images of a pixel beside each other."""
         number = features.number
-        if window.images is None:
-            ring = self.rings.get(number)
-            if ring is not None:
-                return ring.view(window).view(-1, features.channels)
-            place = self.elsewhere.get(number)
-            if place is not None:
-                return place(window).view(-1, features.channels)
+        if window.images is None and number in self.kept:
+            return self.kept[number](window).view(-1, features.channels)
         piece = self._scratch[number]
         # The features of a window share few pieces of scratch memory.
         found = window.scratch.get(piece)
