@@ -28,9 +28,9 @@ def load(data_root, split_seed):
 """
 
 
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    return prepare(SMALL, tmp_path_factory.mktemp("data"))
+@pytest.fixture
+def digits(tmp_path):
+    return prepare(SMALL, tmp_path)
 
 
 def test_the_embedded_digits_are_split_by_class(digits):
