@@ -72,6 +72,35 @@ def test_a_grey_pixel_is_the_level_whose_share_of_the_tempered_probabilities_hol
     assert Categorical(3).sample(params, noise, temperature).flatten().tolist() == [0, 1, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("logits", "noise", "level"),
+    [([0.0, 0.0], 0.5, 1), ([-math.inf, 0.0], 0.0, 1), ([0.0, -math.inf], 1 - 2**-53, 0)],
+)
+def test_noise_at_the_very_end_of_a_level_belongs_to_the_next_and_none_to_an_impossible_one(
+    logits, noise, level
+):
+    at = torch.full((1, 1, 1, 1), noise, dtype=torch.float64)
+    params = torch.tensor(logits, dtype=torch.float64).reshape(1, 2, 1, 1)
+    assert Categorical(2).sample(params, at).item() == level
+    # The same shares, of a one first: it is drawn below its probability.
+    assert Bernoulli().sample(params[:, :1] - params[:, 1:], at).item() == 1 - level
+
+
+def test_draws_are_as_precise_as_their_noise():
+    params = torch.randn(100, 1, 1, 1, generator=torch.Generator().manual_seed(0))
+    p = torch.sigmoid(params.double())
+    categorical = torch.cat([params, torch.zeros_like(params)], dim=1)
+    for noise, drawn in ((p - 1e-12, 1), (p + 1e-12, 0)):
+        assert (Bernoulli().sample(params, noise) == drawn).all()
+        assert (Categorical(2).sample(categorical, noise) == 1 - drawn).all()
+
+
+def test_the_numbers_that_a_model_must_give_for_a_pixel():
+    for levels in (2, 5):
+        assert (Categorical(levels).levels, Categorical(levels).parameters) == (levels, levels)
+    assert (Bernoulli.levels, Bernoulli.parameters) == (2, 1)
+
+
 @pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(3)])
 def test_samples_stay_in_range_at_the_ends_of_the_noise(likelihood):
     params = torch.randn(50, likelihood.parameters, 1, 1)
