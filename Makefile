@@ -2,6 +2,7 @@
 # make test      set up with the test tools and run the tests
 # make env-slurm set up with Snakemake's plugin for SLURM; make test-slurm tries it on a throw-away SLURM (root on Debian)
 # make test-browser tries the report and MLflow's pages in a headless Chromium (Debian's; root installs it)
+# make mutants   plants faults in the code and shows those that the tests do not notice (half an hour)
 # make ui        opens the runs in MLflow; make check runs the linters
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +14,7 @@ PORT ?= 5000
 TORCH_INDEX ?=
 FOLDER := from pixelcnn.config.reading import load_benchmark; from pixelcnn.results.folder import folder_of
 
-.PHONY: report preview test env-slurm test-slurm test-browser check format ui clean-env
+.PHONY: report preview test env-slurm test-slurm test-browser mutants check format ui clean-env
 
 report: $(BIN)/.installed
 	@$(BIN)/snakemake report --cores $(CORES) --configfile $(CONFIG)
@@ -34,6 +35,9 @@ test-slurm: $(BIN)/.installed-test $(BIN)/.installed-slurm
 test-browser: $(BIN)/.installed-browser
 	$(BIN)/python tests/browser/chromium.py install
 	$(BIN)/python -m pytest tests/browser
+
+mutants: $(BIN)/.installed-mutants
+	$(BIN)/python -m benchmarks.mutants
 
 check: $(BIN)/.installed-test
 	$(BIN)/ruff check .
@@ -73,6 +77,10 @@ $(BIN)/.installed-slurm: requirements-slurm.lock $(BIN)/.installed
 
 $(BIN)/.installed-browser: requirements-browser.lock $(BIN)/.installed-test
 	$(BIN)/python -m pip install --quiet -r requirements-browser.lock
+	@touch $@
+
+$(BIN)/.installed-mutants: requirements-mutants.lock $(BIN)/.installed-test
+	$(BIN)/python -m pip install --quiet -r requirements-mutants.lock
 	@touch $@
 
 clean-env:

@@ -178,7 +178,7 @@ def mutants_of(folder: Path, target: Target) -> list[str]:
 
 def run(folder: Path, names: list[str], processes: int) -> dict[str, str]:
     """How each of these mutants fared."""
-    mutmut = Path(sys.executable).with_name("mutmut")
+    mutmut = str(Path(sys.executable).with_name("mutmut"))
     # With more threads a forked process waits for those that it did not inherit.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder / "mutants")}
     command = [mutmut, "run", "--max-children", str(processes), *names]
