@@ -106,9 +106,9 @@ def main() -> None:
 
 
 def read_equivalent() -> Iterator[tuple[Change, str]]:
-    """Every mutant that is listed as equivalent, with the reason."""
+    """Every change that is listed as equivalent, with the reason; no lines stand for the whole function."""
     for entry in yaml.safe_load(EQUIVALENT.read_text(encoding="utf-8")):
-        for change in entry["changes"]:
+        for change in entry.get("changes", [""]):
             yield (entry["function"], normal(change.splitlines())), entry["reason"]
 
 
@@ -195,11 +195,10 @@ def run(folder: Path, names: list[str], processes: int) -> dict[str, str]:
 
 def change_of(folder: Path, mutant: str) -> tuple[Change, str]:
     """What a mutant changes, and its diff."""
-    module, _, mangled = mutant.partition(".x")
-    function = mangled.partition("__mutmut_")[0].lstrip("_") if mangled.startswith("_") else ""
-    function = function or mangled.partition("__mutmut_")[0].strip("ǁ").replace("ǁ", ".")
-    diff = get_diff_for_mutant(mutant, path=Path(module.replace(".", "/") + ".py"))
-    return (f"{module}.{function}", normal(diff.splitlines())), diff
+    module, _, name = mutant.rpartition("__mutmut_")[0].rpartition(".")
+    _, *names = name.split("ǁ") if "ǁ" in name else name.split("_", 1)  # xǁClassǁmethod or x_function
+    diff = get_diff_for_mutant(mutant, path=module.replace(".", "/") + ".py")
+    return (".".join([module, *names]), normal(diff.splitlines())), diff
 
 
 # ------------------------------------------------------------------------------ what came of it
@@ -211,7 +210,7 @@ def summarize(
     """Show the survivors of a package; returns one line of figures."""
     os.chdir(folder)
     changes = {mutant: change_of(folder, mutant) for mutant in statuses}
-    told = {mutant for mutant, (change, _) in changes.items() if change in equivalent}
+    told = {m for m, (change, _) in changes.items() if change in equivalent or (change[0], ()) in equivalent}
     killed = {mutant for mutant, status in statuses.items() if status in ("killed", "timeout", "segfault")}
     for mutant in sorted(set(statuses) - killed - told):
         print(f"\n# {mutant}: {statuses[mutant]}\n{changes[mutant][1]}")
