@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -265,6 +266,28 @@ def test_a_file_that_is_no_state_is_set_aside(tmp_path, content):
     assert said == [f"{path}: damaged state, set aside as {path.name}.damaged (it is not a training state)"]
 
 
+def test_damage_that_has_no_words_is_named_by_its_kind(tmp_path, monkeypatch):
+    path, _ = saved(tmp_path)
+
+    def unread(path):
+        raise EOFError
+
+    monkeypatch.setattr(state, "read_tensors", unread)
+    said = []
+    train(tmp_path, say=said.append)
+    assert said == [f"{path}: damaged state, set aside as {path.name}.damaged (EOFError)"]
+
+
+def test_a_kill_between_the_two_renames_leaves_the_previous_state_which_serves_as_well(tmp_path):
+    with pytest.raises(Interrupted):
+        train(tmp_path, saving=EVERY_EPOCH, signal=stop_at(6))
+    state.path_of(tmp_path, spec().digest).unlink()  # saved by the signal; the previous one after epoch 1
+    said, told = [], []
+    train(tmp_path, say=said.append, epoch=lambda line: told.append(line["epoch"]))
+    assert said == ["stripes/independent/seed0: goes on from its saved state, at epoch 2, step 0 of 3"]
+    assert told == [2]
+
+
 def test_states_of_other_specs_are_named_in_order_and_left(tmp_path):
     paths = [tmp_path / f"state-{name}.pt" for name in ("b", "a")]
     for path in paths:
@@ -295,6 +318,20 @@ def test_all_states_of_a_run_are_discarded_and_nothing_else(tmp_path):
     state.discard(tmp_path)
     state.discard(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["checkpoint.pt", "state.txt"]
+
+
+def test_a_state_that_another_process_removes_first_is_removed(tmp_path, monkeypatch):
+    (tmp_path / "state-a.pt").write_text("")
+    genuine = Path.glob
+
+    def too_late(self, pattern):
+        for path in genuine(self, pattern):
+            path.unlink()
+            yield path
+
+    monkeypatch.setattr(Path, "glob", too_late)
+    state.discard(tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(
