@@ -6,7 +6,7 @@
 Plants one fault after another ("mutants": a changed operator, number, string, argument, ...) in a package and
 runs the fast tests of that package, as far as they reach the changed function. A mutant is killed if a test
 fails or takes much too long. Those that survive are shown: a better test kills them, or
-`benchmarks/mutants.yaml` says why they cannot be told from the code as it is; these count apart.
+`tests/equivalent_mutants.yaml` says why they cannot be told from the code as it is; these count apart.
 
 A package with more mutants than `--sample` is tried at as many of them, chosen by a hash of seed and name:
 those of a function stay the same while it does. Constants, defaults of fields and the text of docstrings
@@ -35,7 +35,7 @@ from mutmut.utils.format_utils import get_mutant_name
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "mutants"
-EQUIVALENT = ROOT / "benchmarks" / "mutants.yaml"
+EQUIVALENT = ROOT / "tests" / "equivalent_mutants.yaml"
 COPIED = ("pixelcnn", "tests", "benchmarks", "pyproject.toml")
 #: A mutant takes much too long beyond (seconds of its tests + 5) · 4.
 CONFIG = """\
@@ -66,8 +66,12 @@ class Target:
 TRAINING = ("tests/training", "-k", "not killed_ and not attention and not gated and not different")
 STEP = ("tests/training/test_recipe.py", "tests/training/test_step.py")
 TARGETS = {
-    "step": Target(("pixelcnn/training/step.py",), STEP, every=True),
-    "training": Target(tuple(f"pixelcnn/training/{m}.py" for m in ("loop", "state", "batches")), TRAINING),
+    "step": Target(
+        tuple(f"pixelcnn/training/{m}.py" for m in ("step", "optimizers", "average")), STEP, every=True
+    ),
+    "training": Target(
+        tuple(f"pixelcnn/training/{m}.py" for m in ("loop", "journal", "state", "batches")), TRAINING
+    ),
     "evaluation": Target(("pixelcnn/evaluation/*.py",), ("tests/evaluation",)),
     "likelihoods": Target(("pixelcnn/likelihoods/*.py",), ("tests/likelihoods",)),
     "statistics": Target(("pixelcnn/statistics/*.py",), ("tests/statistics", "-k", "not cover")),

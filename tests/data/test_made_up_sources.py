@@ -17,6 +17,7 @@ from pixelcnn.data.contract import find_source
 from pixelcnn.data.images import draw_binary
 from pixelcnn.data.preparation import prepare
 from pixelcnn.data.prepared import PreparedData, load_prepared, read_description, save
+from pixelcnn.system.code_digest import own_files
 from pixelcnn.system.errors import ConfigError, DataError
 
 SOURCE = """
@@ -186,8 +187,8 @@ def test_the_digest_is_that_of_description_images_and_labels(data):
 
 def test_what_the_file_says_of_the_data(data, tmp_path):
     save(data, tmp_path / "data.npz")
-    own_file = {data.spec.source: hashlib.sha256(Path(data.spec.source).read_bytes()).hexdigest()}
-    described = json.dumps([asdict(data.spec), own_file], sort_keys=True, separators=(",", ":"))
+    code = list(own_files(data.spec.source).values())
+    described = json.dumps({**asdict(data.spec), "source": code}, sort_keys=True, separators=(",", ":"))
     assert read_description(tmp_path / "data.npz") == {
         "format": 1,
         "shape": [1, 2, 2],

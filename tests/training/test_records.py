@@ -17,7 +17,8 @@ from pixelcnn.data.contract import Split
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
 from pixelcnn.results import checkpoint
-from pixelcnn.results.records import RESULTS, Record, RunFolder, picture_file
+from pixelcnn.results.folder import RunFolder
+from pixelcnn.results.records import Record
 from pixelcnn.system import code_digest, devices, provenance
 from pixelcnn.system.errors import Interrupted, RunFailed, UserError
 from pixelcnn.training import state
@@ -73,7 +74,9 @@ def test_a_folder_in_a_folder_that_is_not_there_gets_the_whole_record(tmp_path):
 
 
 def test_what_was_made_from_an_earlier_training_is_void_from_the_first_step_on(tmp_path):
-    for name in RESULTS:
+    results = [path.name for path in RunFolder(tmp_path).results]
+    assert {"checkpoint.pt", "metrics.json", "samples.npz", "analysis.json"} < set(results)
+    for name in results:
         (tmp_path / name).write_text("old")
     (tmp_path / "notes.txt").write_text("kept")
     left = []
@@ -82,15 +85,16 @@ def test_what_was_made_from_an_earlier_training_is_void_from_the_first_step_on(t
         left.extend(path.name for path in tmp_path.iterdir())
 
     train(tmp_path, spec(epochs=1), step=look)
-    assert not set(left) & set(RESULTS) and "notes.txt" in left
+    assert not set(left) & set(results) and "notes.txt" in left
 
 
 def test_a_training_that_goes_on_keeps_the_pictures_of_its_history_alone(tmp_path):
     with pytest.raises(Interrupted):
         train(tmp_path, saving=EVERY_EPOCH, signal=stop_at(5))  # after the validation of the first epoch
     for epoch in (1, 2, 4):
-        picture_file(tmp_path, epoch).parent.mkdir(exist_ok=True)
-        picture_file(tmp_path, epoch).write_text("")
+        picture = RunFolder(tmp_path).picture(epoch)
+        picture.parent.mkdir(exist_ok=True)
+        picture.write_text("")
     (tmp_path / "pictures" / "notes.txt").write_text("")
     left = []
     train(tmp_path, step=lambda *at: left.append(sorted(os.listdir(tmp_path / "pictures"))))
@@ -109,7 +113,7 @@ def test_only_an_unfinished_training_of_the_same_spec_and_code_is_the_same_run(t
     )  # fmt: skip
     record.started, record.resumes = "then", 2
     record.end("finished" if kind == "finished" else "interrupted")
-    record.write(tmp_path)
+    record.write(RunFolder(tmp_path).record_file)
     if kind == "damaged":
         (tmp_path / "record.json").write_text("{")
     if kind == "unreadable":
@@ -224,7 +228,7 @@ def saved(run_dir):
     """An interrupted training's state: its path and content."""
     with pytest.raises(Interrupted):
         train(run_dir, signal=stop_at(2))
-    path = state.path_of(run_dir, spec().digest)
+    path = RunFolder(run_dir).state(spec().digest)
     return path, torch.load(path, weights_only=True)
 
 
@@ -281,7 +285,7 @@ def test_damage_that_has_no_words_is_named_by_its_kind(tmp_path, monkeypatch):
 def test_a_kill_between_the_two_renames_leaves_the_previous_state_which_serves_as_well(tmp_path):
     with pytest.raises(Interrupted):
         train(tmp_path, saving=EVERY_EPOCH, signal=stop_at(6))
-    state.path_of(tmp_path, spec().digest).unlink()  # saved by the signal; the previous one after epoch 1
+    RunFolder(tmp_path).state(spec().digest).unlink()  # saved by the signal; the previous one after epoch 1
     said, told = [], []
     train(tmp_path, say=said.append, epoch=lambda line: told.append(line["epoch"]))
     assert said == ["stripes/independent/seed0: goes on from its saved state, at epoch 2, step 0 of 3"]
@@ -303,7 +307,7 @@ def test_states_of_other_specs_are_named_in_order_and_left(tmp_path):
 
 
 def test_a_state_is_plain_and_the_one_before_stays(tmp_path):
-    path = state.path_of(tmp_path, "d")
+    path = RunFolder(tmp_path).state("d")
     for number in (1, 2, 3):
         state.save({"number": number}, path)
     before = path.with_name("state-d.previous.pt")
