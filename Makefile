@@ -2,7 +2,7 @@
 # make test      set up with the test tools and run the tests
 # make env-slurm set up with Snakemake's plugin for SLURM; make test-slurm tries it on a throw-away SLURM (root on Debian)
 # make test-browser tries the report and MLflow's pages in a headless Chromium (Debian's; root installs it)
-# make mutants   plants faults in the code and shows those that the tests do not notice (half an hour)
+# make mutants   plants faults in the code and shows those that the tests do not notice (a quarter of an hour)
 # make ui        opens the runs in MLflow; make check runs the linters
 PYTHON ?= python3
 VENV ?= .venv

@@ -11,6 +11,9 @@ fails or takes much too long. Those that survive are shown: a better test kills 
 A package with more mutants than `--sample` is tried at as many of them, chosen by a hash of seed and name:
 those of a function stay the same while it does. Constants, defaults of fields and the text of docstrings
 are not mutated. Everything lies in build/mutants.
+
+What a test file does while it is imported, and what a fixture of a wider scope than one test does, notices no
+mutant: mutmut imports once, and counts a fixture for the first test that uses it.
 """
 
 from __future__ import annotations
