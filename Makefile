@@ -24,7 +24,7 @@ preview:
 	@$(MAKE) --no-print-directory report CONFIG=configs/preview.yaml
 
 test: $(BIN)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 env-slurm: $(BIN)/.installed-slurm
 

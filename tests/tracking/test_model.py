@@ -140,8 +140,7 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
 def test_an_exported_model_weighs_classes_by_their_share_of_the_training_images(tmp_path):
     from mlflow.pyfunc import PythonModelContext
 
-    from pixelcnn.models.pixelcnn import PixelCNN
-    from pixelcnn.tracking.model import WEIGHTS
+    from pixelcnn.tracking.model import WEIGHTS, PixelCNN
 
     labels = (np.arange(100) % 5 == 0).astype(np.int64)
     skewed = replace(DATA, splits={**DATA.splits, "train": replace(DATA.splits["train"], labels=labels)})
@@ -169,8 +168,7 @@ def test_an_exported_model_weighs_classes_by_their_share_of_the_training_images(
 def test_what_does_not_fit_is_told_plainly(tmp_path, images, params, message):
     from mlflow.pyfunc import PythonModelContext
 
-    from pixelcnn.models.pixelcnn import PixelCNN
-    from pixelcnn.tracking.model import WEIGHTS
+    from pixelcnn.tracking.model import WEIGHTS, PixelCNN
 
     export.save(trained(benchmark(tmp_path, variants=VARIANTS).runs()[-1]), DATA, RunFolder(tmp_path).model)
     model, context = PixelCNN(), PythonModelContext({WEIGHTS: str(RunFolder(tmp_path).model)}, {})

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pandas as pd
+import pytest
 from support.finished import COND, RESULTS
 from support.snakemake import OF_A_RUN, mlflow_statuses, planned_jobs, snakemake
 from support.toy import toy
@@ -13,6 +14,8 @@ from support.toy import toy
 from pixelcnn.system.files import read_json
 
 UNTRACKED = {"tracking": {"enabled": False}}
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_toy_benchmark_to_its_report(finished):
