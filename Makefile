@@ -17,7 +17,7 @@ FOLDER := from pixelcnn.config.reading import load_benchmark; from pixelcnn.resu
 .PHONY: report preview test env-slurm test-slurm test-browser mutants check format ui clean-env
 
 report: $(BIN)/.installed
-	@$(BIN)/snakemake report --cores $(CORES) --configfile $(CONFIG)
+	@$(BIN)/snakemake report --cores $(CORES) --configfile '$(CONFIG)'
 	@$(BIN)/python -c "$(FOLDER); print('The report is', folder_of(load_benchmark('$(CONFIG)')).report.page.resolve())"
 
 preview:

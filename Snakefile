@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 
 from snakemake.utils import min_version
 
@@ -28,9 +29,9 @@ if not workflow.overwrite_configfiles:
 include: "workflow/rules/common.smk"
 
 
-BENCHMARK = checked(resolved_from, config, "config")
+BENCHMARK = checked(resolved_from, config, "config", map(Path, workflow.configfiles))
 # The one place that says which runs there are; rules ask for what they need of them.
-JOBS = Jobs(BENCHMARK, BENCHMARK.runs(), gpus.of_a_job(BENCHMARK, os.environ))
+JOBS = Jobs(BENCHMARK, BENCHMARK.runs(), checked(gpus.of_a_job, BENCHMARK, os.environ))
 FOLDER = folder_of(BENCHMARK)
 # With wildcards for names: the patterns of the rules' files.
 DATASET = FOLDER.dataset("{dataset}")

@@ -73,7 +73,7 @@ TARGETS = {
         tuple(f"pixelcnn/training/{m}.py" for m in ("step", "optimizers", "average")), STEP, every=True
     ),
     "training": Target(
-        tuple(f"pixelcnn/training/{m}.py" for m in ("loop", "journal", "state", "batches")), TRAINING
+        tuple(f"pixelcnn/training/{m}.py" for m in ("loop", "records", "state", "batches")), TRAINING
     ),
     "evaluation": Target(("pixelcnn/evaluation/*.py",), ("tests/evaluation",)),
     "likelihoods": Target(("pixelcnn/likelihoods/*.py",), ("tests/likelihoods",)),

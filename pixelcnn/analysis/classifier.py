@@ -69,8 +69,8 @@ def train_classifier(data: PreparedData, device: torch.device, *, seed: int = SE
         torch.manual_seed(derived_seed(seed, "classifier"))
         network = network_for(data.shape, data.classes).to(device)
         _train(network, train, data, device, np.random.default_rng(derived_seed(seed, "binarization")))
-    judge = Classifier(network.eval(), data.levels, 0.0, len(test.images))
-    accuracy = float((judge.answers(test.images) == test.labels).mean())
+    classifier = Classifier(network.eval(), data.levels, 0.0, len(test.images))
+    accuracy = float((classifier.answers(test.images) == test.labels).mean())
     return Classifier(network, data.levels, accuracy, len(test.images))
 
 
@@ -104,14 +104,14 @@ def classify(data: PreparedData, device: torch.device, path: Path) -> Classifier
 
     Without labels there is nothing to train: None, and the files say so.
     """
-    judge = None if data.classes is None else train_classifier(data, device)
-    weights = {} if judge is None else {k: v.cpu() for k, v in judge.network.state_dict().items()}
+    classifier = None if data.classes is None else train_classifier(data, device)
+    weights = {} if classifier is None else {k: v.cpu() for k, v in classifier.network.state_dict().items()}
     said = {
         "digest": dataset_digest(data.spec),
         "data_sha256": data.sha256,
         "classes": data.classes,
-        "accuracy": None if judge is None else judge.accuracy,
-        "images": 0 if judge is None else judge.images,
+        "accuracy": None if classifier is None else classifier.accuracy,
+        "images": 0 if classifier is None else classifier.images,
     }
     buffer = io.BytesIO()  # through memory: torch's own writer reports a full disk as an internal error
     torch.save(
@@ -120,7 +120,7 @@ def classify(data: PreparedData, device: torch.device, path: Path) -> Classifier
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
     write_json(path.with_suffix(".json"), said)
-    return judge
+    return classifier
 
 
 def load_classifier(path: Path, data: PreparedData, device: torch.device) -> Classifier:

@@ -38,9 +38,9 @@ def analyse_run(
     device: torch.device,
     run_dir: Path,
     settings: AnalysisSpec,
-    judge: Classifier | None,
+    classifier: Classifier | None,
 ) -> Analysis:
-    """Look into a checkpoint's EMA weights; `judge` is needed for a conditional run, and only there.
+    """Look into a checkpoint's EMA weights; `classifier` is needed for a conditional run, and only there.
 
     Raises:
         UserError: if it was trained on other data, or the run's samples are missing or damaged.
@@ -56,8 +56,12 @@ def analyse_run(
     test = _class_after_class(data.splits["test"])
     field = receptive_field(model, likelihood, test, settings.images)
     near = _neighbours(samples, data, test)
-    judged = {} if judge is None else _judge(model, likelihood, judge, settings.samples, trained.spec.seed)
-    arrays: dict[str, Any] = {"reach": field.reach, "effective": field.effective} | near | judged
+    classified = (
+        {}
+        if classifier is None
+        else _classified(model, likelihood, classifier, settings.samples, trained.spec.seed)
+    )
+    arrays: dict[str, Any] = {"reach": field.reach, "effective": field.effective} | near | classified
     with atomic(folder.analysis_arrays) as temporary:
         np.savez_compressed(temporary, **arrays)
     analysis = Analysis(
@@ -73,7 +77,7 @@ def analyse_run(
         test_distance=float(np.median(near["test_distance"])),
         seconds=time.perf_counter() - started,
         settings=asdict(settings),
-        **_agreement(judge, judged),
+        **_agreement(classifier, classified),
     )
     analysis.write(folder.analysis_file)
     return analysis
@@ -110,8 +114,8 @@ def _neighbours(samples: NDArray[np.uint8], data: PreparedData, test: Split) -> 
     }
 
 
-def _judge(
-    model: AutoregressiveModel, likelihood: Likelihood, judge: Classifier, n: int, seed: int
+def _classified(
+    model: AutoregressiveModel, likelihood: Likelihood, classifier: Classifier, n: int, seed: int
 ) -> dict[str, NDArray[Any]]:
     """Draw `n` samples of all classes in turn, one of each at least, and ask the classifier what they show.
 
@@ -121,7 +125,7 @@ def _judge(
     assert classes is not None, "an unconditional model is asked for no label"
     labels = torch.arange(max(n, classes)) % classes
     images = sample(model, likelihood, len(labels), seed=seed, y=labels).numpy()
-    wanted, answers = labels.numpy(), judge.answers(images)
+    wanted, answers = labels.numpy(), classifier.answers(images)
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (wanted, answers), 1)
     shown = by_class(wanted)[: SHOWN * classes]
@@ -133,15 +137,15 @@ def _judge(
     }
 
 
-def _agreement(judge: Classifier | None, judged: dict[str, NDArray[Any]]) -> dict[str, Any]:
+def _agreement(classifier: Classifier | None, classified: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """How often the classifier saw what was asked for; nothing without one."""
-    if judge is None:
+    if classifier is None:
         return {}
-    confusion = judged["confusion"]
+    confusion = classified["confusion"]
     right, asked = confusion.diagonal(), confusion.sum(axis=1)
     return {
         "agreement": float(right.sum() / asked.sum()),
         "agreement_by_class": (right / asked).tolist(),
         "agreement_images": int(asked.sum()),
-        "classifier_accuracy": judge.accuracy,
+        "classifier_accuracy": classifier.accuracy,
     }

@@ -22,7 +22,7 @@ COMMANDS = (
 )  # fmt: skip
 
 #: Exit statuses: a mistake in the input, a run that failed, a signal (128 + its number), and a signal
-#: that came while a state was there to save: "try again" of sysexits.h, the same command goes on.
+#: that came while a state was there to save: "try again" of sysexits.h, the same command resumes it.
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 75
 
 
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _say(f"{name}: error: {error}", BAD_INPUT)
     except Interrupted as reason:
-        return _say(f"{name}: {reason}; its state is saved, the same command goes on", INTERRUPTED)
+        return _say(f"{name}: {reason}; its state is saved, the same command resumes it", INTERRUPTED)
     except KeyboardInterrupt:
         return _say(f"{name}: interrupted", 128 + signal.SIGINT)
     except BrokenPipeError:  # the reader of our output went away, as with `| head`

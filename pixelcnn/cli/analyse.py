@@ -17,11 +17,11 @@ def analyse(run: Run) -> None:
     from pixelcnn.system import devices
 
     trained, data, device = run.checkpoint(), run.data(), run.device()
-    judge = None
+    classifier = None
     if run.spec.variant.conditional:
-        judge = load_classifier(run.files.classifier, data, device)
+        classifier = load_classifier(run.files.classifier, data, device)
     with devices.out_of_memory("a machine with more of it is needed to look into this network"):
-        found = analyse_run(trained, data, device, run.folder.path, run.benchmark.analysis, judge)
+        found = analyse_run(trained, data, device, run.folder.path, run.benchmark.analysis, classifier)
     agreement = "" if found.agreement is None else f", {found.agreement:.1%} of samples show their label"
     print(
         f"{run.spec.name}: NLL {found.train_nll:.2f} training, {found.valid_nll:.2f} validation nats/image, "

@@ -13,14 +13,14 @@ from pixelcnn.cli.runs import Dataset
 @options.threads
 def classify(chosen: Dataset) -> None:
     """Train the classifier that judges conditional samples."""
-    from pixelcnn.analysis import classifier
+    from pixelcnn.analysis.classifier import classify as train_classifier
     from pixelcnn.system import devices
 
     data, device = chosen.data(), chosen.device()
     path = chosen.files.classifier
     with devices.out_of_memory("the classifier needs some hundred MB"):
-        judge = classifier.classify(data, device, path)
-    if judge is None:
+        trained = train_classifier(data, device, path)
+    if trained is None:
         print(f"{path}: the images have no labels, nothing to classify")
     else:
-        print(f"{path}: right on {judge.accuracy:.1%} of {judge.images:,} test images")
+        print(f"{path}: right on {trained.accuracy:.1%} of {trained.images:,} test images")

@@ -42,12 +42,17 @@ class Dataset:
         Raises:
             UserError: if they are missing, damaged, or of another description than the config's.
         """
-        from pixelcnn.data.prepared import load_prepared
+        from pixelcnn.config.run_spec import dataset_digest
+        from pixelcnn.data.prepared import load_prepared, read_description
 
         path, spec = self.files.data, self.benchmark.datasets[self.dataset]
         data = load_prepared(path)
         if data.spec != spec:
             raise UserError(f"{path}: prepared as {data.spec}, the config says {spec}; prepare it again")
+        if read_description(path)["digest"] != dataset_digest(spec):
+            raise UserError(
+                f"{path}: prepared by other code of {spec.source} than it has now; prepare it again"
+            )
         return data
 
     def device(self) -> torch.device:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.of_a_run()
-@click.option("--force", is_flag=True, help="Train anew what is already trained.")
+@click.option("--force", is_flag=True, help="Retrain what is already trained.")
 @click.option("--digest", help="Refuse to train if the config means another run than this one.")
 def train(run: Run, force: bool, digest: str | None) -> None:
     """Train one run."""
@@ -36,9 +36,11 @@ def train(run: Run, force: bool, digest: str | None) -> None:
     ):
         if force:
             state.discard(run.folder.path)
-        elif finished.exists() and checkpoint.load(finished).spec.digest == run.spec.digest:
-            print(f"{run.folder.path}: already trained; --force trains it anew")
-            return
+        elif finished.exists():
+            found, data = checkpoint.load(finished), run.data()
+            if (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256):
+                print(f"{run.folder.path}: already trained; --force retrains it")
+                return
         device = run.device()
         epoch = _fit(run, device)
     print(f"{finished}: epoch {epoch}, {devices.device_name(device)}")

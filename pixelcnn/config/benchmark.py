@@ -51,7 +51,7 @@ class AnalysisSpec:
 
 @dataclass(frozen=True)
 class SavingSpec:
-    """How often a training saves the state from which it goes on after an interruption.
+    """How often a training saves the state from which it resumes after an interruption.
 
     It is also saved at the end and when a signal asks the training to stop. By the clock it is saved
     less often than asked for if that would take more than 2 % of the time.
@@ -111,6 +111,10 @@ class Benchmark:
                     f"{key}: the name {name!r} becomes a folder: use letters, digits, '.', '_', '-', "
                     f"starting with a letter or digit, and none of {', '.join(RESERVED_NAMES)}"
                 )
+        if braces := {"{", "}"} & set(self.results):
+            raise ConfigError(
+                f"results: {self.results!r} has {min(braces)}, which Snakemake takes for a wildcard"
+            )
         if len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(f"seeds: each may stand once, got {list(self.seeds)}")
         if min(self.seeds) < 0:
@@ -122,7 +126,7 @@ class Benchmark:
         Raises:
             ConfigError: if the benchmark has no such dataset, variant or seed.
         """
-        assert self.resolved, "scheduling.planning.resolve writes out what decides the result of a run"
+        assert self.resolved, "only a resolved benchmark has runs: see scheduling.planning and resolution"
         for key, name in (("datasets", dataset), ("variants", variant)):
             if name not in getattr(self, key):
                 known = ", ".join(getattr(self, key))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import field
@@ -52,8 +53,10 @@ def _absent(value: Any) -> dict[str, Any]:
 def without_absent(value: Any) -> dict[str, Any]:
     """Plain data of a dataclass, but for the keys whose value is that of their absence."""
     plain = dataclasses.asdict(value)
-    fields = {f.name: f.metadata for f in dataclasses.fields(value)}
-    return {k: v for k, v in plain.items() if "absent" not in fields[k] or fields[k]["absent"] != v}
+    fields = {f.name: f.metadata for f in dataclasses.fields(value) if f.init}
+    return {
+        k: plain[k] for k, about in fields.items() if "absent" not in about or about["absent"] != plain[k]
+    }
 
 
 def from_plain(cls: type[T], value: Any, where: str = "") -> T:
@@ -68,7 +71,7 @@ def from_plain(cls: type[T], value: Any, where: str = "") -> T:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where or cls.__name__}: expected keys and values, got {value!r}")
     hints = typing.get_type_hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     prefix = f"{where}." if where else ""
     for key in value:
         if key not in fields:
@@ -89,10 +92,18 @@ def from_plain(cls: type[T], value: Any, where: str = "") -> T:
 
 def _restored(expected: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if origin in (types.UnionType, typing.Union) and type(None) in arguments:
+        inner = next(argument for argument in arguments if argument is not type(None))
+        return None if value is None else _restored(inner, value, where)
     if dataclasses.is_dataclass(expected):
         return from_plain(expected, value, where)  # type: ignore[arg-type]
-    if origin is tuple and isinstance(value, (list, tuple)):
-        return tuple(_restored(arguments[0], item, where) for item in value)
+    if origin in (tuple, list) and isinstance(value, (list, tuple)):
+        return origin(_restored(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if origin is dict and isinstance(value, Mapping):
         return {key: _restored(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    kind = (float, int) if expected is float else origin or expected
+    if kind in (int, str, bool, tuple, list, dict, (float, int)) and (
+        not isinstance(value, kind) or (isinstance(value, bool) and expected is not bool)
+    ):
+        raise ConfigError(f"{where}: expected {getattr(expected, '__name__', expected)}, got {value!r}")
     return value

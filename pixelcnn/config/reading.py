@@ -13,6 +13,11 @@ from pixelcnn.config.fields import from_plain
 from pixelcnn.config.run_spec import FORMAT
 from pixelcnn.system.errors import ConfigError
 
+OTHER_VERSION = (
+    "written by another version of pixelcnn, which results cannot be taken over from; "
+    "`pixelcnn plan` with the benchmark's own config writes it again, and its runs are trained again"
+)
+
 
 def load_benchmark(path: str | Path) -> Benchmark:
     """Read and check a benchmark description: YAML, JSON, or the resolved config.json.
@@ -20,18 +25,43 @@ def load_benchmark(path: str | Path) -> Benchmark:
     Raises:
         ConfigError: if the file is missing, cannot be parsed, or says what cannot be run.
     """
-    path = Path(path).expanduser()
+    path = Path(_expanded(str(path)))
     text = read_text(path)
     if path.suffix == ".json":
         try:
             value = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ConfigError(f"{path}: not valid JSON: {error}") from error
     else:
         from pixelcnn.config.yaml_text import parse  # only here: a bare GPU machine has the resolved JSON
 
         value = parse(text, str(path))
     return benchmark_from(value, str(path))
+
+
+def load_planned(path: Path) -> Benchmark:
+    """The resolved benchmark that `plan` wrote, by which results are read.
+
+    Raises:
+        ConfigError: if it cannot be read, or another version of pixelcnn wrote it.
+    """
+    benchmark = load_benchmark(path)
+    if not benchmark.resolved:
+        raise ConfigError(f"{path}: {OTHER_VERSION}")
+    return benchmark
+
+
+def check_text(path: Path) -> None:
+    """Refuse what is lost once a YAML file is parsed by others: keys that stand twice, names that are no
+    text.
+
+    Raises:
+        ConfigError: naming the file and the line.
+    """
+    if path.suffix != ".json":
+        from pixelcnn.config.yaml_text import parse
+
+        parse(read_text(path), str(path))
 
 
 def read_text(path: Path) -> str:
@@ -60,15 +90,16 @@ def benchmark_from(value: Any, where: str = "config") -> Benchmark:
         return _written(value)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+    except RecursionError:
+        raise ConfigError(
+            f"{where}: not valid YAML or JSON for a config: a table that holds itself"
+        ) from None
 
 
 def _resolved(value: Mapping[str, Any]) -> Benchmark:
     """What `plan` wrote needs no pydantic, and takes no default of today."""
     if value["format"] != FORMAT:
-        raise ConfigError(
-            f"format {value['format']}, expected {FORMAT}: written by another version of pixelcnn; "
-            "`pixelcnn plan` with the benchmark's own config writes it again"
-        )
+        raise ConfigError(f"format {value['format']}, expected {FORMAT}: {OTHER_VERSION}")
     content = {key: item for key, item in value.items() if key != "format"}
     return replace(from_plain(Benchmark, content), resolved=True)
 

@@ -17,7 +17,7 @@ LikelihoodName = Literal["auto", "bernoulli", "categorical"]
 
 #: Of what is written about runs; another one is refused.
 FORMAT = 2
-ANEW = "written by another version of pixelcnn: delete the run's folder, and it is trained again"
+ANEW = "written by another version of pixelcnn: delete the run's folder, and it is retrained"
 
 
 @dataclass(frozen=True)

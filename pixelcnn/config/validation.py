@@ -103,7 +103,7 @@ def model_of(cls: Any, source: Any = None) -> type[_Model]:
     said = _descriptions(cls)
     fields: dict[str, Any] = {}
     for number, spec in enumerate(dataclasses.fields(cls)):
-        if "internal" in spec.metadata:
+        if "internal" in spec.metadata or not spec.init:
             continue
         low, high = spec.metadata.get("minimum", -math.inf), spec.metadata.get("maximum", math.inf)
         bounds = {k: v for k, v in (("minimum", low), ("maximum", high)) if math.isfinite(v)}
@@ -157,7 +157,7 @@ def _read_as(annotation: Any, low: float = -math.inf, high: float = math.inf) ->
         inner = next(_read_as(a, low, high) for a in arguments if a is not type(None))
         return Annotated[inner | None, BeforeValidator(_none)]
     if origin in (tuple, list, dict):
-        return origin[tuple(a if a is ... else _read_as(a) for a in arguments)]
+        return origin[tuple(a if a is ... else _read_as(a, low, high) for a in arguments)]
     return annotation
 
 
@@ -168,6 +168,8 @@ def _whole(value: Any) -> Any:
     if isinstance(value, str):
         try:
             number = Decimal(value)
+            if number.is_finite() and number.adjusted() > 20:  # spelling it out might take for ever
+                return 10**20 * (1 if number > 0 else -1)
             return int(number) if number == number.to_integral_value() else value
         except (InvalidOperation, ValueError, OverflowError):
             return value
@@ -237,9 +239,11 @@ def _keys_at(cls: type[Any], loc: Sequence[int | str]) -> list[str]:
         if dataclasses.is_dataclass(annotation):
             spec = next(f for f in dataclasses.fields(annotation) if f.name == part)
             annotation = spec.metadata.get("part_of") or typing.get_type_hints(annotation)[spec.name]
+            inner = [one for one in typing.get_args(annotation) if dataclasses.is_dataclass(one)]
+            annotation = inner[0] if type(None) in typing.get_args(annotation) and inner else annotation
         else:  # of a table or a list
             annotation = typing.get_args(annotation)[-1]
-    return [spec.name for spec in dataclasses.fields(annotation) if "internal" not in spec.metadata]
+    return [f.name for f in dataclasses.fields(annotation) if "internal" not in f.metadata and f.init]
 
 
 def json_schema(cls: type[Any], title: str) -> dict[str, Any]:

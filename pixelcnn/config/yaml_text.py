@@ -24,8 +24,9 @@ class _Loader(yaml.SafeLoader):
             line = key.start_mark.line + 1
             if key.tag == "tag:yaml.org,2002:merge":
                 continue
-            plain = isinstance(key, yaml.ScalarNode) and key.style is None
-            if key.tag != "tag:yaml.org,2002:str" or (plain and NUMBER.fullmatch(key.value)):
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"line {line}: a name must be text, not a list or a table")
+            if key.tag != "tag:yaml.org,2002:str" or (key.style is None and NUMBER.fullmatch(key.value)):
                 raise ConfigError(
                     f'line {line}: the name {key.value} is no text in YAML; quote it: "{key.value}"'
                 )
@@ -45,5 +46,5 @@ def parse(text: str, where: str) -> Any:
         return yaml.load(text, _Loader)  # a safe loader
     except ConfigError as error:
         raise ConfigError(f"{where}, {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a day that no month has
         raise ConfigError(f"{where}: not valid YAML: {error}") from error

@@ -19,7 +19,7 @@ DATA_ROOT_VARIABLE = "PIXELCNN_DATA_ROOT"
 
 def data_root(configured: str) -> Path:
     """The folder with source files: the environment variable before the config."""
-    return Path(os.environ.get(DATA_ROOT_VARIABLE) or configured)
+    return Path(os.environ.get(DATA_ROOT_VARIABLE) or configured).expanduser()
 
 
 def check_dataset(spec: DatasetSpec) -> Source:

@@ -47,7 +47,7 @@ class Execution:
         self._plan = program.plan(output)
         self._blocks = self._plan.blocks
         self._memory: Workspace | None = None
-        #: Neighbouring operations of equal lateness.
+        #: Neighbouring operations of equal delay.
         self._stages: list[tuple[int, list[Ready]]] = []
 
     @property
@@ -71,8 +71,8 @@ class Execution:
         if self._memory is None:
             self._memory = memory = allocate(self._plan, self._program, blank)
             self._stages = [
-                (lateness, [_ready(entry, memory) for entry in entries])
-                for lateness, entries in self._plan.stages()
+                (delay, [_ready(entry, memory) for entry in entries])
+                for delay, entries in self._plan.stages()
             ]
         self._memory.canvas.fill(blank)
         for block in self._blocks:
@@ -81,11 +81,11 @@ class Execution:
             ring.clear()
 
     def advance(self, step: int, up_to: int | None = None) -> Iterator[Call]:
-        """Compute all that is final in this step, or what of it has at most such a lateness."""
+        """Compute all that is final in this step, or what of it has at most such a delay."""
         schedule = self._program.schedule
-        for lateness, operations in self._stages:
-            front = step - lateness
-            if front < 0 or (up_to is not None and lateness > up_to):
+        for delay, operations in self._stages:
+            front = step - delay
+            if front < 0 or (up_to is not None and delay > up_to):
                 continue
             first, end = schedule.span(front)
             window = Window(front, first, end) if front < schedule.steps and first < end else None
@@ -100,8 +100,8 @@ class Execution:
 
     def iterate(self, window: Window) -> Iterator[Call]:
         """Compute what depends on pixels of this window's own front, from the pixels as they are then."""
-        for lateness, operations in self._stages:
-            if lateness > 0:
+        for delay, operations in self._stages:
+            if delay > 0:
                 for operation in operations:
                     yield from operation.calls(window)
 

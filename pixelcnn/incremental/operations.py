@@ -18,7 +18,7 @@ from torch import Tensor
 from pixelcnn.incremental.memory import Call, Tap, Window, in_rows
 from pixelcnn.incremental.workspace import Block, Features, Place, Placed, Prepared, Workspace
 
-#: The lateness of what cannot be computed in the order of a schedule.
+#: The delay of what cannot be computed in the order of a schedule.
 NEVER = 10**9
 
 
@@ -122,7 +122,7 @@ class Linear(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Sum(Operation):
-    """a + b, of equal lateness."""
+    """a + b, of equal delay."""
 
     a: Features
     b: Features

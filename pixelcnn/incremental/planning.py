@@ -53,18 +53,18 @@ class Plan:
     @property
     def first_step(self) -> int:
         """The step of the earliest operation; the first front is that of step 0."""
-        return min(0, *(entry.output.lateness for entry in self.entries))
+        return min(0, *(entry.output.delay for entry in self.entries))
 
     @property
     def latest(self) -> int:
-        """The greatest lateness of any features but the pixels themselves; at least 0."""
+        """The greatest delay of any features but the pixels themselves; at least 0."""
         computed = (entry for entry in self.entries if not isinstance(entry.operation, Source))
-        return max((entry.output.lateness for entry in computed), default=0)
+        return max((entry.output.delay for entry in computed), default=0)
 
     def stages(self) -> list[tuple[int, list[Entry]]]:
-        """Neighbouring operations of equal lateness: (lateness, entries)."""
-        grouped = itertools.groupby(self.entries, key=lambda entry: entry.output.lateness)
-        return [(lateness, list(entries)) for lateness, entries in grouped]
+        """Neighbouring operations of equal delay: (delay, entries)."""
+        grouped = itertools.groupby(self.entries, key=lambda entry: entry.output.delay)
+        return [(delay, list(entries)) for delay, entries in grouped]
 
     def __str__(self) -> str:
         return "\n".join(map(self._line, self.entries))
@@ -79,8 +79,7 @@ class Plan:
         else:
             place = f"scratch {self.scratch[output.number]}"
         return (
-            f"{output!s:4} lateness {output.lateness:2}  {output.channels} channels  "
-            f"{place:17} {entry.operation}"
+            f"{output!s:4} delay {output.delay:2}  {output.channels} channels  {place:17} {entry.operation}"
         )
 
 
@@ -118,7 +117,7 @@ def _rings(schedule: Schedule, entries: Iterable[Entry]) -> dict[int, RingSize]:
                 continue
             offsets = [schedule.offset(*tap) for tap in read.taps]
             # When the reader is at front t, the last front written is t + ahead.
-            ahead = entry.output.lateness - read.features.lateness
+            ahead = entry.output.delay - read.features.delay
             size = rings.get(read.features.number, RingSize(1, 0, 0, 0))
             rings[read.features.number] = RingSize(
                 fronts=max(size.fronts, *(1 + ahead - front for front, _ in offsets)),

@@ -46,9 +46,9 @@ class Stream(Symbol):
         return self.features.channels
 
     @property
-    def lateness(self) -> int:
-        """The features at front t are final in step t + lateness."""
-        return self.features.lateness
+    def delay(self) -> int:
+        """The features at front t are final in step t + delay."""
+        return self.features.delay
 
     def plus(self, other: Stream) -> Stream:
         return self.program.add(self, other)
@@ -75,7 +75,7 @@ class Program:
         return plan(self.schedule, self.entries, output.features)
 
     def operation(
-        self, operation: Operation, channels: int | None = None, lateness: int | None = None
+        self, operation: Operation, channels: int | None = None, delay: int | None = None
     ) -> Stream:
         """The features that an operation gives, as a new stream.
 
@@ -86,7 +86,7 @@ class Program:
         features = Features(
             number=len(self.entries),
             channels=read[0].channels if channels is None else channels,
-            lateness=max(features.lateness for features in read) if lateness is None else lateness,
+            delay=max(features.delay for features in read) if delay is None else delay,
         )
         self.entries.append(Entry(features, operation))
         return Stream(self, features)
@@ -94,14 +94,14 @@ class Program:
     def source(self, channels: int, blank: Callable[[], Tensor]) -> Stream:
         """The stream of the pixels: blank() [N, C, H, W] until the sampler puts others on the canvas.
 
-        Pixels are drawn at the end of their step, so their lateness is 1.
+        Pixels are drawn at the end of their step, so their delay is 1.
         """
         self.blank = blank
-        return self.operation(Source(), channels, lateness=1)
+        return self.operation(Source(), channels, delay=1)
 
     def known(self, channels: int, compute: Callable[[], Tensor]) -> Stream:
         """Features compute() [N, C, H, W] that depend on no pixel."""
-        return self.operation(Known(Placed(self.schedule, compute)), channels, lateness=0)
+        return self.operation(Known(Placed(self.schedule, compute)), channels, delay=0)
 
     def map(self, x: Stream, function: Callable[[Tensor, Tensor], Any], channels: int) -> Stream:
         """What function(values, out) puts into `out`; it treats all pixels and images alike."""
@@ -119,18 +119,18 @@ class Program:
         """a + b, as late as the later of them."""
         if a.channels != b.channels:
             raise NoForm(f"features of {a.channels} and of {b.channels} channels are added")
-        lateness = max(a.lateness, b.lateness)
-        return self.operation(Sum(self.align(a, lateness).features, self.align(b, lateness).features))
+        delay = max(a.delay, b.delay)
+        return self.operation(Sum(self.align(a, delay).features, self.align(b, delay).features))
 
     def add_per_image(self, x: Stream, compute: Callable[[], Tensor]) -> Stream:
         """x plus a vector for each image, `compute()` [N, C], asked for anew for every batch."""
         return self.operation(AddPerImage(x.features, Prepared(compute)))
 
-    def align(self, x: Stream, lateness: int) -> Stream:
+    def align(self, x: Stream, delay: int) -> Stream:
         """The same features, remembered until a later step."""
-        if x.lateness == lateness:
+        if x.delay == delay:
             return x
-        return self.operation(Delayed(self._remembered(x).features), lateness=lateness)
+        return self.operation(Delayed(self._remembered(x).features), delay=delay)
 
     def correlate(self, x: Stream, taps: Sequence[Tap], weight: Callable[[], Tensor], bias: Tensor) -> Stream:
         """The sum over taps of weight() [taps, out, in] times the features there, plus bias [out].
@@ -139,22 +139,22 @@ class Program:
         """
         height, width = self.schedule.height, self.schedule.width
         inside = [i for i, (dr, dc) in enumerate(taps) if -dr < height and -width < dc < width]
-        late = {i: x.lateness + self.schedule.offset(*taps[i])[0] for i in inside}
+        late = {i: x.delay + self.schedule.offset(*taps[i])[0] for i in inside}
         before = [i for i in inside if late[i] <= 0]
         now = [i for i in inside if late[i] > 0]
 
         def part(chosen: list[int], plus: Tensor | Stream) -> Stream:
-            lateness = max(late[i] for i in chosen)
-            return self._sum_of_taps(x, lateness, [taps[i] for i in chosen], lambda: weight()[chosen], plus)
+            delay = max(late[i] for i in chosen)
+            return self._sum_of_taps(x, delay, [taps[i] for i in chosen], lambda: weight()[chosen], plus)
 
         if not inside:  # a constant, early enough for whoever reads it
-            return self.operation(Constant(bias, self.images), len(bias), lateness=-width)
+            return self.operation(Constant(bias, self.images), len(bias), delay=-width)
         return part(now, part(before, bias)) if before and now else part(inside, bias)
 
     def _sum_of_taps(
         self,
         x: Stream,
-        lateness: int,
+        delay: int,
         taps: Sequence[Tap],
         weight: Callable[[], Tensor],
         plus: Tensor | Stream,
@@ -162,13 +162,13 @@ class Program:
         """The weighted sum of some taps, plus a bias or what other taps have given."""
         channels = plus.channels if isinstance(plus, Stream) else len(plus)
         matrix = Prepared(lambda: weight().transpose(1, 2).flatten(0, 1))
-        start = self.align(plus, lateness).features if isinstance(plus, Stream) else plus
+        start = self.align(plus, delay).features if isinstance(plus, Stream) else plus
         if self._is(x, Source):
             operation: Operation = PixelTaps(tuple(taps), matrix, start, x.channels)
         else:
             remembered = self._remembered(x).features
             operation = FeatureTaps(tuple(taps), matrix, start, x.channels, remembered)
-        return self.operation(operation, channels, lateness)
+        return self.operation(operation, channels, delay)
 
     def _remembered(self, x: Stream) -> Stream:
         """A stream of these features that can have a ring: not one that lies elsewhere."""

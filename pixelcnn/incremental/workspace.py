@@ -20,12 +20,12 @@ Place = Callable[[Window], Tensor]
 class Features:
     """What one operation gives: its number in the program, and when its features are final.
 
-    Those at front t are final in step t + lateness.
+    Those at front t are final in step t + delay.
     """
 
     number: int
     channels: int
-    lateness: int
+    delay: int
 
     def __str__(self) -> str:
         return f"#{self.number}"

@@ -72,7 +72,7 @@ class CausalSelfAttention(CausalLayer):
             values=Buffer(program.images, self.heads, pixels, inner),
             scores=Buffer(max(together, self.heads * pixels * program.schedule.lines)),
         )
-        attended = program.operation(attend, channels, qkv.lateness if in_time else NEVER)
+        attended = program.operation(attend, channels, qkv.delay if in_time else NEVER)
         return program.linear(attended, lambda: self.to_out.weight[:, :, 0, 0], self.to_out.bias)
 
     def _place(self, height: int, width: int) -> Tensor:

@@ -58,11 +58,16 @@ def resolve(variant: VariantSpec) -> VariantSpec:
     from pixelcnn.config.validation import validated  # only here: who builds from a spec needs no pydantic
 
     _, described_by = find_architecture(variant.model)
-    values = without_absent(validated(described_by, variant.hyperparameters, "hyperparameters"))
     try:
-        plain = json.loads(json.dumps(values, allow_nan=False))  # as a checkpoint gives them back
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"hyperparameters: cannot be written as plain data: {error}") from None
+        values = validated(described_by, variant.hyperparameters, "hyperparameters")
+        plain = json.loads(json.dumps(without_absent(values), allow_nan=False))  # as a checkpoint has them
+    except (TypeError, ValueError, NameError, RuntimeError) as error:  # of a user's own dataclass
+        raise ConfigError(f"hyperparameters: {variant.model} cannot read them: {error}") from error
+    if from_plain(described_by, plain) != values:
+        raise ConfigError(
+            f"hyperparameters: {variant.model} has some that do not survive being written to a file; use "
+            "numbers, text, true and false, tuples and lists of these, None beside one of these"
+        )
     return dataclasses.replace(variant, hyperparameters=plain)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.config.reading import load_benchmark
+from pixelcnn.config.reading import load_planned
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
 from pixelcnn.data.prepared import read_description
 from pixelcnn.report.comparable import check_comparable
@@ -165,7 +165,7 @@ def collect(directory: Path) -> Collected:
             f"{config}: not found; expected the folder of one benchmark, results/NAME, "
             f"which holds {config.name} and DATASET/VARIANT/seedN"
         )
-    benchmark = load_benchmark(config)
+    benchmark = load_planned(config)
     data = {name: _data_sha256(folder.dataset(name).data) for name in benchmark.datasets}
     runs = [read_run(s, folder.run_of(s).path, data[s.dataset_name]) for s in benchmark.runs()]
     datasets = [
@@ -212,7 +212,7 @@ def read_run(spec: RunSpec, path: Path, data_sha256: str | None = None) -> Run:
         trained = folder.spec()
     except (UserError, TypeError, ValueError) as error:
         return Run(spec, path, Status.DAMAGED, str(error).replace(f"{path}/", ""))
-    status, detail = _judge(spec, path, trained, record, metrics, data_sha256)
+    status, detail = _status(spec, path, trained, record, metrics, data_sha256)
     analysis = _analysis(folder, spec) if status is Status.FINISHED else None
     return Run(spec, path, status, detail, record, metrics, history, analysis)
 
@@ -225,7 +225,7 @@ def _analysis(folder: RunFolder, spec: RunSpec) -> Analysis | None:
     return analysis if analysis and analysis.digest == spec.digest else None
 
 
-def _judge(
+def _status(
     spec: RunSpec,
     path: Path,
     trained: RunSpec | None,
@@ -238,25 +238,25 @@ def _judge(
     for found in (record.digest, trained.digest if trained else record.digest):
         if found != spec.digest:
             return Status.OUTDATED, f"trained as {found}; the config now asks for {spec.digest}"
-    return _judge_training(spec, path, record) or _judge_results(spec, metrics, data_sha256)
+    return _status_of_training(spec, path, record) or _status_of_results(spec, metrics, data_sha256)
 
 
-def _judge_training(spec: RunSpec, path: Path, record: Record) -> tuple[Status, str] | None:
+def _status_of_training(spec: RunSpec, path: Path, record: Record) -> tuple[Status, str] | None:
     """The state of a training that has not come to its end, or whose weights are gone."""
     if record.status == "failed":
         return Status.FAILED, record.error or "no error message was recorded"
     if record.status == "interrupted" or is_lost(record):
         how = "stopped" if record.status == "interrupted" else "its process was killed"
         done = f"{how} after {record.epochs} of {spec.training.epochs} epochs"
-        return Status.INTERRUPTED, f"{done}; the same command goes on from its last saved state"
+        return Status.INTERRUPTED, f"{done}; the same command resumes from its last saved state"
     if record.status == "running":
         return Status.RUNNING, _progress(spec, path, record)
     if not RunFolder(path).checkpoint.exists():
-        return Status.FAILED, "its checkpoint is gone: training it anew did not start"
+        return Status.FAILED, "its checkpoint is gone: retraining it did not start"
     return None
 
 
-def _judge_results(spec: RunSpec, metrics: Metrics | None, data_sha256: str | None) -> tuple[Status, str]:
+def _status_of_results(spec: RunSpec, metrics: Metrics | None, data_sha256: str | None) -> tuple[Status, str]:
     """Whether a training that finished has test results, and of the data as they are."""
     if metrics is None:
         return Status.NOT_EVALUATED, "trained, but there are no test results"

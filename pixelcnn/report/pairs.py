@@ -1,7 +1,7 @@
 """Every variant of a dataset against every other: over seeds, and apart from that over test images.
 
 The two answer different questions and are never mixed. Over seeds: would the difference be there again if
-both were trained anew? Over images: with the networks as they are, how much does it vary from image to image?
+both were retrained? Over images: with the networks as they are, how much does it vary from image to image?
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def _stale(dataset: DatasetRuns) -> Iterator[str]:
         for commit, listed in seeds.items():
             yield (
                 f"{dataset.name}/{variant.name}: stale, seeds {', '.join(map(str, listed))}. The code that "
-                f"trained them (commit {commit}) was edited since; train them anew before you compare."
+                f"trained them (commit {commit}) was edited since; retrain them before you compare."
             )
 
 
@@ -118,7 +118,7 @@ def _continued(dataset: DatasetRuns) -> Iterator[str]:
     for run in dataset.runs:
         if run.finished and run.record and run.record.changed:
             yield (
-                f"{run.spec.name}: was interrupted and went on under other conditions "
+                f"{run.spec.name}: was interrupted and resumed under other conditions "
                 f"({'; '.join(run.record.changed)}); an uninterrupted run may end elsewhere."
             )
 

@@ -21,7 +21,7 @@ from pixelcnn.system.errors import ConfigError, UserError
 from pixelcnn.system.files import atomic
 
 FORMAT = 1
-ANEW = "delete it, and the same command as before trains the run again"
+ANEW = "delete it, and the same command as before retrains the run"
 
 #: What reading a damaged file of tensors raises.
 DAMAGED = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError)

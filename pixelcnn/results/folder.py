@@ -177,13 +177,13 @@ class RunFolder:
 
     @property
     def results(self) -> tuple[Path, ...]:
-        """What is made from a training; void as soon as the run is trained anew."""
+        """What is made from a training; void as soon as the run is retrained."""
         evaluated = (self.metrics_file, self.nats, self.model)
         drawn = (self.samples, self.sample_grid, self.completions, self.completion_grid, self.sampled)
         return (self.checkpoint, *evaluated, *drawn, self.analysis_file, self.analysis_arrays)
 
     def state(self, digest: str) -> Path:
-        """What an interrupted training of a spec goes on from, see `training.state`; "*": of any spec."""
+        """What an interrupted training of a spec resumes from, see `training.state`; "*": of any spec."""
         return self.path / f"state-{digest}.pt"
 
     def picture(self, epoch: int) -> Path:

@@ -119,7 +119,7 @@ class Cost:
         write_json(path, asdict(self))
 
 
-#: What a record takes over when a training goes on.
+#: What a record takes over when a training resumes.
 CONTINUED = (
     "epochs",
     "best_epoch",
@@ -140,9 +140,9 @@ class Record:
     `training_seconds` is the time spent in training steps, `wall_seconds` that from the first step
     to the end of the last epoch (validation too, but not the pictures drawn for whoever looks on),
     `saving_seconds` the part of it that saved the state.
-    A training that was interrupted and went on is one training: its times add up, without the pause.
-    `code` is the digest of the sources that training imports. `resumes` counts how often it went on,
-    `changed` says what was different then, such as "threads: 1, then 2".
+    A training that was interrupted and resumed is one training: its times add up, without the pause.
+    `code` is the digest of the code that decides a training, see `system.code_digest`. `resumes` counts how
+    often it resumed, `changed` says what was different then, such as "threads: 1, then 2".
     """
 
     run_id: str
@@ -175,7 +175,7 @@ class Record:
 
     @classmethod
     def new(cls, spec: RunSpec, *, run_id: str | None = None, **provenance: Any) -> Record:
-        """The record of a training that starts now, in this process, or goes on under its `run_id`."""
+        """The record of a training that starts now, in this process, or resumes under its `run_id`."""
         return cls(
             run_id=run_id or uuid.uuid4().hex,
             digest=spec.digest,
@@ -185,7 +185,7 @@ class Record:
             **provenance,
         )
 
-    def go_on_from(self, before: Record) -> None:
+    def resume_from(self, before: Record) -> None:
         """Take over what the training did before it was interrupted, and note what is different now."""
         self.precision = before.precision  # chosen once: half a training in another would be a third kind
         for key in CONTINUED:

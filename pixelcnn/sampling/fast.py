@@ -71,12 +71,12 @@ class FastSampler:
 
     def _is_enough(self, skew: int) -> bool:
         schedule = Wavefront(*self._model.image_shape[1:], skew)
-        return self._model.bind(schedule, 0, self._labels(0))[1].lateness <= 0
+        return self._model.bind(schedule, 0, self._labels(0))[1].delay <= 0
 
     def _ahead(self) -> int:
         """0 if features see no pixel but earlier ones, 1 if some see also their own, 2 also the next ...
 
-        That is their lateness in an order in which a front is a pixel, and rows are far apart.
+        That is their delay in an order in which a front is a pixel, and rows are far apart.
         """
         height, width = self._model.image_shape[1:]
         program, parameters = self._model.bind(

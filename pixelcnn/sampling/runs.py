@@ -33,16 +33,16 @@ class Run:
         model: AutoregressiveModel,
         likelihood: Likelihood,
         schedule: Schedule,
-        lateness: int,
+        delay: int,
         request: Request,
     ) -> None:
-        """`lateness` is that of the parameters: 0 if no pixel needs another of its front, else 1."""
+        """`delay` is that of the parameters: 0 if no pixel needs another of its front, else 1."""
         self._model, self._likelihood, self._schedule = model, likelihood, schedule
         self._images_count, channels, *_ = request.noise.shape
         self._given_rows, self._temperature = request.given.shape[2], request.temperature
         self._labels = None if request.labels is None else request.labels.clone()
         program, parameters = model.bind(schedule, self._images_count, self._labels)
-        self._network = Execution(program, program.align(parameters, lateness))
+        self._network = Execution(program, program.align(parameters, delay))
         like = program.like
         levels = torch.arange(model.image.levels, device=like.device)
         self._reals = model.scaled(levels, like.dtype)
@@ -157,12 +157,12 @@ class RowsRun(Run):
         model: AutoregressiveModel,
         likelihood: Likelihood,
         schedule: Rows,
-        lateness: int,
+        delay: int,
         request: Request,
         ahead: int,
     ) -> None:
         """`ahead`: 0 if features see no pixel but earlier ones, 1 if also their own, 2 also the next ..."""
-        super().__init__(model, likelihood, schedule, lateness, request)
+        super().__init__(model, likelihood, schedule, delay, request)
         self._ahead = ahead
         self._narrows = not self._recorder.captures
         self._changed = torch.zeros(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.system.errors import UserError
 
 #: Jobs read the Snakefile again, perhaps on a machine with other GPUs: they keep to what was asked for them.
 OF_A_JOB = "PIXELCNN_GPUS_OF_A_JOB"
@@ -29,4 +30,7 @@ def of_a_job(benchmark: Benchmark, environment: MutableMapping[str, str]) -> int
     asked = benchmark.jobs.gpus
     if asked is None:
         asked = int(benchmark.device == "cuda" or here(benchmark, environment) > 0)
-    return int(environment.setdefault(OF_A_JOB, str(asked)))
+    given = environment.setdefault(OF_A_JOB, str(asked))
+    if not given.isdigit():
+        raise UserError(f"the environment variable {OF_A_JOB} must be a whole number, got {given!r}")
+    return int(given)

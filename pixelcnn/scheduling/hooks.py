@@ -15,6 +15,7 @@ from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.scheduling.commands import PIXELCNN
 from pixelcnn.system import locks
 from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import read_json
 
 #: So long the tracker may take to deliver what is left: a server may accept and never answer.
 DELIVERY_SECONDS = 300
@@ -83,7 +84,10 @@ def partial_report(benchmark: Benchmark, command: Sequence[str] = PIXELCNN) -> P
     """
     folder = folder_of(benchmark)
     wanted = json.loads(json.dumps(benchmark.to_json()))
-    if not folder.config.exists() or json.loads(folder.config.read_text()) != wanted:
+    try:
+        if read_json(folder.config) != wanted:
+            return None
+    except UserError:  # not there, or damaged
         return None
     folder.report.whole.unlink(missing_ok=True)
     done = subprocess.run([*command, "report", str(folder.path)], check=False)

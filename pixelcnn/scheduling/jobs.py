@@ -53,7 +53,7 @@ class Jobs:
         """Whether what a job made before is what the config asks for now; see `freshness`."""
         runs = self.runs_of(wildcards)
         if kind == PACK:
-            return packs.is_current(self.benchmark, runs)
+            return packs.is_current(self.benchmark, runs, self.mark_of(runs[0]))
         return freshness.is_current(kind, self.benchmark, runs)
 
     def minutes(self, kind: str, wildcards: Mapping[str, str], attempt: int) -> int:

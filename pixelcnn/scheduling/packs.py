@@ -37,8 +37,10 @@ def results(benchmark: Benchmark, runs: Iterable[RunSpec]) -> list[Path]:
     return [kind.made(folder, run) for run in runs for kind in kinds]
 
 
-def is_current(benchmark: Benchmark, runs: Sequence[RunSpec]) -> bool:
-    """Whether nothing of these runs was made from another config."""
+def is_current(benchmark: Benchmark, runs: Sequence[RunSpec], mark: Path) -> bool:
+    """Whether a pack's mark, if it is there, tells the truth: of these runs, all there, from this config."""
+    if mark.exists() and not all(path.exists() for path in results(benchmark, runs)):
+        return False
     return all(freshness.is_current(kind, benchmark, [run]) for run in runs for kind in OF_A_RUN)
 
 

@@ -10,13 +10,13 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.config.reading import benchmark_from, load_benchmark
+from pixelcnn.config.reading import benchmark_from, check_text, load_planned
 from pixelcnn.results.folder import folder_of
 from pixelcnn.system.code_digest import PACKAGE, own_files
 from pixelcnn.system.errors import ConfigError
@@ -37,16 +37,18 @@ def key_of(written: Benchmark) -> str:
             k: [v.model, v.hyperparameters, own_files(v.model)] for k, v in written.variants.items()
         },
     }
-    digest.update(json.dumps(asked, sort_keys=True).encode())
+    digest.update(json.dumps(asked, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
 
 
-def resolved_from(config: Mapping[str, Any], where: str) -> Benchmark:
-    """The resolved benchmark of a description that was parsed already.
+def resolved_from(config: Mapping[str, Any], where: str, files: Iterable[Path] = ()) -> Benchmark:
+    """The resolved benchmark of a description that was parsed already, from these `files`.
 
     Raises:
         ConfigError: naming `where`, the key, what it held and what was expected.
     """
+    for path in files:
+        check_text(path)
     written = benchmark_from(config, where)
     if written.resolved:
         return written
@@ -62,7 +64,7 @@ def resolved_from(config: Mapping[str, Any], where: str) -> Benchmark:
 def _known(path: Path, key: str) -> Benchmark | None:
     """What `plan` wrote, if it was asked for the same."""
     try:
-        planned = load_benchmark(path)
+        planned = load_planned(path)
     except ConfigError:
         return None  # not there yet, or of another version: it will be written anew
     return planned if planned.asked == key else None
@@ -71,7 +73,9 @@ def _known(path: Path, key: str) -> Benchmark | None:
 def _ask(config: Mapping[str, Any], where: str) -> Benchmark:
     """The same benchmark as another process resolves it, which may import torch."""
     command = [sys.executable, "-m", "pixelcnn.scheduling.planning", where]
-    done = subprocess.run(command, input=json.dumps(config), capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        command, input=json.dumps(config, default=str), capture_output=True, text=True, encoding="utf-8"
+    )
     if done.returncode != 0:
         raise ConfigError(done.stderr.strip() or f"{where}: cannot be resolved")
     return benchmark_from(json.loads(done.stdout), where)

@@ -27,6 +27,7 @@ PINNED = (
     "likelihoods",
     "models.base",
     "models.registry",
+    "system.devices",
     "system.seeding",
     "training.average",
     "training.batches",
@@ -83,13 +84,16 @@ def own_files(name: str) -> dict[str, str]:
     first = Path(name)
     if not name.endswith(".py") or not first.is_file():
         return {}
-    folder, waiting, found = first.parent, [first], {}
+    # Python looks beside the file that a link leads to.
+    folder = first.resolve().parent if first.is_symlink() else first.parent
+    waiting, found = [first], {}
     while waiting:
         path = waiting.pop()
         if path in found:
             continue
         found[path] = _code_sha256(path)
-        waiting += [helper for dotted in _imports(path) for helper in _beside(folder, dotted)]
+        package = path.parent.relative_to(folder).parts if path != first else ()
+        waiting += [helper for dotted in _imports(path, package) for helper in _beside(folder, dotted)]
     helpers = sorted(path for path in found if path != first)
     return {str(path): found[path] for path in (first, *helpers)}
 
@@ -113,8 +117,8 @@ def _code_sha256(path: Path) -> str:
     return hashlib.sha256(code).hexdigest()
 
 
-def _imports(path: Path) -> set[str]:
-    """Every name that might be a module in the imports of a file, wherever they stand."""
+def _imports(path: Path, package: tuple[str, ...] = ()) -> set[str]:
+    """Every name that might be a module in the imports of a file of `package`, wherever they stand."""
     found: set[str] = set()
     try:
         tree = ast.parse(path.read_bytes())
@@ -123,15 +127,20 @@ def _imports(path: Path) -> set[str]:
     for node in _run(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {module, *(f"{module}.{alias.name}".lstrip(".") for alias in node.names)} - {""}
     return found
 
 
 def _run(node: ast.AST) -> Iterator[ast.AST]:
     """All nodes below one but for those that only a type checker looks at."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for other in child.orelse:
+                yield other
+                yield from _run(other)
             continue
         yield child
         yield from _run(child)
@@ -142,7 +151,8 @@ def plain_code(source: str) -> str:
 
     Its text, not its syntax tree: that would be another one in another version of Python.
     """
-    lines = source.splitlines()
+    source = source.replace("\r\n", "\n").replace("\r", "\n")
+    lines = source.split("\n")  # as the parser counts them
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
@@ -151,6 +161,9 @@ def plain_code(source: str) -> str:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             text = node.body[0]
-            for row in range(text.lineno, (text.end_lineno or text.lineno) + 1):
-                lines[row - 1] = ""
+            first, last = text.lineno - 1, (text.end_lineno or text.lineno) - 1
+            before = lines[first].encode()[: text.col_offset].decode()
+            after = lines[last].encode()[text.end_col_offset :].decode()
+            if not before.strip() and not after.strip():  # else there is code on its lines
+                lines[first : last + 1] = [""] * (last + 1 - first)
     return "\n".join(line.rstrip() for line in lines if line.strip())

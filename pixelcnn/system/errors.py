@@ -17,7 +17,7 @@ class DataError(UserError):
 
 
 class Interrupted(Exception):
-    """Work that a signal stopped, with its state saved: the same command goes on."""
+    """Work that a signal stopped, with its state saved: the same command resumes it."""
 
 
 class RunFailed(UserError):

@@ -71,5 +71,5 @@ def _check_helpers(path: Path) -> None:
         parts = helper.relative_to(path.parent).with_suffix("").parts
         name = ".".join(parts).removesuffix(".__init__")
         loaded = getattr(sys.modules.get(name), "__file__", None)
-        if loaded is not None and Path(loaded).resolve() != helper:
+        if loaded is not None and Path(loaded).resolve() != helper.resolve():
             raise ConfigError(f"{path}: imports {name}, which is {loaded} here and not {helper}; rename it")

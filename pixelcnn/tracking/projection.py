@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.config.reading import load_benchmark
+from pixelcnn.config.reading import load_planned
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import BenchmarkFolder, RunFolder
 from pixelcnn.system.errors import UserError
@@ -93,7 +93,7 @@ class Projector:
 
     def runs(self) -> tuple[Benchmark, dict[str, tuple[RunSpec, RunFolder]]]:
         """The benchmark and its run folders by name. They lie beside config.json, wherever that is."""
-        benchmark = load_benchmark(self.config)
+        benchmark = load_planned(self.config)
         specs = benchmark.runs()
         return benchmark, {spec.name: (spec, self.folder.run_of(spec)) for spec in specs}
 

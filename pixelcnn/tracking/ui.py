@@ -12,7 +12,7 @@ import urllib.request
 import webbrowser
 from pathlib import Path
 
-from pixelcnn.config.reading import load_benchmark
+from pixelcnn.config.reading import load_planned
 from pixelcnn.results.folder import BenchmarkFolder
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import CHARTS_QUERY, TABLE_QUERY
@@ -116,7 +116,7 @@ def runs_address(benchmark_dir: Path, *, port: int = PORT) -> str:
         UserError: if the benchmark was not tracked in its results folder's own store yet.
     """
     store = _existing_store(benchmark_dir)
-    name = load_benchmark(BenchmarkFolder(benchmark_dir).config).benchmark
+    name = load_planned(BenchmarkFolder(benchmark_dir).config).benchmark
     client = connect(store)
     with mlflow_errors(store, f"looking for the experiment {name}"):
         found = client.get_experiment_by_name(name)

@@ -55,6 +55,6 @@ class Batches:
         }
 
     def restore(self, generators: dict[str, Any]) -> None:
-        """Go on from what `generators` returned."""
+        """Resume from what `generators` returned."""
         self.order.set_state(generators["order"])
         self.binarization.bit_generator.state = json.loads(generators["binarization"])

@@ -27,7 +27,7 @@ from pixelcnn.system import devices
 from pixelcnn.system.code_digest import code_digest
 from pixelcnn.system.errors import Interrupted, RunFailed
 from pixelcnn.system.seeding import derived_seed
-from pixelcnn.training import journal, state
+from pixelcnn.training import records, state
 from pixelcnn.training.batches import Batches
 from pixelcnn.training.step import TrainingStep
 
@@ -44,7 +44,7 @@ class Observer:
     say: called with a sentence, such as on a damaged state.
     signal: the signal that asked to stop, None while there was none; asked at every step.
     pictures: called after epochs 1, 2, 4, 8, ... and the last, whose records are written by then, with the
-        epoch and the EMA model, which it must leave as it is. A training that goes on from the end of such
+        epoch and the EMA model, which it must leave as it is. A training that resumes from the end of such
         an epoch calls it again. Its time counts nowhere.
     """
 
@@ -73,7 +73,7 @@ def fit(
 ) -> Checkpoint:
     """Train one run and leave its records in `run_dir`; the checkpoint appears at the end.
 
-    Goes on from the run's saved state if there is one, to the same weights and history, bit for bit
+    Resumes from the run's saved state if there is one, to the same weights and history, bit for bit
     (same versions, threads, precision, CPU), as without the interruption. Selects the epoch by the
     validation NLL of the EMA weights, in float32.
 
@@ -85,9 +85,9 @@ def fit(
     saving, observer = saving or SavingSpec(), observer or Observer()
     code = code_digest(spec.variant.model)
     found = state.load(run_dir, spec, code=code, data_sha256=data.sha256, say=observer.say)
-    record = journal.begin(model, spec, run_dir, device, code, found)
+    record = records.begin(model, spec, run_dir, device, code, found)
     gpus = [device] if device.type == "cuda" else []
-    with journal.recorded(record, run_dir), torch.random.fork_rng(devices=gpus):
+    with records.recorded(record, run_dir), torch.random.fork_rng(devices=gpus):
         with devices.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
             model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
             training = _Training(model, likelihood, data, spec, record, run_dir, saving, observer)
@@ -252,7 +252,7 @@ class _Training:
 
     def _write_records(self) -> None:
         folder = RunFolder(self.run_dir)
-        journal.append(folder.history_file, self.history[-1])
+        records.append(folder.history_file, self.history[-1])
         self._count_cost()
         self.record.write(folder.record_file)
 
@@ -291,7 +291,7 @@ class _Training:
         }
 
     def restore(self, found: dict[str, Any]) -> None:
-        """Go on from what `state` returned; the record was restored when it was begun."""
+        """Resume from what `state` returned; the record was restored when it was begun."""
         self.history = found["history"]
         self.step.restore(found["step"])
         self.epoch = Epoch(**found["epoch"])
@@ -307,4 +307,4 @@ class _Training:
         done = f"epoch {self.record.epochs + 1}, step {self.epoch.batches} of {len(self.batches)}"
         if self._at_end():
             done = "its end"
-        self.observer.say(f"{self.spec.name}: goes on from its saved state, at {done}")
+        self.observer.say(f"{self.spec.name}: resumes from its saved state, at {done}")

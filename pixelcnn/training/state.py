@@ -29,7 +29,7 @@ LARGEST_SHARE = 0.02
 
 
 class StateRefused(UserError):
-    """A saved state that does not belong to the training that is to go on."""
+    """A saved state that does not belong to the training that is to resume."""
 
 
 def _previous(path: Path) -> Path:
@@ -93,7 +93,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check(value: dict[str, Any], path: Path, spec: RunSpec, code: str, data_sha256: str) -> None:
-    anew = f"remove {RunFolder(path.parent).state('*')} to train anew (`pixelcnn train --force` does)"
+    anew = f"remove {RunFolder(path.parent).state('*')} to retrain (`pixelcnn train --force` does)"
     if value["format"] != FORMAT:
         raise StateRefused(f"{path}: a state of format {value['format']}, expected {FORMAT}; {anew}")
     if value["digest"] != spec.digest:
@@ -106,7 +106,7 @@ def _check(value: dict[str, Any], path: Path, spec: RunSpec, code: str, data_sha
     if value["code"] != code:
         raise StateRefused(
             f"{path}: was saved by other training code (digest {value['code']}, commit "
-            f"{value['record']['commit']}; it is now {code}); go back to that code to go on, or {anew}"
+            f"{value['record']['commit']}; it is now {code}); go back to that code to resume, or {anew}"
         )
 
 

@@ -39,7 +39,7 @@ def started(door: str, *arguments: str, **variables: str) -> subprocess.Complete
         (UserError("no such thing"), 2, "error: no such thing"),
         (RunFailed("it diverged"), 1, "failed: it diverged"),
         (OSError(28, "No space left on device", "there"), 1, "failed: there: No space left on device"),
-        (Interrupted("stopped"), 75, "stopped; its state is saved, the same command goes on"),
+        (Interrupted("stopped"), 75, "stopped; its state is saved, the same command resumes it"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",

@@ -8,7 +8,7 @@ import sys
 import pytest
 from support.config import GOOD, changed
 
-from pixelcnn.config.reading import benchmark_from, load_benchmark
+from pixelcnn.config.reading import benchmark_from, load_benchmark, load_planned
 from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling.planning import check_benchmark, resolve
 from pixelcnn.system.errors import ConfigError
@@ -93,6 +93,8 @@ BAD = [
     (changed("variants", {None: {"model": "gated"}}), ["variants", "the name None", "quote"]),
     (changed("variants", {8: {"model": "gated"}}), ["variants", "the name 8", "quote"]),
     (changed("results", "~nobody-of-that-name/results"), ["~nobody-of-that-name"]),
+    (changed("results", "my {x}"), ["results", "'my {x}'", "wildcard"]),
+    (changed("threads", "1e3000000"), ["threads"]),
     (changed("device", "tpu"), ["device", "auto, cpu, cuda", "'tpu'"]),
     ([1, 2], ["keys and values", "[1, 2]"]),
 ]
@@ -195,7 +197,7 @@ def test_a_resolved_config_of_another_version_is_refused_with_what_to_do(tmp_pat
     written = resolve(benchmark_from(GOOD)).to_json()
     path = tmp_path / "config.json"
     for edit, said in (
-        ({"format": 1}, "format 1, expected 2.*writes it again"),
+        ({"format": 1}, "format 1, expected 2.*plan.*writes it again, and its runs are trained again"),
         ({"training": {}}, "training.epochs: missing, written by another version"),
         ({"colour": 1}, "colour: unknown key, written by another version"),
     ):
@@ -204,10 +206,22 @@ def test_a_resolved_config_of_another_version_is_refused_with_what_to_do(tmp_pat
             load_benchmark(path)
 
 
+def test_a_config_that_a_user_wrote_is_no_plan(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(GOOD))
+    assert load_benchmark(path).benchmark == "b"
+    with pytest.raises(ConfigError, match=r"config\.json: written by another version.*writes it again"):
+        load_planned(path)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
         ("a.yaml", "a: [1", "not valid YAML"),
+        ("a.yaml", "a: 2024-13-45", "not valid YAML"),
+        ("a.yaml", "a: &x {b: *x}", "holds itself"),
+        ("a.yaml", "? [1, 2]\n: 3\n", "line 1: a name must be text"),
+        ("a.json", "[" * 100000, "not valid JSON"),
         ("a.json", "{", "not valid JSON"),
         ("missing.yaml", None, "cannot read"),
         ("a.yaml", "seeds: [0]\ntitle: a\nseeds: [1]\n", "line 3: the key 'seeds' stands twice"),

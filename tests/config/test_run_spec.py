@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ from support.config import GOOD, changed, resolved
 
 from pixelcnn.config import run_spec
 from pixelcnn.config.fields import added, at_least, from_plain, without_absent
-from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.config.reading import benchmark_from
+from pixelcnn.config.run_spec import RunSpec, VariantSpec
 from pixelcnn.models import gated, registry
 from pixelcnn.system.errors import ConfigError
 
@@ -86,6 +87,69 @@ def test_a_hyperparameter_that_is_missing_in_a_spec_is_not_guessed():
 
 
 @dataclass(frozen=True)
+class Own:
+    """Hyper-parameters as a user may have them."""
+
+    sizes: tuple[int, ...] | None = None
+    parts: list[float] = field(default_factory=lambda: [1.0])
+    name: str | None = "x"
+    steps: int = field(init=False, default=3)
+
+
+@pytest.mark.parametrize("given", [{}, {"sizes": [1, 2]}, {"sizes": None, "parts": [2, 3.5], "name": None}])
+def test_hyperparameters_come_back_from_a_checkpoint_as_they_were(monkeypatch, given):
+    monkeypatch.setattr(gated, "Hyperparameters", Own)
+    variant = registry.resolve(VariantSpec("gated", hyperparameters=given))
+    stored = json.loads(json.dumps(variant.hyperparameters))
+    sizes = given.get("sizes")
+    found = from_plain(Own, stored)
+    assert found.sizes == (None if sizes is None else tuple(sizes)) and found.steps == 3
+    assert all(type(part) is float for part in found.parts)
+
+
+@dataclass(frozen=True)
+class Unusual:
+    sizes: dict[int, int] = field(default_factory=lambda: {1: 2})
+
+
+@dataclass(frozen=True)
+class Strict:
+    width: int = 3
+
+    def __post_init__(self):
+        if self.width > 3:
+            raise ValueError("too wide")
+
+
+@pytest.mark.parametrize(
+    ("described_by", "given", "said"),
+    [
+        (Unusual, {}, "do not survive being written"),
+        (Strict, {"width": 4}, "gated cannot read them: too wide"),
+    ],
+)
+def test_hyperparameters_that_cannot_be_kept_are_refused(monkeypatch, described_by, given, said):
+    monkeypatch.setattr(gated, "Hyperparameters", described_by)
+    with pytest.raises(ConfigError, match=said):
+        registry.resolve(VariantSpec("gated", hyperparameters=given))
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ({"seeds": ["a"]}, r"seeds\[0\]: expected int, got 'a'"),
+        ({"datasets": [1]}, "datasets: expected dict"),
+        ({"benchmark": 3}, "benchmark: expected str, got 3"),
+        ({"threads": "x"}, "threads: expected int, got 'x'"),
+        ({"threads": True}, "threads: expected int, got True"),
+    ],
+)
+def test_an_edited_plan_is_refused_by_name(edit, said):
+    with pytest.raises(ConfigError, match=said):
+        benchmark_from(resolved().to_json() | edit)
+
+
+@dataclass(frozen=True)
 class Before:
     width: int = 3
 
@@ -120,7 +184,7 @@ def test_a_spec_survives_json_and_an_altered_one_is_refused():
     assert RunSpec.from_json(json.loads(text)) == run
     with pytest.raises(ConfigError, match="digest"):
         RunSpec.from_json(json.loads(text.replace('"channels": 4', '"channels": 5')))
-    with pytest.raises(ConfigError, match=r"format 1, expected 2.*trained again"):
+    with pytest.raises(ConfigError, match=r"format 1, expected 2.*retrained"):
         RunSpec.from_json({k: v for k, v in json.loads(text).items() if k != "format"})
 
 

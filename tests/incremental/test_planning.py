@@ -46,9 +46,9 @@ def test_a_ring_remembers_what_its_farthest_reader_needs():
 def test_features_that_are_needed_later_are_remembered_for_so_long():
     made, x = program()
     early = correlated(made, correlated(made, x, (-1, 0)), (-1, 0))
-    assert early.lateness == 1 - 4
+    assert early.delay == 1 - 4
     late = made.add(early, correlated(made, x, (0, -1)))
-    assert late.lateness == 0 and made.plan(late).rings[early.features.number].fronts == 4
+    assert late.delay == 0 and made.plan(late).rings[early.features.number].fronts == 4
 
 
 def test_memory_is_handed_on_after_the_last_reader_and_not_before():
@@ -67,7 +67,7 @@ def test_what_lies_outside_of_the_image_for_every_pixel_is_a_constant():
     made, x = program()
     planned = made.plan(correlated(made, made.relu(x), (-4, 0), (-1, -4)))
     (entry,) = planned.entries
-    assert str(entry.operation) == "Constant()" and entry.output.lateness == -4
+    assert str(entry.operation) == "Constant()" and entry.output.delay == -4
 
 
 def test_the_pixels_get_the_margin_that_is_read():
@@ -79,7 +79,7 @@ def test_the_pixels_get_the_margin_that_is_read():
 def test_rows_are_split_into_what_comes_once_and_what_comes_in_every_pass():
     made, x = program(Rows(4, 4))
     planned = made.plan(correlated(made, x, (-1, 0), (0, -1)))
-    assert [entry.output.lateness for entry in planned.entries] == [0, 1, 1]
+    assert [entry.output.delay for entry in planned.entries] == [0, 1, 1]
     assert planned.first_step == 0 and planned.latest == 1
 
 

@@ -57,8 +57,8 @@ def test_the_skew_is_the_one_that_the_sampler_finds():
     likelihood = make_likelihood("categorical", 3, 1)
     assert FastSampler(Shown(None, image, 3), likelihood).skew == SKEW
     assert f"Skew {SKEW} is the smallest" in README
-    for skew, lateness in ((SKEW - 1, 1), (SKEW, 0)):
-        assert plan(Wavefront(SIZE, SIZE, skew)).entries[-1].output.lateness == lateness
+    for skew, delay in ((SKEW - 1, 1), (SKEW, 0)):
+        assert plan(Wavefront(SIZE, SIZE, skew)).entries[-1].output.delay == delay
 
 
 def test_the_picture_shows_the_fronts_and_what_a_layer_reads():
@@ -101,6 +101,6 @@ def test_the_listings_are_the_plans(schedule):
 
 def test_the_hoisted_part_is_what_no_pass_computes():
     entries = [e for e in plan(Rows(SIZE, SIZE)).entries if not isinstance(e.operation, Stored)]
-    hoisted = " ".join(str(e.output) for e in entries if e.output.lateness <= 0)
-    repeated = " ".join(str(e.output) for e in entries if e.output.lateness > 0)
+    hoisted = " ".join(str(e.output) for e in entries if e.output.delay <= 0)
+    repeated = " ".join(str(e.output) for e in entries if e.output.delay > 0)
     assert f"Hoisted are {hoisted}; in every pass there come {repeated}." in README

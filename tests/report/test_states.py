@@ -114,7 +114,8 @@ def test_a_run_whose_checkpoint_is_gone_has_failed_and_one_whose_process_is_was_
     assert report.runs.status.tolist() == ["failed", "interrupted"]
     assert (
         "checkpoint is gone" in report.page
-        and "its process was killed after 6 of 12 epochs; the same command goes on" in report.page
+        and "its process was killed after 6 of 12 epochs; the same command resumes from its last saved state"
+        in report.page
     )
 
 
@@ -156,7 +157,7 @@ def test_a_run_that_went_on_under_other_conditions_is_named(tmp_path: Path) -> N
     made_up.write_run(made, first)
     made_up.write_run(made, second, record_values={"resumes": 1, "changed": ["threads: 1, then 2"]})
     report = report_of(made)
-    named = "digits/a/seed1: was interrupted and went on under other conditions (threads: 1, then 2)"
+    named = "digits/a/seed1: was interrupted and resumed under other conditions (threads: 1, then 2)"
     assert named in report.page and "seed0: was interrupted" not in report.page
     assert report.runs.resumes.tolist() == [0, 1]
 
@@ -168,7 +169,7 @@ def test_an_interrupted_run_is_told_from_a_failed_one(tmp_path: Path) -> None:
     made_up.write_run(made, second, status="failed", record_values={"error": "loss is NaN"})
     report = report_of(made)
     assert report.runs.status.tolist() == ["interrupted", "failed"]
-    assert "stopped after 6 of 12 epochs; the same command goes on" in report.page
+    assert "stopped after 6 of 12 epochs; the same command resumes from its last saved state" in report.page
 
 
 def test_an_analysis_or_a_cost_of_another_config_is_left_out(tmp_path: Path) -> None:

@@ -148,3 +148,16 @@ def test_a_pack_is_current_as_long_as_all_of_its_runs_are(here):
     path = folder_of(benchmark).run("toy", "cond", 0).analysis_file
     write_json(path, json.loads(path.read_text()) | {"digest": "0"})
     assert not jobs.is_current(PACK, {"pack": "0"})
+
+
+def test_a_run_that_is_added_to_a_pack_makes_its_mark_untrue(here):
+    benchmark = load_resolved(toy(here, seeds=[0], jobs={"runs_per_job": 3}))
+    pack = {"pack": "0"}
+    mark = folder_of(benchmark).pack(0)
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    assert Jobs(benchmark, benchmark.runs(), gpus=0).is_current(PACK, pack)
+    added = load_resolved(toy(here, seeds=[0, 1], jobs={"runs_per_job": 3}))
+    assert not Jobs(added, added.runs(), gpus=0).is_current(PACK, pack), "seed 1 of the first is not there"
+    mark.unlink()
+    assert Jobs(added, added.runs(), gpus=0).is_current(PACK, pack), "what is missing needs no second reason"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelcnn.system.code_digest import PACKAGE, code_digest, code_files, own_files
+from pixelcnn.system.code_digest import PACKAGE, code_digest, code_files, own_files, plain_code
 
 NAMED = ("pixelcnn", "gated", "attention")
 #: What a run depends on: one of a user's own model, with a helper beside it, and those of the package.
@@ -80,6 +80,7 @@ def test_the_digest_covers_these_modules_and_no_others():
         "models.gated",
         "models.pixelcnn",
         "models.registry",
+        "system.devices",
         "system.seeding",
         "training.average",
         "training.batches",
@@ -95,16 +96,25 @@ def test_the_digest_covers_these_modules_and_no_others():
 def test_own_files_are_those_beside_that_are_imported_each_once_and_the_own_one_first(tmp_path):
     (tmp_path / "parts").mkdir()
     for name, text in {
-        "mine.py": "import zoo, os\nfrom parts.deep import x\nif 1:\n    import late\n",
+        "mine.py": "import zoo, os\nfrom parts.deep import x\nif 1:\n    import late\n"
+        "if TYPE_CHECKING:\n    import other\nelse:\n    import last\n"
+        "if not TYPE_CHECKING:\n    import more\n",
+        "last.py": "",
+        "more.py": "",
         "zoo.py": "import mine\n",
         "late.py": "",
         "other.py": "",
-        "parts/__init__.py": "",
-        "parts/deep.py": "x = 1\n",
+        "parts/__init__.py": "from .beside import y\n",
+        "parts/beside.py": "y = 1\n",
+        "parts/deep.py": "from . import last_one\nx = 1\n",
+        "parts/last_one.py": "",
     }.items():
         (tmp_path / name).write_text(text)
     found = [str(Path(path).relative_to(tmp_path)) for path in own_files(str(tmp_path / "mine.py"))]
-    assert found == ["mine.py", "late.py", "parts/__init__.py", "parts/deep.py", "zoo.py"]
+    assert found == [
+        "mine.py", "last.py", "late.py", "more.py", "parts/__init__.py", "parts/beside.py", "parts/deep.py",
+        "parts/last_one.py", "zoo.py",
+    ]  # fmt: skip
     assert own_files("gated") == {} and own_files(str(tmp_path / "missing.py")) == {}
 
 
@@ -114,6 +124,35 @@ def test_a_file_that_is_no_python_has_a_digest_and_whoever_imports_it_complains(
     first = own_files(str(path))
     path.write_text("def ((\n")
     assert list(first) == [str(path)] and own_files(str(path)) != first
+
+
+def test_helpers_of_a_linked_file_are_those_beside_what_the_link_leads_to(tmp_path):
+    for folder in ("there", "here"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "there" / "mine.py").write_text("import helper\n")
+    (tmp_path / "there" / "helper.py").write_text("")
+    (tmp_path / "here" / "mine.py").symlink_to(tmp_path / "there" / "mine.py")
+    found = [Path(path).resolve() for path in own_files(str(tmp_path / "here" / "mine.py"))]
+    assert found == [tmp_path / "there" / "mine.py", tmp_path / "there" / "helper.py"]
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ('"""Doc."""\nx = 1\n', "x = 1"),
+        ('def f(x): "doc"; return x\n', 'def f(x): "doc"; return x'),
+        ('"""Doc."""; LIMIT = 3\n', '"""Doc."""; LIMIT = 3'),
+        ("\f\nrate = 0.5\nx = 1  # c\n", "rate = 0.5\nx = 1"),
+        ('s = "\u2028"\nx = 1  # c\n', 's = "\u2028"\nx = 1'),
+        ("x = 1\r\ny = 2  # c\r\n", "x = 1\ny = 2"),
+        (
+            'def f():\n    """Über.\n\n    More.\n    """\n    return "# no comment"\n',
+            'def f():\n    return "# no comment"',
+        ),
+    ],
+)
+def test_code_is_what_is_no_comment_and_no_docstring(source, code):
+    assert plain_code(source) == code
 
 
 def test_asking_does_not_import_torch():

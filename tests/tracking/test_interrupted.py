@@ -1,4 +1,4 @@
-"""Runs that failed, vanished, went on, were trained anew or come from another folder."""
+"""Runs that failed, vanished, went on, were retrained or come from another folder."""
 
 from __future__ import annotations
 

@@ -218,10 +218,10 @@ def test_a_training_says_where_it_goes_on(tmp_path, call, at):
         train(tmp_path, signal=stop_at(call))
     said = []
     train(tmp_path, say=said.append)
-    assert said == [f"stripes/independent/seed0: goes on from its saved state, at {at}"]
+    assert said == [f"stripes/independent/seed0: resumes from its saved state, at {at}"]
     said.clear()
     train(tmp_path, say=said.append)
-    assert said == ["stripes/independent/seed0: goes on from its saved state, at its end"]
+    assert said == ["stripes/independent/seed0: resumes from its saved state, at its end"]
 
 
 def saved(run_dir):
@@ -239,7 +239,7 @@ def resaved(path, content):
         train(path.parent, say=said.append)
     assert path.exists() and said == []
     start, _, anew = str(raised.value).rpartition("; ")
-    assert anew == f"remove {path.parent}/state-*.pt to train anew (`pixelcnn train --force` does)"
+    assert anew == f"remove {path.parent}/state-*.pt to retrain (`pixelcnn train --force` does)"
     return start.removeprefix(f"{path}: ")
 
 
@@ -256,7 +256,7 @@ def test_a_state_that_does_not_belong_here_is_refused_and_says_why(tmp_path):
         train(tmp_path)
     assert str(raised.value) == (
         f"{path}: was saved by other training code (digest other, commit {commit}; it is now {code}); "
-        f"go back to that code to go on, or remove {tmp_path}/state-*.pt to train anew "
+        f"go back to that code to resume, or remove {tmp_path}/state-*.pt to retrain "
         "(`pixelcnn train --force` does)"
     )
 
@@ -288,7 +288,7 @@ def test_a_kill_between_the_two_renames_leaves_the_previous_state_which_serves_a
     RunFolder(tmp_path).state(spec().digest).unlink()  # saved by the signal; the previous one after epoch 1
     said, told = [], []
     train(tmp_path, say=said.append, epoch=lambda line: told.append(line["epoch"]))
-    assert said == ["stripes/independent/seed0: goes on from its saved state, at epoch 2, step 0 of 3"]
+    assert said == ["stripes/independent/seed0: resumes from its saved state, at epoch 2, step 0 of 3"]
     assert told == [2]
 
 

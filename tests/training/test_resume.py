@@ -142,7 +142,7 @@ def test_what_was_done_after_the_last_saved_state_is_done_again(tmp_path, saved)
     first, said, epochs = run.record().run_id, [], []
     result = train(tmp_path / "run", spec, say=said.append, epoch=lambda line: epochs.append(line["epoch"]))
     assert epochs == ([3, 4] if saved else [1, 2, 3, 4])
-    assert ("goes on from its saved state, at epoch 3" in " ".join(said)) == saved
+    assert ("resumes from its saved state, at epoch 3" in " ".join(said)) == saved
     assert_same(result, tmp_path / "run", wanted, tmp_path / "whole")
     assert run.record().run_id == first, "one training, however often it was interrupted"
 
@@ -277,7 +277,7 @@ def test_a_training_killed_from_outside_ends_the_same(tmp_path, reference, numbe
     if number is signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
     else:
-        assert process.returncode == 75 and "the same command goes on" in errors
+        assert process.returncode == 75 and "the same command resumes it" in errors
         assert f"stopped by {number.name}" in RunFolder(chaos.run_folder(mine)).record().error
     chaos.finish(mine, chaos.COMMANDS[1])
     assert chaos.weights_differ(chaos.run_folder(config), chaos.run_folder(mine)) == []

@@ -78,7 +78,6 @@ rule measure:
     params:
         seed=lambda wildcards: JOBS.measured_run(names(wildcards)).seed,
         threads=BENCHMARK.threads,
-        device=BENCHMARK.device,
     shell:
         commands.shell_command(
             "measure", "--seed {params.seed} --threads {params.threads}"

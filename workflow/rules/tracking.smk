@@ -16,6 +16,8 @@ onsuccess:
 
 
 onerror:
-    if page := hooks.partial_report(BENCHMARK):
-        print(f"Partial report: {page.resolve()}", file=sys.stderr)
-    TRACKER.finish()
+    try:
+        if page := hooks.partial_report(BENCHMARK):
+            print(f"Partial report: {page.resolve()}", file=sys.stderr)
+    finally:
+        TRACKER.finish()

@@ -15,7 +15,7 @@ rule train:
         runtime=minutes_of("train"),
         gpu=JOBS.gpus,
     params:
-        # All that decides the result, and nothing else: the reason to train anew.
+        # All that decides the result, and nothing else: the reason to retrain.
         digest=lambda wildcards: run_of(wildcards).digest,
     shell:
         commands.shell_command("train", "--threads {threads} --digest {params.digest}")

@@ -1,4 +1,4 @@
-"""What a training writes of itself while it goes on: its record and its history."""
+"""What a training writes of itself: its record and its history."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def begin(
     code: str,
     found: dict[str, Any] | None,
 ) -> Record:
-    """The run folder of a training that begins or goes on: nothing of what comes after."""
+    """The run folder of a training that begins or resumes: nothing of what comes after."""
     folder = RunFolder(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     for stale in folder.results:
@@ -47,7 +47,7 @@ def begin(
     if before is not None:
         record.started, record.resumes = before.started, before.resumes + 1
     if found is not None and before is not None:
-        record.go_on_from(before)
+        record.resume_from(before)
     lines = [] if found is None else found["history"]
     # Pictures and history may be ahead of the saved state, by epochs that are now trained again.
     kept = {folder.picture(line["epoch"]) for line in lines}
