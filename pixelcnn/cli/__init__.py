@@ -1,4 +1,7 @@
-"""The command line `pixelcnn`: the only place that puts the parts together. One file a command."""
+"""The command line `pixelcnn`: the only place that puts the parts together. One file a command.
+
+Called by users and by the rules of the workflow; nothing of the package imports it.
+"""
 
 from __future__ import annotations
 
