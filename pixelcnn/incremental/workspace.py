@@ -80,18 +80,23 @@ class Block(ABC):
         """A batch begins; `like` gives dtype and device."""
 
 
-class Prepared(Block):
-    """What `compute` gave at the begin of the batch, such as a weight as an operation wants it."""
+class OneTensor(Block):
+    """A block that is one tensor."""
 
-    def __init__(self, compute: Callable[[], Tensor]) -> None:
-        self._compute = compute
-        self._value: Tensor | None = None
+    _value: Tensor | None = None
 
     @property
     def value(self) -> Tensor:
         """The tensor, the same one in every batch."""
         assert self._value is not None, "asked for before a batch began"
         return self._value
+
+
+class Prepared(OneTensor):
+    """What `compute` gave at the begin of the batch, such as a weight as an operation wants it."""
+
+    def __init__(self, compute: Callable[[], Tensor]) -> None:
+        self._compute = compute
 
     def begin(self, like: Tensor) -> None:
         if self._value is None:
@@ -100,18 +105,11 @@ class Prepared(Block):
             self._value.copy_(self._compute())
 
 
-class Buffer(Block):
+class Buffer(OneTensor):
     """Memory of a shape, in which an operation may leave what it likes."""
 
     def __init__(self, *shape: int) -> None:
         self.shape = shape
-        self._value: Tensor | None = None
-
-    @property
-    def value(self) -> Tensor:
-        """The tensor, the same one in every batch."""
-        assert self._value is not None, "asked for before a batch began"
-        return self._value
 
     def begin(self, like: Tensor) -> None:
         if self._value is None:
