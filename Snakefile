@@ -1,8 +1,6 @@
 # Front door of the workflow: reads and checks the config, then includes the rules.
 # `snakemake --cores 8 report` runs everything for config.yaml;
 # `snakemake report --cores 8 --configfile configs/mnist.yaml` another benchmark.
-import dataclasses
-import json
 import os
 import re
 import sys
@@ -10,9 +8,8 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from pixelcnn.config.run_spec import dataset_digest
 from pixelcnn.results.folder import folder_of
-from pixelcnn.scheduling import commands, gpus, hooks, kinds, packs
+from pixelcnn.scheduling import commands, freshness, gpus, hooks, packs
 from pixelcnn.scheduling.jobs import Jobs
 from pixelcnn.scheduling.resolution import resolved_from
 from pixelcnn.system.errors import UserError
@@ -31,7 +28,9 @@ include: "workflow/rules/common.smk"
 
 BENCHMARK = checked(resolved_from, config, "config", map(Path, workflow.configfiles))
 # The one place that says which runs there are; rules ask for what they need of them.
-JOBS = Jobs(BENCHMARK, BENCHMARK.runs(), checked(gpus.of_a_job, BENCHMARK, os.environ))
+JOBS = Jobs(
+    BENCHMARK, BENCHMARK.runs(), checked(gpus.of_a_job, BENCHMARK, os.environ), forced
+)
 FOLDER = folder_of(BENCHMARK)
 # With wildcards for names: the patterns of the rules' files.
 DATASET = FOLDER.dataset("{dataset}")

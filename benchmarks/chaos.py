@@ -183,7 +183,7 @@ def differences(wanted: Path, found: Path) -> list[str]:
         with np.load(one) as x, np.load(other) as y:
             if set(x) != set(y) or not all(np.array_equal(x[key], y[key]) for key in x):
                 told.append(f"{one.name} differs")
-    left = [path.name for path in found.glob(b.state("*").name)]
+    left = [path.name for path in b.attempt.path.glob(b.state("*").name)]
     return told + [f"{name} was left" for name in left]
 
 

@@ -12,21 +12,14 @@ from pixelcnn.cli import options, runs
 
 
 @click.command()
-@click.argument("config", type=options.PATH, required=False, help=options.CONFIG_HELP)
-@click.option("--json", "value", type=options.from_json, metavar="JSON", help="The description itself.")
-def plan(config: Path | None, value: Any) -> None:
+@options.config
+def plan(config: Path) -> None:
     """Check a config with all that it names, and write it resolved."""
-    from pixelcnn.config.reading import benchmark_from
     from pixelcnn.results.folder import folder_of
-    from pixelcnn.scheduling.planning import check_benchmark, resolve_named
+    from pixelcnn.scheduling.planning import check_benchmark
     from pixelcnn.system.files import write_json
 
-    if (config is None) == (value is None):
-        raise click.UsageError("Needs one of CONFIG and --json.")
-    if config is None:
-        benchmark = resolve_named(benchmark_from(value, "--json"), "--json")
-    else:
-        benchmark = runs.load(config)
+    benchmark = runs.load(config)
     sizes: dict[str, dict[str, Any]] = {}
     for (dataset, variant), size in check_benchmark(benchmark).items():
         print(

@@ -22,7 +22,7 @@ def train(run: Run, force: bool, digest: str | None) -> None:
     """Train one run."""
     from pixelcnn.results import checkpoint
     from pixelcnn.system import devices, locks
-    from pixelcnn.training import state
+    from pixelcnn.training import records, state
 
     if digest not in (None, run.spec.digest):
         raise UserError(
@@ -35,14 +35,17 @@ def train(run: Run, force: bool, digest: str | None) -> None:
         run.folder.lock, wait=True, on_wait=lambda holder: say(f"{run.spec.name}: waits for {holder}")
     ):
         if force:
-            state.discard(run.folder.path)
-        elif finished.exists():
+            state.discard(run.folder.attempt.path)
+        elif records.has_ended(run.folder, run.spec.digest):
+            records.adopt(run.folder)  # killed before it had done so
+        if finished.exists() and not force:
             found, data = checkpoint.load(finished), run.data()
             if (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256):
                 print(f"{run.folder.path}: already trained; --force retrains it")
                 return
         device = run.device()
         epoch = _fit(run, device)
+        records.adopt(run.folder)
     print(f"{finished}: epoch {epoch}, {devices.device_name(device)}")
 
 
@@ -59,11 +62,12 @@ def _fit(run: Run, device: torch.device) -> int:
     seed = derived_seed(spec.seed, "initialisation")
     model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)
     progress = TrainingProgress(spec.name, spec.training.epochs)
-    draw = drawer(likelihood, run.folder.path, n=benchmark.tracking.pictures, seed=spec.seed, say=say)
+    folder = run.folder.attempt.path
+    draw = drawer(likelihood, folder, n=benchmark.tracking.pictures, seed=spec.seed, say=say)
     with signals.noted() as came:
         observer = Observer(progress.on_epoch, progress.on_step, say, came, draw)
         result = fit(
             model, likelihood, data, spec,
-            run_dir=run.folder.path, device=device, saving=benchmark.saving, observer=observer,
+            run_dir=folder, device=device, saving=benchmark.saving, observer=observer,
         )  # fmt: skip
     return result.epoch

@@ -207,9 +207,10 @@ def _data_sha256(path: Path) -> str | None:
 def read_run(spec: RunSpec, path: Path, data_sha256: str | None = None) -> Run:
     """The state of one expected run; damaged files are a state, not an end of the report."""
     folder = RunFolder(path)
+    training = folder.training_of(spec.digest)
     try:
-        record, metrics, history = folder.record(), folder.metrics(), folder.history()
-        trained = folder.spec()
+        record, metrics, history = training.record(), folder.metrics(), training.history()
+        trained = training.spec()
     except (UserError, TypeError, ValueError) as error:
         return Run(spec, path, Status.DAMAGED, str(error).replace(f"{path}/", ""))
     status, detail = _status(spec, path, trained, record, metrics, data_sha256)
@@ -268,7 +269,8 @@ def _status_of_results(spec: RunSpec, metrics: Metrics | None, data_sha256: str 
 
 
 def _progress(spec: RunSpec, path: Path, record: Record) -> str:
-    written = datetime.fromtimestamp(RunFolder(path).record_file.stat().st_mtime, UTC)
+    records = RunFolder(path).training_of(spec.digest)
+    written = datetime.fromtimestamp(records.record_file.stat().st_mtime, UTC)
     text = f"{record.epochs} of {spec.training.epochs} epochs, last heard of {written:%Y-%m-%d %H:%M} UTC"
     silent = (datetime.now(UTC) - written).total_seconds()
     if silent > SILENCE:

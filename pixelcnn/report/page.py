@@ -16,6 +16,7 @@ from pixelcnn.report.sections.base import PICTURED, Download, Material, OfBenchm
 from pixelcnn.report.style import data_uri
 from pixelcnn.report.tables import comparison_table, pairs_table, runs_table
 from pixelcnn.results.folder import BenchmarkFolder, ReportFolder
+from pixelcnn.results.made_of import report_digest
 from pixelcnn.system.files import atomic
 
 #: The tables for machines, in words.
@@ -33,7 +34,8 @@ def build_report(benchmark_dir: Path) -> Path:
         UserError: if the folder is none of a benchmark, or its runs do not compare.
     """
     collected = collect(Path(benchmark_dir))
-    folder = BenchmarkFolder(collected.directory).report
+    read = BenchmarkFolder(collected.directory)
+    made_of, folder = report_digest(read, collected.benchmark), read.report
     materials = [_material(dataset, collected, folder.path) for dataset in collected.datasets]
     tables = _write_tables(collected, materials, folder)
     whole = Whole(collected, materials, tables, read_links(collected.directory))
@@ -41,6 +43,7 @@ def build_report(benchmark_dir: Path) -> Path:
     made = {plate.file for part in shown for plate in part.content.plates}
     _remove_others(folder.figures, made)
     _write(folder.text, markdown_page(whole, shown))
+    _write(folder.made_of, made_of)
     return _write(folder.page, html_page(whole, shown))
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.records import Analysis, Metrics, Record
+from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import read_json
 
 
@@ -82,7 +83,9 @@ class BenchmarkFolder:
 
     def log(self, job: str, *names: str) -> Path:
         """The log of a job, such as `log("classify", dataset)`."""
-        return self.logs / f"{'-'.join([job, *names])}.log"
+        # A folder a name: joined by a dash, "a-b" and "c" would be "a" and "b-c".
+        *folders, last = (job, *names)
+        return self.logs.joinpath(*folders, f"{last}.log")
 
     def pack(self, number: int | str) -> Path:
         """The mark that the runs of a pack are done."""
@@ -106,8 +109,14 @@ class BenchmarkFolder:
 
     def runs(self) -> list[RunFolder]:
         """The folders in which a training has begun, whether or not a config asks for it."""
-        pattern = self.run("*", "*", "*").record_file.relative_to(self.path)
-        return [RunFolder(path.parent) for path in sorted(self.path.glob(str(pattern)))]
+        every = self.run("*", "*", "*")
+        finished = self._found(every.record_file)
+        begun = {path.parent for path in self._found(every.attempt.record_file)}
+        return [RunFolder(path) for path in sorted(finished | begun)]
+
+    def _found(self, pattern: Path) -> set[Path]:
+        """The folders of the files that a path with stars stands for."""
+        return {path.parent for path in self.path.glob(str(pattern.relative_to(self.path)))}
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,11 @@ class DatasetFolder:
     data = At("data.npz")  # the prepared arrays
     classifier = At("classifier.pt")  # judges conditional samples
     classifier_note = At("classifier.json")  # what it was trained on, and how good it is
+
+    @property
+    def classified(self) -> tuple[Path, ...]:
+        """What `classify` makes."""
+        return self.classifier, self.classifier_note
 
 
 @dataclass(frozen=True)
@@ -134,11 +148,21 @@ class ReportFolder:
     pairs = At("pairs.csv")  # a row a pair of variants
     figures = At("figures")
     whole = At(".complete")  # there only while the report has every run: a partial one lies at the same place
+    made_of = At(".made-of")  # a digest of the records that it was made from, see `report_digest`
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """The files beside the page and the figures."""
+        return self.text, self.metrics, self.comparison, self.pairs
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`results/BENCHMARK/DATASET/VARIANT/seedN/`: one run. What is not there yet is read as None or empty."""
+    """`results/BENCHMARK/DATASET/VARIANT/seedN/`: one run. What is not there yet is read as None or empty.
+
+    It holds a training that came to its end, and what was made from that. One that goes on, or did not come
+    to its end, has the same files in the folder of `attempt`, until it takes the place of the finished one.
+    """
 
     path: Path
 
@@ -176,11 +200,41 @@ class RunFolder:
     analysis_arrays = At("analysis.npz")
 
     @property
+    def evaluated(self) -> tuple[Path, ...]:
+        """What `evaluate` makes."""
+        return self.metrics_file, self.nats, self.model
+
+    @property
+    def drawn(self) -> tuple[Path, ...]:
+        """What `sample` makes."""
+        grids = self.sample_grid, self.completion_grid
+        return self.samples, self.completions, *grids, self.sampled
+
+    @property
+    def analysed(self) -> tuple[Path, ...]:
+        """What `analyse` makes."""
+        return self.analysis_file, self.analysis_arrays
+
+    @property
     def results(self) -> tuple[Path, ...]:
         """What is made from a training; void as soon as the run is retrained."""
-        evaluated = (self.metrics_file, self.nats, self.model)
-        drawn = (self.samples, self.sample_grid, self.completions, self.completion_grid, self.sampled)
-        return (self.checkpoint, *evaluated, *drawn, self.analysis_file, self.analysis_arrays)
+        return (self.checkpoint, *self.evaluated, *self.drawn, *self.analysed)
+
+    @property
+    def attempt(self) -> RunFolder:
+        """The training that goes on, or did not come to its end."""
+        return RunFolder(self.path / "training")
+
+    def training_of(self, digest: str) -> RunFolder:
+        """Where the records of the training of a spec are: the finished one's, else those of the attempt.
+
+        Without either, where there is any training at all.
+        """
+        trained = self.checkpoint.exists() and _digest_in(self.spec_file) == digest
+        if trained or not self.attempt.record_file.exists():
+            return self
+        is_newest = _digest_in(self.attempt.record_file) == digest
+        return self.attempt if is_newest or not self.record_file.exists() else self
 
     def state(self, digest: str) -> Path:
         """What an interrupted training of a spec resumes from, see `training.state`; "*": of any spec."""
@@ -221,6 +275,15 @@ class RunFolder:
             return []
         lines = self.history_file.read_text().split("\n")[:-1]
         return [json.loads(line) for line in lines]
+
+
+def _digest_in(path: Path) -> Any:
+    """The digest that a JSON file names; None if it cannot be read."""
+    try:
+        value = _json(path)
+    except UserError:
+        return None
+    return value.get("digest") if isinstance(value, dict) else None
 
 
 def _json(path: Path) -> Any:

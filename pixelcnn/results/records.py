@@ -141,6 +141,7 @@ class Record:
     to the end of the last epoch (validation too, but not the pictures drawn for whoever looks on),
     `saving_seconds` the part of it that saved the state.
     A training that was interrupted and resumed is one training: its times add up, without the pause.
+    `data_sha256` is that of the prepared data; None in records of an older version.
     `code` is the digest of the code that decides a training, see `system.code_digest`. `resumes` counts how
     often it resumed, `changed` says what was different then, such as "threads: 1, then 2".
     """
@@ -157,6 +158,7 @@ class Record:
     precision: str
     parameters: int
     code: str | None = None
+    data_sha256: str | None = None
     status: Literal["running", "finished", "failed", "interrupted"] = "running"
     error: str | None = None
     ended: str | None = None

@@ -28,6 +28,11 @@ def shell_command(kind: str, *options: str) -> str:
     return " ".join(["exec", *words, "> {log:q} 2>&1"])
 
 
+def plan_command() -> str:
+    """The line for the rule that plans {params.asked}, a file with the description."""
+    return f"exec {in_line([*PIXELCNN, 'plan'])} {{params.asked:q}} > {{log:q}} 2>&1"
+
+
 def report_command(folder: Path) -> str:
     """The line for the rule that makes the report of a benchmark's folder."""
     return f"exec {in_line([*PIXELCNN, 'report', str(folder)])} > {{log:q}} 2>&1"
@@ -37,9 +42,10 @@ def pack_command(snakefile: str) -> str:
     """The line for the rule of packs: a Snakemake that makes {params.results}.
 
     Inside, each run asks for one of the places on the job's GPUs. --no-hooks: the folder's lock and the
-    tracker belong to the workflow that started this job.
+    tracker belong to the workflow that started this job. --profile: one of the user's own, named in the
+    environment, is for that workflow, too.
     """
-    inside = in_line([*SNAKEMAKE, "--snakefile", snakefile])
+    inside = in_line([*SNAKEMAKE, "--profile", "none", "--snakefile", snakefile])
     options = "--executor local --cores {threads} --no-hooks --retries 0"
     return (
         f"{gpus.OF_A_JOB}={{params.gpus}} exec {inside} --configfile {{input.config:q}} {options}"

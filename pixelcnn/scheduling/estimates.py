@@ -19,7 +19,7 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.jobs import JobSpec
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import folder_of
-from pixelcnn.scheduling.kinds import KINDS
+from pixelcnn.scheduling.kinds import KINDS, description
 from pixelcnn.system.files import read_json
 
 #: Multiply-adds a second of one CPU thread and of one GPU; seconds of starting a process.
@@ -69,7 +69,7 @@ def _seconds(kind: str, benchmark: Benchmark, spec: RunSpec, on_gpu: bool) -> fl
     if amount is None:
         return 0.0
     size = _size(folder.plan, spec)
-    work = amount(benchmark, spec, _description(folder.dataset(spec.dataset_name).data))
+    work = amount(benchmark, spec, description(folder.dataset(spec.dataset_name).data))
     speed = GPU_SPEED if on_gpu else CPU_SPEED * benchmark.threads
     return work.passes * (work.multiply_adds or size.multiply_adds) / speed + work.seconds
 
@@ -81,10 +81,6 @@ def _size(plan: Path, spec: RunSpec) -> Size:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(plan)) from None
 
 
-def _description(data: Path) -> dict[str, Any]:
-    return _read_description(data, _changed(data))
-
-
 def _changed(path: Path) -> int:
     return os.stat(str(path)).st_mtime_ns  # Snakemake looks for the text of a missing path among its inputs
 
@@ -94,10 +90,3 @@ def _changed(path: Path) -> int:
 def _json(path: Path, changed: int) -> dict[str, Any]:
     value: dict[str, Any] = read_json(path)
     return value
-
-
-@functools.lru_cache
-def _read_description(path: Path, changed: int) -> dict[str, Any]:
-    from pixelcnn.data.prepared import read_description  # only here: numpy takes time to import
-
-    return read_description(path)

@@ -1,20 +1,24 @@
 """Whether what lies on disk was made from what the config says now, by the records beside it.
 
-Snakemake compares parameters with those of a job's last run, but not for jobs below one that is to run
-itself; and an edited config lets `plan`, on which all depend, run. So the workflow asks here as well.
-What is missing counts as current: that it is to be made needs no second reason. What does not say what
-it was made from does not. Needs no torch.
+Contents decide, not the times of files: a copy is as current as its original, however it was copied. The
+workflow asks here for every job, and tells Snakemake to look at no times of what is current. What is missing
+counts as current: that it is to be made needs no second reason. What does not say what it was made from does
+not. Needs no torch.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import folder_of
+from pixelcnn.results.made_of import report_digest
 from pixelcnn.scheduling.kinds import KINDS
+from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import read_json
 
 
 def is_current(kind: str, benchmark: Benchmark, runs: Sequence[RunSpec]) -> bool:
@@ -23,6 +27,29 @@ def is_current(kind: str, benchmark: Benchmark, runs: Sequence[RunSpec]) -> bool
     if not entry.made(folder, runs[0]).exists():
         return True
     return _agrees(entry.said(folder, runs[0]), entry.wanted(benchmark, runs))
+
+
+def plan_is_current(benchmark: Benchmark) -> bool:
+    """Whether the plan is of this benchmark, or is missing."""
+    folder = folder_of(benchmark)
+    if not folder.config.exists():
+        return True
+    try:
+        planned = read_json(folder.config)
+    except UserError:  # damaged
+        return False
+    return bool(planned == json.loads(json.dumps(benchmark.to_json())))
+
+
+def report_is_current(benchmark: Benchmark) -> bool:
+    """Whether the report is of all runs, as their records are now, or is missing."""
+    folder = folder_of(benchmark)
+    report = folder.report
+    if not (report.page.exists() and report.whole.exists()):
+        return True
+    return report.made_of.exists() and report.made_of.read_text(encoding="utf-8") == report_digest(
+        folder, benchmark
+    )
 
 
 def measured_run(benchmark: Benchmark, runs: Sequence[RunSpec]) -> RunSpec:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -13,9 +15,10 @@ from typing import IO
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.scheduling.commands import PIXELCNN
+from pixelcnn.scheduling.freshness import plan_is_current
 from pixelcnn.system import locks
 from pixelcnn.system.errors import UserError
-from pixelcnn.system.files import read_json
+from pixelcnn.system.files import write_json
 
 #: So long the tracker may take to deliver what is left: a server may accept and never answer.
 DELIVERY_SECONDS = 300
@@ -33,6 +36,18 @@ def hold(folder: BenchmarkFolder) -> IO[str]:
         raise UserError(
             f"Another snakemake works on {folder.path}, so this one did nothing: wait for its end. ({error})"
         ) from None
+
+
+def handed_over(benchmark: Benchmark) -> Path:
+    """A file with a benchmark's description for `pixelcnn plan`, which goes with this process.
+
+    A command line would not hold a large one, and Snakemake takes its braces for wildcards.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="pixelcnn-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "asked.json"
+    write_json(path, benchmark.to_json())
+    return path
 
 
 class Tracker:
@@ -83,11 +98,7 @@ def partial_report(benchmark: Benchmark, command: Sequence[str] = PIXELCNN) -> P
     It is not marked as whole, and so not taken for the report.
     """
     folder = folder_of(benchmark)
-    wanted = json.loads(json.dumps(benchmark.to_json()))
-    try:
-        if read_json(folder.config) != wanted:
-            return None
-    except UserError:  # not there, or damaged
+    if not folder.config.exists() or not plan_is_current(benchmark):
         return None
     folder.report.whole.unlink(missing_ok=True)
     done = subprocess.run([*command, "report", str(folder.path)], check=False)

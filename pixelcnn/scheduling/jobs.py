@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +11,25 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling import estimates, freshness, packs
-from pixelcnn.scheduling.commands import WILDCARDS
-from pixelcnn.scheduling.kinds import KINDS
+from pixelcnn.scheduling.commands import TAKES, WILDCARDS
+from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
 
 PACK = "pack"
+
+#: Files that a job reads, and whether each is settled, see `Jobs.is_settled`.
+Read = dict[Path, bool]
+
+
+def nothing() -> frozenset[str]:
+    """Nothing is to be made anew that is current."""
+    return frozenset()
 
 
 @dataclass(frozen=True)
 class Jobs:
     """The jobs of these runs, in their order; `gpus` is what a job of a run asks for.
+
+    `forced` says which kinds and files are to be made anew, whether or not they are current.
 
     A job is named by its kind, one of `KINDS` or `PACK`, and the values of its wildcards: dataset, variant
     and seed, as many as its kind takes, or the number of the pack.
@@ -28,6 +38,7 @@ class Jobs:
     benchmark: Benchmark
     runs: Sequence[RunSpec]
     gpus: int
+    forced: Callable[[], Set[str]] = nothing
 
     @cached_property
     def packs(self) -> list[Sequence[RunSpec]]:
@@ -55,6 +66,27 @@ class Jobs:
         if kind == PACK:
             return packs.is_current(self.benchmark, runs, self.mark_of(runs[0]))
         return freshness.is_current(kind, self.benchmark, runs)
+
+    def is_settled(self, kind: str, run: RunSpec) -> bool:
+        """Whether what a job of this kind makes of a run stays as it is, and all that it is made from."""
+        if (kind, run.name) not in self._settled:
+            forced = {kind, str(KINDS[kind].made(folder_of(self.benchmark), run))} & self.forced()
+            above = not forced and all(self.is_settled(before, run) for before in KINDS[kind].after)
+            names = dict(zip(WILDCARDS, (run.dataset_name, run.variant_name, str(run.seed)), strict=True))
+            given = {name: names[name] for name in WILDCARDS[: TAKES[KINDS[kind].of]]}
+            self._settled[kind, run.name] = above and self.is_current(kind, given)
+        return self._settled[kind, run.name]
+
+    @cached_property
+    def _settled(self) -> dict[tuple[str, str], bool]:
+        return {}
+
+    def makes(self, kind: str, wildcards: Mapping[str, str]) -> list[Path]:
+        """The files that a job makes, that by which one knows that it did first."""
+        run = self.runs_of(wildcards)[0]
+        if kind == PACK:
+            return [self.mark_of(run)]
+        return [*KINDS[kind].makes(folder_of(self.benchmark), run)]
 
     def minutes(self, kind: str, wildcards: Mapping[str, str], attempt: int) -> int:
         """Minutes to ask for, estimated from what `plan` and `prepare` wrote.
@@ -88,31 +120,37 @@ class Jobs:
         place = [one.name for one in self.runs].index(run.name)
         return folder_of(self.benchmark).pack(place // self.benchmark.jobs.runs_per_job)
 
-    def classifiers(self, wildcards: Mapping[str, str]) -> list[Path]:
-        """What judges the samples of a job's runs; an unconditional run needs none."""
-        judged = {run.dataset_name for run in self.runs_of(wildcards) if run.variant.conditional}
-        return [folder_of(self.benchmark).dataset(name).classifier for name in sorted(judged)]
+    def read(self, kind: str, wildcards: Mapping[str, str]) -> Read:
+        """What jobs of a kind have made of the runs of a job, for that to read.
 
-    def data(self, wildcards: Mapping[str, str]) -> list[Path]:
-        """The prepared data of a job's runs."""
-        names = {run.dataset_name for run in self.runs_of(wildcards)}
-        return [folder_of(self.benchmark).dataset(name).data for name in sorted(names)]
-
-    @property
-    def own_files(self) -> list[str]:
-        """The user's own files, with those that they import: `plan` looks at them anew when one is edited.
-
-        Other jobs watch none: what their edits mean is in the digests.
+        Only of conditional runs a classifier judges the samples.
         """
-        return sorted({path for run in self.runs for files in run.own_files.values() for path in files})
+        runs = [run for run in self.runs_of(wildcards) if kind != "classify" or run.variant.conditional]
+        return {KINDS[kind].made(folder_of(self.benchmark), run): self.is_settled(kind, run) for run in runs}
 
-    def finished(self) -> list[Path]:
-        """What is there once every run has its results: those, or the marks of the packs."""
-        if self.packs:
-            return [folder_of(self.benchmark).pack(number) for number in range(len(self.packs))]
-        return packs.results(self.benchmark, self.runs)
+    def read_all(self, kind: str) -> Read:
+        """What jobs of a kind have made of all runs."""
+        return {
+            KINDS[kind].made(folder_of(self.benchmark), run): self.is_settled(kind, run) for run in self.runs
+        }
 
-    def costs(self) -> list[Path]:
-        """What is there once every variant was measured."""
-        folder, cost = folder_of(self.benchmark), KINDS["measure"].made
-        return list(dict.fromkeys(cost(folder, run) for run in self.runs))
+    def read_to_measure(self, wildcards: Mapping[str, str]) -> Read:
+        """The checkpoint that a variant is measured by, or the mark of the pack that makes it."""
+        run = self.measured_run(wildcards)
+        if not self.packs:
+            return {KINDS["train"].made(folder_of(self.benchmark), run): self.is_settled("train", run)}
+        # Turning packing on makes the mark anew without training anything; the plan sees what was trained.
+        return {self.mark_of(run): True}
+
+    def read_by_report(self) -> Read:
+        """The results of every run, or the marks of the packs, and the cost of every variant."""
+        found = {}
+        for number, runs in enumerate(self.packs):
+            settled = all(self.is_settled(kind, run) for run in runs for kind in OF_A_RUN)
+            mark = folder_of(self.benchmark).pack(number)
+            found[mark] = settled and self.is_current(PACK, {PACK: str(number)})
+        kinds = ["measure"] if self.packs else [*packs.RESULTS, "measure"]
+        for run in self.runs:
+            for kind in kinds:
+                found[KINDS[kind].made(folder_of(self.benchmark), run)] = self.is_settled(kind, run)
+        return found

@@ -6,6 +6,8 @@ A new kind of job is a command of `pixelcnn`, a rule that calls it and an entry 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any, Literal
 
 from pixelcnn.config.benchmark import AnalysisSpec, Benchmark
 from pixelcnn.config.run_spec import RunSpec, dataset_digest
-from pixelcnn.results.folder import BenchmarkFolder
+from pixelcnn.results.folder import BenchmarkFolder, RunFolder, folder_of
 from pixelcnn.results.records import sampled
 from pixelcnn.scheduling import work
 from pixelcnn.system.errors import UserError
@@ -24,16 +26,22 @@ from pixelcnn.system.files import read_json
 class Kind:
     """One kind of job. `runs` are those that a job of it is for: one, or all of its variant or dataset.
 
-    `made` is what it makes, `said` what the record of that says, None if it cannot be read; `wanted` is what
-    it must say to be what the config asks for now: a set stands for any of its values, and what else it says
-    is free. Without `work` its jobs ask for the same resources always.
+    It reads what the kinds that it comes `after` have made. `makes` are the files that it makes, by the first
+    of which one knows that it did; `said` is what the record of that says, None if it cannot be read;
+    `wanted` is what it must say to be what the config asks for now: a set stands for any of its values, and
+    what else it says is free. Without `work` its jobs ask for the same resources always.
     """
 
     of: Literal["dataset", "variant", "run"]
-    made: Callable[[BenchmarkFolder, RunSpec], Path]
+    after: tuple[str, ...]
+    makes: Callable[[BenchmarkFolder, RunSpec], tuple[Path, ...]]
     said: Callable[[BenchmarkFolder, RunSpec], Any]
     wanted: Callable[[Benchmark, Sequence[RunSpec]], dict[str, Any]]
     work: Callable[[Benchmark, RunSpec, work.Description], work.Work] | None = None
+
+    def made(self, folder: BenchmarkFolder, run: RunSpec) -> Path:
+        """The file by which one knows that a job for a run was done."""
+        return self.makes(folder, run)[0]
 
 
 def _json(path: Path) -> Any:
@@ -44,22 +52,50 @@ def _json(path: Path) -> Any:
         return None
 
 
-def _description(data: Path) -> Any:
+def description(data: Path) -> work.Description:
+    """What a file of prepared data says of itself; a benchmark of a thousand runs asks for the same few.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        UserError: if it is damaged.
+    """
+    # As text: Snakemake looks for that of a missing path among its inputs.
+    return _description(data, os.stat(str(data)).st_mtime_ns)
+
+
+@functools.lru_cache
+def _description(data: Path, changed: int) -> work.Description:
     from pixelcnn.data.prepared import read_description  # only here: numpy takes time to import
 
+    return read_description(data)
+
+
+def _said_of_data(data: Path) -> Any:
     try:
-        return read_description(data)
-    except UserError:
+        return description(data)
+    except (UserError, OSError):
         return None
 
 
+def _said_of_training(run: RunFolder) -> Any:
+    spec, record = _json(run.spec_file), _json(run.record_file)
+    both = isinstance(spec, dict) and isinstance(record, dict)
+    return {"digest": spec.get("digest"), "data_sha256": record.get("data_sha256")} if both else None
+
+
 def _of_its_dataset(benchmark: Benchmark, runs: Sequence[RunSpec]) -> dict[str, Any]:
-    # Not the SHA-256 of the data: that of data which are to be prepared anew is not known yet.
     return {"digest": dataset_digest(runs[0].dataset)}
 
 
+def _of_its_data(benchmark: Benchmark, runs: Sequence[RunSpec]) -> dict[str, Any]:
+    """Of the images as they are; without any there is nothing to compare with."""
+    data = _said_of_data(folder_of(benchmark).dataset(runs[0].dataset_name).data)
+    # A record of an older version does not name them.
+    return {} if data is None else {"data_sha256": {data.get("sha256"), None}}
+
+
 def _of_its_training(benchmark: Benchmark, runs: Sequence[RunSpec]) -> dict[str, Any]:
-    return {"digest": runs[0].digest}
+    return {"digest": runs[0].digest, **_of_its_data(benchmark, runs)}
 
 
 def analysis_settings(spec: RunSpec, analysis: AnalysisSpec) -> dict[str, Any]:
@@ -73,51 +109,58 @@ def analysis_settings(spec: RunSpec, analysis: AnalysisSpec) -> dict[str, Any]:
 KINDS: dict[str, Kind] = {
     "prepare": Kind(
         of="dataset",
-        made=lambda folder, run: folder.dataset(run.dataset_name).data,
-        said=lambda folder, run: _description(folder.dataset(run.dataset_name).data),
+        after=(),
+        makes=lambda folder, run: (folder.dataset(run.dataset_name).data,),
+        said=lambda folder, run: _said_of_data(folder.dataset(run.dataset_name).data),
         wanted=_of_its_dataset,
     ),
     "classify": Kind(
         of="dataset",
-        made=lambda folder, run: folder.dataset(run.dataset_name).classifier,
+        after=("prepare",),
+        makes=lambda folder, run: folder.dataset(run.dataset_name).classified,
         said=lambda folder, run: _json(folder.dataset(run.dataset_name).classifier_note),
-        wanted=_of_its_dataset,
+        wanted=lambda benchmark, runs: _of_its_dataset(benchmark, runs) | _of_its_data(benchmark, runs),
         work=work.classification,
     ),
     "train": Kind(
         of="run",
-        made=lambda folder, run: folder.run_of(run).checkpoint,
-        said=lambda folder, run: _json(folder.run_of(run).spec_file),
+        after=("prepare",),
+        makes=lambda folder, run: (folder.run_of(run).checkpoint,),
+        said=lambda folder, run: _said_of_training(folder.run_of(run)),
         wanted=_of_its_training,
         work=work.training,
     ),
     "evaluate": Kind(
         of="run",
-        made=lambda folder, run: folder.run_of(run).metrics_file,
+        after=("prepare", "train"),
+        makes=lambda folder, run: folder.run_of(run).evaluated,
         said=lambda folder, run: _json(folder.run_of(run).metrics_file),
         wanted=_of_its_training,
         work=work.evaluation,
     ),
     "sample": Kind(
         of="run",
-        made=lambda folder, run: folder.run_of(run).samples,
+        after=("prepare", "train"),
+        makes=lambda folder, run: folder.run_of(run).drawn,
         said=lambda folder, run: _json(folder.run_of(run).sampled),
         wanted=lambda benchmark, runs: sampled(runs[0], benchmark.sampling),
         work=work.sampling,
     ),
     "analyse": Kind(
         of="run",
-        made=lambda folder, run: folder.run_of(run).analysis_file,
+        after=("prepare", "classify", "train", "sample"),
+        makes=lambda folder, run: folder.run_of(run).analysed,
         said=lambda folder, run: _json(folder.run_of(run).analysis_file),
         wanted=lambda benchmark, runs: {
-            "digest": runs[0].digest,
+            **_of_its_training(benchmark, runs),
             "settings": analysis_settings(runs[0], benchmark.analysis),
         },
         work=work.analysis,
     ),
     "measure": Kind(
         of="variant",
-        made=lambda folder, run: folder.cost(run.dataset_name, run.variant_name),
+        after=("prepare", "train"),
+        makes=lambda folder, run: (folder.cost(run.dataset_name, run.variant_name),),
         said=lambda folder, run: _json(folder.cost(run.dataset_name, run.variant_name)),
         wanted=lambda benchmark, runs: {
             "digest": {run.digest for run in runs},

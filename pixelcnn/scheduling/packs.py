@@ -30,11 +30,14 @@ def at_once(benchmark: Benchmark, gpus: int) -> int:
     return min(benchmark.jobs.runs_per_job, benchmark.runs_per_gpu * gpus) if gpus else 1
 
 
+#: The kinds whose results are there once a run is done; it was trained by then.
+RESULTS = tuple(name for name in OF_A_RUN if name != "train")
+
+
 def results(benchmark: Benchmark, runs: Iterable[RunSpec]) -> list[Path]:
-    """What is there once these runs are done; what was trained is there by then."""
+    """What is there once these runs are done."""
     folder = folder_of(benchmark)
-    kinds = [KINDS[name] for name in OF_A_RUN if name != "train"]
-    return [kind.made(folder, run) for run in runs for kind in kinds]
+    return [KINDS[kind].made(folder, run) for run in runs for kind in RESULTS]
 
 
 def is_current(benchmark: Benchmark, runs: Sequence[RunSpec], mark: Path) -> bool:
@@ -64,8 +67,8 @@ def refuse_forced(benchmark: Benchmark, rules: Iterable[str]) -> None:
     Raises:
         UserError: naming them.
     """
-    if inside := sorted(set(OF_A_RUN) & set(rules)):
+    if inside := sorted({*OF_A_RUN, "pack"} & set(rules)):
         raise UserError(
-            f"--forcerun {' '.join(inside)} does not reach the runs inside the jobs of "
+            f"forcing {', '.join(inside)} does not reach the runs inside the jobs of "
             f"jobs.runs_per_job: {benchmark.jobs.runs_per_job}; add --config 'jobs={{runs_per_job: 1}}'"
         )

@@ -109,6 +109,7 @@ def read_view(folder: RunFolder, expected: RunSpec, benchmark: Benchmark, config
         UserError: if a file is damaged or two of them are not of the same run.
     """
     try:
+        folder = _shown(folder, expected.digest)
         record, lost = _read_record(folder)
         if record is None:
             return None
@@ -125,6 +126,14 @@ def read_view(folder: RunFolder, expected: RunSpec, benchmark: Benchmark, config
         raise UserError(f"{folder.path}: cannot make sense of its records: {error}") from error
     except OSError as error:
         raise UserError(f"{error.filename or folder.path}: cannot read it: {error.strerror}") from error
+
+
+def _shown(folder: RunFolder, digest: str) -> RunFolder:
+    """Where the training is that is worth looking at: one that goes on before all others."""
+    going_on = folder.attempt.record()
+    if going_on is not None and going_on.status == "running" and not is_lost(going_on):
+        return folder.attempt
+    return folder.training_of(digest)
 
 
 def _read_record(folder: RunFolder) -> tuple[Record | None, bool]:

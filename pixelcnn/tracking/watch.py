@@ -106,10 +106,14 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 def signature(folder: RunFolder) -> object:
     """Changes whenever a file of a run does, or its process disappears."""
-    growing = (folder.spec_file, folder.record_file, folder.history_file, folder.pictures_folder)
+    growing = [
+        path
+        for place in (folder, folder.attempt)
+        for path in (place.spec_file, place.record_file, place.history_file, place.pictures_folder)
+    ]
     stamps = tuple(stamp(path) for path in (*growing, *folder.results))
     try:
-        record = folder.record()
+        record = folder.attempt.record()
         lost = record is not None and is_lost(record)
     except (UserError, TypeError):
         lost = False  # a damaged record: the pass that reads it tells

@@ -85,7 +85,7 @@ def fit(
     saving, observer = saving or SavingSpec(), observer or Observer()
     code = code_digest(spec.variant.model)
     found = state.load(run_dir, spec, code=code, data_sha256=data.sha256, say=observer.say)
-    record = records.begin(model, spec, run_dir, device, code, found)
+    record = records.begin(model, spec, run_dir, device, code, data.sha256, found)
     gpus = [device] if device.type == "cuda" else []
     with records.recorded(record, run_dir), torch.random.fork_rng(devices=gpus):
         with devices.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):

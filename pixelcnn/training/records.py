@@ -1,8 +1,10 @@
-"""What a training writes of itself: its record and its history."""
+"""What a training writes of itself: its record and its history, and how it replaces an earlier one."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +27,7 @@ def begin(
     run_dir: Path,
     device: torch.device,
     code: str,
+    data_sha256: str,
     found: dict[str, Any] | None,
 ) -> Record:
     """The run folder of a training that begins or resumes: nothing of what comes after."""
@@ -43,6 +46,7 @@ def begin(
         precision=devices.choose_precision(spec.training.precision, device),
         parameters=sum(p.numel() for p in model.parameters()),
         code=code,
+        data_sha256=data_sha256,
     )
     if before is not None:
         record.started, record.resumes = before.started, before.resumes + 1
@@ -69,6 +73,36 @@ def _unfinished(folder: RunFolder, spec: RunSpec, code: str) -> Record | None:
     if record is None or record.status == "finished" or (record.digest, record.code) != (spec.digest, code):
         return None
     return record
+
+
+def has_ended(folder: RunFolder, digest: str) -> bool:
+    """Whether an attempt in a run's folder is a training of this spec that came to its end."""
+    try:
+        record = folder.attempt.record()
+    except (UserError, TypeError):
+        return False
+    return record is not None and (record.digest, record.status) == (digest, "finished")
+
+
+def adopt(folder: RunFolder) -> None:
+    """Put the training that came to its end in the place of the one that a run's folder holds, if any.
+
+    With that one goes what was made from it. Saved states stay with the attempt. Killed in the middle, it is
+    whole once this is called again: the record, by which `has_ended` knows, is moved last.
+    """
+    new = folder.attempt
+    _move(new.checkpoint, folder.checkpoint)
+    for void in set(folder.results) - {folder.checkpoint}:
+        void.unlink(missing_ok=True)
+    if new.pictures_folder.is_dir():
+        shutil.rmtree(folder.pictures_folder, ignore_errors=True)
+    for name in (new.pictures_folder, new.history_file, new.spec_file, new.record_file):
+        _move(name, folder.path / name.name)
+
+
+def _move(source: Path, target: Path) -> None:
+    if source.exists():  # else an earlier call came as far as that
+        os.replace(source, target)
 
 
 @contextmanager

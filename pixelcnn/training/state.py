@@ -1,7 +1,7 @@
 """The state of an unfinished training on disk: saved whole, checked when read, refused if it does not fit.
 
-`state-DIGEST.pt` lies in the run's folder, keyed by the digest of the spec and declared to no workflow, so
-that none deletes it; `state-DIGEST.previous.pt` is the one before. Both stay until the run's
+`state-DIGEST.pt` lies in the folder of the attempt, keyed by the digest of the spec and declared to no
+workflow, so that none deletes it; `state-DIGEST.previous.pt` is the one before. Both stay until the run's
 evaluation was accepted.
 """
 
@@ -11,6 +11,7 @@ import io
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,11 @@ def save(value: dict[str, Any], path: Path) -> None:
 
 
 def discard(run_dir: Path) -> None:
-    """Remove every state of a run, those of other specs and damaged ones included."""
+    """Remove every state of a run, those of other specs and damaged ones included; and an empty folder."""
     for path in run_dir.glob(f"{RunFolder(run_dir).state('*').name}*"):
         path.unlink(missing_ok=True)
+    with suppress(OSError):  # not there, or it holds more
+        run_dir.rmdir()
 
 
 def load(

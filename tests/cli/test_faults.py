@@ -166,7 +166,7 @@ def test_memory_that_runs_out_names_the_batch_size(folder):
     assert done.returncode == 1, done.stderr
     assert "the CPU is out of memory: lower training.batch_size, which is 50000" in done.stderr
     assert "Traceback" not in done.stderr
-    record = RunFolder(FOLDER).record()
+    record = RunFolder(FOLDER).attempt.record()
     assert record.status == "failed" and "out of memory" in record.error
 
 

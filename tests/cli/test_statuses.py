@@ -105,7 +105,7 @@ def test_a_loss_that_diverges_fails_with_status_1(folder, capsys):
     main(["prepare", "toy.yaml"])
     assert main(["train", "toy.yaml", "--variant", "base", "--seed", "0"]) == 1
     assert "NaN or infinite" in capsys.readouterr().err
-    assert RunFolder(folder / "results/toy/toy/base/seed0").record().status == "failed"
+    assert RunFolder(folder / "results/toy/toy/base/seed0").attempt.record().status == "failed"
 
 
 def test_a_test_likelihood_that_is_not_finite_fails_the_run(folder, capsys):
@@ -135,7 +135,7 @@ def test_a_terminated_training_says_so_and_can_go_on(folder):
     process = subprocess.Popen(
         command, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ":".join(sys.path)}
     )
-    run = RunFolder(folder / "results/toy/toy/base/seed0")
+    run = RunFolder(folder / "results/toy/toy/base/seed0").attempt
     while not run.history():
         assert process.poll() is None, "it ended before its first epoch"
         time.sleep(0.05)

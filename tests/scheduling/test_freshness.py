@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.toy import SMALL, toy
 
 from pixelcnn.cli import main
+from pixelcnn.data.prepared import load_prepared, save
 from pixelcnn.results.folder import folder_of
 from pixelcnn.results.records import Cost
 from pixelcnn.scheduling.commands import TAKES, WILDCARDS
@@ -161,3 +163,38 @@ def test_a_run_that_is_added_to_a_pack_makes_its_mark_untrue(here):
     assert not Jobs(added, added.runs(), gpus=0).is_current(PACK, pack), "seed 1 of the first is not there"
     mark.unlink()
     assert Jobs(added, added.runs(), gpus=0).is_current(PACK, pack), "what is missing needs no second reason"
+
+
+def settled(jobs: Jobs) -> set[str]:
+    """The kinds of jobs whose results for the conditional run stay as they are."""
+    run = next(run for run in jobs.runs if run.variant_name == "cond")
+    return {kind for kind in KINDS if jobs.is_settled(kind, run)}
+
+
+def test_what_is_forced_is_made_anew_with_all_that_is_made_from_it(here):
+    benchmark = load_resolved(toy(here, seeds=[0]))
+    runs = benchmark.runs()
+    folder = folder_of(benchmark).run("toy", "cond", 0)
+    left = {
+        "analyse": set(KINDS) - {"analyse"},
+        "sample": set(KINDS) - {"sample", "analyse"},
+        "train": {"prepare", "classify"},
+        "prepare": set(),
+        str(folder.samples): set(KINDS) - {"sample", "analyse"},
+    }
+    for forced, kept in left.items():
+        assert settled(Jobs(benchmark, runs, 0, lambda forced=forced: {forced})) == kept, forced
+    assert settled(Jobs(benchmark, runs, 0)) == set(KINDS)
+
+
+def test_what_was_made_from_other_images_is_not_current(here):
+    benchmark = load_resolved(toy(here, seeds=[0]))
+    path = folder_of(benchmark).dataset("toy").data
+    data = load_prepared(path)
+    # Of the same description, such as a folder of one's own to which an image was added.
+    save(replace(data, sha256="0" * 64), path)
+    cond = [run for run in benchmark.runs() if run.variant_name == "cond"]
+    # A file that was drawn says nothing of the images: it is made anew for its training is.
+    stays = {kind for kind in KINDS if is_current(kind, benchmark, cond)}
+    assert stays == {"prepare", "sample", "measure"}
+    assert settled(Jobs(benchmark, benchmark.runs(), 0)) == {"prepare"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -51,33 +52,25 @@ def test_a_job_is_for_the_runs_that_its_wildcards_name(tmp_path):
 
 
 def test_what_a_job_reads_beside_the_plan(tmp_path):
-    # A network of one's own that is the package's, with a file beside it.
-    (tmp_path / "beside.py").write_text("")
-    (tmp_path / "own.py").write_text(
-        "import beside\nfrom pixelcnn.models.gated import GatedPixelCNN, Hyperparameters\n\n"
-        "class Own(GatedPixelCNN): ...\n"
-    )
-    own = {"model": "own.py"}
     base = {"model": "pixelcnn", "hyperparameters": SMALL}
     jobs = jobs_of(
         tmp_path,
         datasets={**COND, "ready": {"source": "mnist5k", "levels": 4}},
-        variants={"base": base, "own": {**own, "conditional": True}},
+        variants={"base": base, "judged": {**base, "conditional": True}},
         jobs={"runs_per_job": 4},
     )
-    base, judged = ({"dataset": "toy", "variant": variant, "seed": "0"} for variant in ("base", "own"))
-    assert jobs.own_files == ["beside.py", "own.py", "toy_data.py"], "an edit of one is looked at by `plan`"
-    assert jobs.classifiers(base) == [], "nobody judges samples that were not asked to show a label"
-    assert jobs.classifiers(judged) == [folder_of(jobs.benchmark).dataset("toy").classifier]
-    assert jobs.data({"pack": "1"}) == [folder_of(jobs.benchmark).dataset("more").data]
+    base, judged = ({"dataset": "toy", "variant": variant, "seed": "0"} for variant in ("base", "judged"))
+    folder = folder_of(jobs.benchmark)
+    assert not jobs.read("classify", base), "nobody judges samples that were not asked to show a label"
+    assert list(jobs.read("classify", judged)) == [folder.dataset("toy").classifier]
+    assert list(jobs.read("prepare", {"pack": "1"})) == [folder.dataset("more").data]
 
 
 def test_a_report_waits_for_the_results_of_every_run_or_for_the_packs(tmp_path):
     single, packed = jobs_of(tmp_path), jobs_of(tmp_path, jobs={"runs_per_job": 3})
-    names = [path.name for path in single.finished()]
-    assert len(names) == 12 and set(names) == {"metrics.json", "samples.npz", "analysis.json"}
-    assert [path.name for path in packed.finished()] == ["0.done", "1.done"]
-    assert [str(path.parent.name) for path in single.costs()] == ["base", "cond"]
+    names = Counter(path.name for path in single.read_by_report())
+    assert names == {"metrics.json": 4, "samples.npz": 4, "analysis.json": 4, "cost.json": 2}
+    assert [path.name for path in packed.read_by_report()] == ["0.done", "1.done", "cost.json", "cost.json"]
 
 
 def test_what_is_tried_again_asks_for_more_unless_it_goes_on_or_the_config_says_how_much(
@@ -114,7 +107,7 @@ def test_a_pack_asks_for_what_its_runs_need_so_many_at_once(tmp_path, monkeypatc
 def test_what_would_not_reach_the_runs_inside_a_pack_is_refused(tmp_path):
     benchmark = jobs_of(tmp_path, jobs={"runs_per_job": 2}).benchmark
     packs.refuse_forced(benchmark, {"measure", "report"})
-    with pytest.raises(UserError, match=r"--forcerun analyse train .*'jobs=\{runs_per_job: 1\}'"):
+    with pytest.raises(UserError, match=r"forcing analyse, train .*'jobs=\{runs_per_job: 1\}'"):
         packs.refuse_forced(benchmark, {"train", "analyse", "report"})
 
 

@@ -270,7 +270,7 @@ def test_a_training_killed_from_outside_ends_the_same(tmp_path, reference, numbe
     mine = chaos.write_config(tmp_path, chaos.CONFIG)
     chaos.finish(mine, chaos.COMMANDS[0])
     process = chaos.start(mine, chaos.COMMANDS[1])
-    while not list(chaos.run_folder(mine).glob("state-*.pt")):
+    while not list(RunFolder(chaos.run_folder(mine)).attempt.path.glob("state-*.pt")):
         assert process.poll() is None, process.communicate()[1]
     process.send_signal(number)
     _, errors = process.communicate(timeout=10)
@@ -278,7 +278,7 @@ def test_a_training_killed_from_outside_ends_the_same(tmp_path, reference, numbe
         assert process.returncode == -signal.SIGKILL
     else:
         assert process.returncode == 75 and "the same command resumes it" in errors
-        assert f"stopped by {number.name}" in RunFolder(chaos.run_folder(mine)).record().error
+        assert f"stopped by {number.name}" in RunFolder(chaos.run_folder(mine)).attempt.record().error
     chaos.finish(mine, chaos.COMMANDS[1])
     assert chaos.weights_differ(chaos.run_folder(config), chaos.run_folder(mine)) == []
     assert science(chaos.run_folder(mine)) == science(chaos.run_folder(config))
@@ -304,6 +304,7 @@ def test_the_comparison_can_see_a_difference(tmp_path, reference):
     content = torch.load(found / "checkpoint.pt", weights_only=True)
     next(iter(content["weights"].values())).view(-1)[0] += 1e-3
     torch.save(content, found / "checkpoint.pt")
-    (found / "state-left.pt").write_bytes(b"")
+    RunFolder(found).attempt.path.mkdir()
+    RunFolder(found).attempt.state("left").write_bytes(b"")
     told = " ".join(chaos.differences(wanted, found))
     assert "history" in told and "weights differ" in told and "state-left.pt was left" in told

@@ -51,7 +51,7 @@ def test_a_second_workflow_is_sent_away_and_a_killed_one_goes_on(tmp_path, hold)
 
     first.kill()
     first.wait()
-    orphan = run.record()
+    orphan = run.attempt.record()
     assert orphan.status == "running" and process_alive(orphan.pid), "its training goes on"
     again, log = started(tmp_path), folder.log("train", "toy", "held", "seed0")
     wait_for(lambda: f"waits for process {orphan.pid} on " in text_of(log))
@@ -78,7 +78,7 @@ def test_two_benchmarks_side_by_side_do_not_disturb_each_other_not_even_by_ctrl_
     assert workflows[0].returncode != 0 and workflows[1].returncode == 0, told
     assert not any("MLflow has not got everything" in said for said in told)
     run, other = (BenchmarkFolder(tmp_path / "results" / n).run("toy", "held", 0) for n in ("one", "two"))
-    stopped, went = run.record(), other.record()
+    stopped, went = run.attempt.record(), other.record()
     assert stopped.status == "interrupted" and stopped.epochs < 4
     assert (went.status, went.resumes) == ("finished", 0)
     assert mlflow_statuses(tmp_path, "one") == {"held/0": "KILLED"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -24,7 +25,7 @@ def test_a_toy_benchmark_to_its_report(finished):
     metrics = pd.read_csv(results.report.metrics)
     assert len(metrics) == 1 and set(metrics.status) == {"finished"} and metrics.nll.notna().all()
     assert mlflow_statuses(finished.folder, results=RESULTS) == {"cond/0": "FINISHED"}
-    for name in ("train-toy-cond-seed0", "report", "plan", "prepare-toy", "track", "classify-toy"):
+    for name in ("train/toy/cond/seed0", "report", "plan", "prepare/toy", "track", "classify/toy"):
         assert results.log(name).exists()
     analysis = results.run("toy", "cond", 0).analysis()
     assert analysis is not None and analysis.agreement is not None
@@ -38,11 +39,20 @@ def test_a_toy_benchmark_to_its_report(finished):
     assert {line.split("gpu=")[1][0] for line in shown if ", gpu=" in line} == {"1"}
 
 
-def test_results_are_taken_for_what_they_are_wherever_they_are(finished, tmp_path):
-    # Brought to another machine, as by `cp -a`, without what Snakemake noted of them.
-    shutil.copytree(finished.folder, tmp_path / "home", ignore=lambda _, names: {".snakemake"} & set(names))
-    done = snakemake(tmp_path / "home", "report")
+def test_results_are_taken_for_what_they_are_however_they_were_copied(finished, tmp_path):
+    # Brought to another machine without their times and without what Snakemake noted of them.
+    home = tmp_path / "home"
+    shutil.copytree(finished.folder, home, ignore=lambda _, names: {".snakemake"} & set(names))
+    for newer, path in enumerate(sorted(path for path in home.rglob("*") if path.is_file())):
+        os.utime(path, (1e9 + newer, 1e9 + newer))
+    config = finished.results.config.relative_to(finished.folder)
+    os.utime(home / config, (2e9, 2e9))
+    done = snakemake(home, "report")
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+    # What is missing is made, and of what is there only what is made of it. The report sees the new record.
+    run = finished.results.run("toy", "cond", 0)
+    (home / run.analysis_file.relative_to(finished.folder)).unlink()
+    assert planned_jobs(home, "report") == {"analyse": 1, "report": 1, "total": 2}
     # Snakemake's own kind of report has the page and its figures, with captions.
     own = snakemake(finished.folder, "report", "--report", str(tmp_path / "own.html"))
     assert own.returncode == 0, own.stderr
@@ -100,13 +110,54 @@ def test_runs_packed_into_jobs_go_on_inside_and_are_not_done_again(copied):
     assert results.log("train", "toy", "cond", "seed1").exists(), "each run has its own log"
     assert "Nothing to be done" in (again := snakemake(copied.folder, mark)).stdout + again.stderr
     # What would not reach the runs inside a pack is refused.
-    forced = snakemake(copied.folder, mark, "-n", "--forcerun", "train")
-    assert forced.returncode != 0 and "jobs={runs_per_job: 1}" in forced.stderr + forced.stdout
+    for forcing in (["--forcerun", "train"], ["--forceall"]):
+        forced = snakemake(copied.folder, mark, "-n", *forcing)
+        assert forced.returncode != 0 and "jobs={runs_per_job: 1}" in forced.stderr + forced.stdout
     # Without packs nothing is done again, unless it is forced.
     copied.edit(**others)
     assert planned_jobs(copied.folder, "report") == {"plan": 1, "report": 1, "total": 2}
     anew = dict.fromkeys(OF_A_RUN, 2) | {"plan": 1, "measure": 1, "report": 1, "total": 11}
     assert planned_jobs(copied.folder, "report", "--forcerun", "train") == anew
+
+
+def test_what_is_trained_anew_replaces_what_is_there_only_once_it_is_there_itself(copied):
+    run = copied.results.run("toy", "cond", 0)
+    before = {path: path.read_bytes() for path in (*run.results, run.record_file, run.history_file)}
+    # An edit that was planned, and nothing else: what it means is not forgotten.
+    training = {
+        "epochs": 2,
+        "batch_size": 16,
+        "warmup_steps": 2,
+        "learning_rate": 1e25,
+        "gradient_clip": 1e30,
+    }
+    copied.edit(training=training, **UNTRACKED)
+    planned = snakemake(copied.folder, "plan")
+    assert planned.returncode == 0 and "Report:" not in planned.stdout + planned.stderr
+    anew = dict.fromkeys((*OF_A_RUN, "measure", "report"), 1) | {"total": 6}
+    assert planned_jobs(copied.folder, "report") == anew
+    assert snakemake(copied.folder, "report").returncode != 0
+    assert run.attempt.record().status == "failed"
+    assert {path: path.read_bytes() for path in before} == before
+    metrics = pd.read_csv(copied.results.report.metrics)
+    assert set(metrics.status) == {"failed"}, "and the report does not take the one for the other"
+    # Nor is anything done again once the config is as it was: but the report, of which there is a partial one.
+    copied.edit(**UNTRACKED)
+    assert planned_jobs(copied.folder, "report") == {"plan": 1, "report": 1, "total": 2}
+
+
+def test_what_is_asked_for_by_name_is_made_below_an_edited_config_too(copied):
+    run = copied.results.run("toy", "cond", 0)
+    run.sample_grid.unlink()
+    note = 'of $\\mathcal{L}$, {small} \\and {{dataset}}; it\'s "hostile" ~ 100 %'
+    copied.edit(title=note, note=note, **UNTRACKED)
+    grid = str(run.sample_grid.relative_to(copied.folder))
+    done = snakemake(copied.folder, grid)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert run.sample_grid.exists() and read_json(copied.results.config)["note"] == note
+    # A value from the command line comes as text: it is what stands in the file, and changes nothing.
+    same = ("--config", "seeds=['0']", "threads='1'", "training={'epochs': '2', 'batch_size': '16'}")
+    assert planned_jobs(copied.folder, "report", *same) == {"report": 1, "total": 1}
 
 
 def test_a_bad_config_stops_before_anything_runs(tmp_path):

@@ -3,10 +3,9 @@ rule classify:
     input:
         config=ancient(FOLDER.config),
         plan=plan_for("classify"),
-        data=DATASET.data,
+        data=made_by("prepare"),
     output:
-        DATASET.classifier,
-        DATASET.classifier_note,
+        kept(DATASET.classified),
     log:
         FOLDER.log("classify", "{dataset}"),
     threads: BENCHMARK.threads
@@ -22,13 +21,12 @@ rule analyse:
     input:
         config=ancient(FOLDER.config),
         plan=plan_for("analyse"),
-        data=DATASET.data,
-        checkpoint=RUN.checkpoint,
-        samples=RUN.samples,
-        classifier=of_job(JOBS.classifiers),
+        data=made_by("prepare"),
+        checkpoint=made_by("train"),
+        samples=made_by("sample"),
+        classifier=made_by("classify"),
     output:
-        RUN.analysis_file,
-        RUN.analysis_arrays,
+        kept(RUN.analysed),
     log:
         FOLDER.log("analyse", "{dataset}", "{variant}", "seed{seed}"),
     threads: BENCHMARK.threads
@@ -36,36 +34,18 @@ rule analyse:
         mem_mb=memory_of("analyse"),
         runtime=minutes_of("analyse"),
         gpu=JOBS.gpus,
-    params:
-        analysis=lambda wildcards: kinds.analysis_settings(
-            run_of(wildcards), BENCHMARK.analysis
-        ),
     shell:
         commands.shell_command("analyse", "--threads {threads}")
-
-
-def trained_first(wildcards):
-    """The checkpoint that a variant is measured by: that of one seed, or the mark of the pack that has it.
-
-    A mark is `ancient`: turning packing on makes it anew without training anything. A variant that was trained
-    anew is seen by the plan.
-    """
-    run = JOBS.measured_run(names(wildcards))
-    return (
-        ancient(str(JOBS.mark_of(run)))
-        if JOBS.packs
-        else str(FOLDER.run_of(run).checkpoint)
-    )
 
 
 rule measure:
     input:
         config=ancient(FOLDER.config),
         plan=plan_for("measure"),
-        data=DATASET.data,
-        trained=trained_first,
+        data=made_by("prepare"),
+        trained=lambda wildcards: files(JOBS.read_to_measure(names(wildcards))),
     output:
-        FOLDER.cost("{dataset}", "{variant}"),
+        kept([FOLDER.cost("{dataset}", "{variant}")]),
     log:
         FOLDER.log("measure", "{dataset}", "{variant}"),
     # On one machine it takes every core, so that nothing runs beside it, but computes with no more threads than

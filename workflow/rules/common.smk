@@ -17,28 +17,75 @@ def run_of(wildcards):
     return JOBS.runs_of(names(wildcards))[0]
 
 
-def of_job(function):
-    """An input function from one that takes the values of a job's wildcards; files come as their paths."""
-    return lambda wildcards: list(map(str, function(names(wildcards))))
+def forced():
+    """Rules and files that are to be made anew in any case; known once the graph is built."""
+    asked = workflow.dag_settings
+    if asked is None:
+        return set()
+    if asked.forceall:
+        return {rule.name for rule in workflow.rules}
+    return set(asked.forcerun) | set(map(os.path.relpath, asked.forcerun))
 
 
-def forced_rules():
-    """Rules of `--forcerun`; known once the graph is built, and not in the Snakemakes of its jobs."""
-    return set(getattr(workflow.dag_settings, "forcerun", ()))
+def is_target(path):
+    """Whether a file is asked for by its name."""
+    targets = getattr(workflow.dag_settings, "targets", ())
+    return str(path) in {*targets, *map(os.path.relpath, targets)}
+
+
+# Snakemake compares times, which a copy does not keep, and parameters with those that it noted in a folder
+# that a copy may lack. So for what is current, files are read as `ancient`: their times say nothing. What is not
+# is forced, as by --forcerun, and reads them as they are, so that it waits for those that are made anew.
+def files(read):
+    return [
+        ancient(str(path)) if settled else str(path) for path, settled in read.items()
+    ]
+
+
+def made_by(kind):
+    """An input function: what jobs of a kind have made of the runs that a job is for."""
+    return lambda wildcards: files(JOBS.read(kind, names(wildcards)))
 
 
 def plan_for(kind):
-    """The plan as an input of a job: `ancient`, unless what the job made before is of another config.
+    """An input function: the plan, which every job reads that is not current, or is asked for by name.
 
-    An edited config lets `plan` run, and below a job that is to run Snakemake asks neither for changed
-    parameters nor for --forcerun: then the plan itself must be the reason.
+    Below a job that is to run, as `plan` is after an edit, Snakemake asks for nothing but its files: there the
+    plan itself must be the reason.
     """
 
     def plan(wildcards):
-        keep = kind not in forced_rules() and JOBS.is_current(kind, names(wildcards))
-        return ancient(str(FOLDER.plan)) if keep else str(FOLDER.plan)
+        given = names(wildcards)
+        current, made = JOBS.is_current(kind, given), JOBS.makes(kind, given)
+        if not current:
+            workflow.dag.forcefiles.update(map(str, made))
+        missing = any(is_target(path) and not path.exists() for path in made)
+        return files({FOLDER.plan: current and not missing and kind not in forced()})
 
     return plan
+
+
+def config_for(page):
+    """An input function: the config of the report, whose page is forced unless it is current."""
+
+    def config(wildcards):
+        if not freshness.report_is_current(BENCHMARK):
+            workflow.dag.forcefiles.add(str(page))
+        current = freshness.plan_is_current(BENCHMARK) and "plan" not in forced()
+        return files({FOLDER.config: current})
+
+    return config
+
+
+def nothing_read(path):
+    """An input function of `plan`, which reads no file and is forced unless what it wrote is current."""
+
+    def nothing(wildcards):
+        if not freshness.plan_is_current(BENCHMARK):
+            workflow.dag.forcefiles.add(str(path))
+        return []
+
+    return nothing
 
 
 def minutes_of(kind):
@@ -53,3 +100,13 @@ def minutes_of(kind):
 
 def memory_of(kind):
     return lambda wildcards, attempt: JOBS.memory_mb(kind, attempt)
+
+
+# What is there stays until the job has made it anew.
+def kept(paths):
+    return [update(path) for path in paths]
+
+
+# On SLURM: SIGTERM a minute before the time limit (SLURM may send it a minute earlier), so that a training
+# saves its state. Here and not in the profile, for what a command line says of resources replaces all of that.
+ASK_TO_STOP = "'--signal=TERM@60'"

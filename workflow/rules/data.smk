@@ -2,10 +2,9 @@ rule plan:
     # Checks hyper-parameters and datasets before anything is trained, and writes the config
     # resolved. Later rules read it as `ancient`: what they depend on are their own digests.
     input:
-        own_files=JOBS.own_files,
+        nothing_read(FOLDER.config),
     output:
-        FOLDER.config,
-        FOLDER.plan,
+        kept([FOLDER.config, FOLDER.plan]),
     log:
         FOLDER.log("plan"),
     threads: 1
@@ -13,9 +12,9 @@ rule plan:
         mem_mb=2000,
         runtime=5,
     params:
-        config=json.dumps(BENCHMARK.to_json()),
-    script:
-        "../scripts/plan.py"
+        asked=lambda wildcards: str(hooks.handed_over(BENCHMARK)),
+    shell:
+        commands.plan_command()
 
 
 rule prepare:
@@ -23,14 +22,12 @@ rule prepare:
         config=ancient(FOLDER.config),
         plan=plan_for("prepare"),
     output:
-        DATASET.data,
+        kept([DATASET.data]),
     log:
         FOLDER.log("prepare", "{dataset}"),
     threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
-    params:
-        digest=lambda wildcards: dataset_digest(run_of(wildcards).dataset),
     shell:
         commands.shell_command("prepare")

@@ -2,12 +2,10 @@ rule evaluate:
     input:
         config=ancient(FOLDER.config),
         plan=plan_for("evaluate"),
-        data=DATASET.data,
-        checkpoint=RUN.checkpoint,
+        data=made_by("prepare"),
+        checkpoint=made_by("train"),
     output:
-        RUN.metrics_file,
-        RUN.nats,
-        RUN.model,
+        kept(RUN.evaluated),
     log:
         FOLDER.log("evaluate", "{dataset}", "{variant}", "seed{seed}"),
     threads: BENCHMARK.threads

@@ -1,6 +1,6 @@
 # Several runs in one job, see `scheduling/packs.py`: a Snakemake inside the job makes their results.
 def pack_plan(wildcards):
-    checked(packs.refuse_forced, BENCHMARK, forced_rules())
+    checked(packs.refuse_forced, BENCHMARK, forced())
     return plan_for("pack")(wildcards)
 
 
@@ -8,8 +8,8 @@ rule pack:
     input:
         config=ancient(FOLDER.config),
         plan=pack_plan,
-        data=of_job(JOBS.data),
-        classifiers=of_job(JOBS.classifiers),
+        data=made_by("prepare"),
+        classifiers=made_by("classify"),
     output:
         touch(FOLDER.pack("{pack}")),
     log:
@@ -20,14 +20,11 @@ rule pack:
         mem_mb=memory_of("pack"),
         runtime=minutes_of("pack"),
         gpu=JOBS.gpus,
+        slurm_extra=ASK_TO_STOP,
     params:
-        digests=lambda wildcards: [run.digest for run in JOBS.runs_of(names(wildcards))],
         results=lambda wildcards: list(
             map(str, packs.results(BENCHMARK, JOBS.runs_of(names(wildcards))))
         ),
-        # As in the rules `sample` and `analyse`: reasons to do it anew, by the Snakemake inside.
-        sampling=dataclasses.asdict(BENCHMARK.sampling),
-        analysis=dataclasses.asdict(BENCHMARK.analysis),
         # Inside, each run asks for one of the places on the GPUs of this job.
         gpus=min(1, JOBS.gpus),
     shell:

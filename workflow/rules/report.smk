@@ -1,19 +1,15 @@
 rule report:
     input:
-        config=FOLDER.config,
-        data=[FOLDER.dataset(name).data for name in BENCHMARK.datasets],
-        runs=JOBS.finished(),
-        costs=JOBS.costs(),
+        config=config_for(FOLDER.report.page),
+        data=lambda wildcards: files(JOBS.read_all("prepare")),
+        runs=lambda wildcards: files(JOBS.read_by_report()),
     output:
         report(
-            FOLDER.report.page,
+            update(FOLDER.report.page),
             caption="../report/page.rst",
             category="Report",
         ),
-        FOLDER.report.text,
-        FOLDER.report.metrics,
-        FOLDER.report.comparison,
-        FOLDER.report.pairs,
+        kept(FOLDER.report.tables),
         # What is in the folder depends on the runs, so `snakemake --report` picks it by these patterns.
         report(
             directory(FOLDER.report.figures),

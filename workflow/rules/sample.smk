@@ -2,14 +2,10 @@ rule sample:
     input:
         config=ancient(FOLDER.config),
         plan=plan_for("sample"),
-        checkpoint=RUN.checkpoint,
-        data=DATASET.data,
+        data=made_by("prepare"),
+        checkpoint=made_by("train"),
     output:
-        RUN.samples,
-        RUN.sample_grid,
-        RUN.completions,
-        RUN.completion_grid,
-        RUN.sampled,
+        kept(RUN.drawn),
     log:
         FOLDER.log("sample", "{dataset}", "{variant}", "seed{seed}"),
     threads: BENCHMARK.threads
@@ -17,7 +13,5 @@ rule sample:
         mem_mb=memory_of("sample"),
         runtime=minutes_of("sample"),
         gpu=JOBS.gpus,
-    params:
-        sampling=dataclasses.asdict(BENCHMARK.sampling),
     shell:
         commands.shell_command("sample", "--threads {threads} --also-complete")

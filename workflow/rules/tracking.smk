@@ -12,7 +12,8 @@ onstart:
 
 onsuccess:
     TRACKER.finish()
-    print(f"Report: {FOLDER.report.page.resolve()}")
+    if FOLDER.report.whole.exists() and freshness.report_is_current(BENCHMARK):
+        print(f"Report: {FOLDER.report.page.resolve()}")
 
 
 onerror:

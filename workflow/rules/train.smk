@@ -2,9 +2,9 @@ rule train:
     input:
         config=ancient(FOLDER.config),
         plan=plan_for("train"),
-        data=DATASET.data,
+        data=made_by("prepare"),
     output:
-        RUN.checkpoint,
+        kept([RUN.checkpoint]),
     log:
         FOLDER.log("train", "{dataset}", "{variant}", "seed{seed}"),
     # Long jobs first: short ones then fill the cores to the end.
@@ -14,8 +14,8 @@ rule train:
         mem_mb=memory_of("train"),
         runtime=minutes_of("train"),
         gpu=JOBS.gpus,
+        slurm_extra=ASK_TO_STOP,
     params:
-        # All that decides the result, and nothing else: the reason to retrain.
         digest=lambda wildcards: run_of(wildcards).digest,
     shell:
         commands.shell_command("train", "--threads {threads} --digest {params.digest}")
