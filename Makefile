@@ -2,6 +2,7 @@
 # make test      set up with the test tools and run the tests
 # make env-slurm set up with Snakemake's plugin for SLURM; make test-slurm tries it on a throw-away SLURM (root on Debian)
 # make test-browser tries the report and MLflow's pages in a headless Chromium (Debian's; root installs it)
+# make test-hostile tries make preview in odd folders, locales and environments
 # make mutants   plants faults in the code and shows those that the tests do not notice (a quarter of an hour)
 # make ui        opens the runs in MLflow; make check runs the linters
 PYTHON ?= python3
@@ -14,10 +15,10 @@ PORT ?= 5000
 TORCH_INDEX ?=
 FOLDER := from pixelcnn.config.reading import load_benchmark; from pixelcnn.results.folder import folder_of
 
-.PHONY: report preview test env-slurm test-slurm test-browser mutants check format ui clean-env
+.PHONY: report preview test env-slurm test-slurm test-browser test-hostile mutants check format ui clean-env
 
 report: $(BIN)/.installed
-	@$(BIN)/snakemake report --cores $(CORES) --configfile '$(CONFIG)'
+	@$(BIN)/snakemake --profile none report --cores $(CORES) --configfile '$(CONFIG)'
 	@$(BIN)/python -c "$(FOLDER); print('The report is', folder_of(load_benchmark('$(CONFIG)')).report.page.resolve())"
 
 preview:
@@ -35,6 +36,9 @@ test-slurm: $(BIN)/.installed-test $(BIN)/.installed-slurm
 test-browser: $(BIN)/.installed-browser
 	$(BIN)/python tests/browser/chromium.py install
 	$(BIN)/python -m pytest tests/browser
+
+test-hostile: $(BIN)/.installed
+	tests/hostile/preview.sh
 
 mutants: $(BIN)/.installed-mutants
 	$(BIN)/python -m benchmarks.mutants

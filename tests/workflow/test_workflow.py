@@ -141,7 +141,7 @@ def test_what_is_trained_anew_replaces_what_is_there_only_once_it_is_there_itsel
     assert {path: path.read_bytes() for path in before} == before
     metrics = pd.read_csv(copied.results.report.metrics)
     assert set(metrics.status) == {"failed"}, "and the report does not take the one for the other"
-    # Nor is anything done again once the config is as it was: but the report, of which there is a partial one.
+    # Nothing is done again once the config is as it was, but the report, of which there is a partial one.
     copied.edit(**UNTRACKED)
     assert planned_jobs(copied.folder, "report") == {"plan": 1, "report": 1, "total": 2}
 
