@@ -70,6 +70,15 @@ def sources() -> list[Path]:
     return [path for path in found if path != Path(layout.__file__)]
 
 
+def test_no_two_jobs_share_a_log():
+    names = ("m", "m-x", "x-g", "g", "x", "g.log")
+    jobs = [("train", d, v, "seed0") for d in names for v in names]
+    jobs += [("measure", d, v) for d in names for v in names] + [("prepare", d) for d in names]
+    logs = {FOLDER.log(*job) for job in [*jobs, ("prepare",), ("plan",), ("report",)]}
+    assert len(logs) == len(jobs) + 3
+    assert not logs & {path for log in logs for path in log.parents}, "none is the folder of another"
+
+
 def test_no_other_source_joins_these_names():
     wanted = names()
     assert {"checkpoint.pt", "data.npz", "config.json", "cost.json", ".complete", "mlflow.db"} <= wanted
