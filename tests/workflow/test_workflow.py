@@ -137,7 +137,7 @@ def test_what_is_trained_anew_replaces_what_is_there_only_once_it_is_there_itsel
     anew = dict.fromkeys((*OF_A_RUN, "measure", "report"), 1) | {"total": 6}
     # What a command line says of resources is beside what a training needs on a cluster.
     shown = snakemake(copied.folder, "report", "-n", "--default-resources", "slurm_account=me").stdout
-    assert "--signal=TERM@60" in shown and {f"{rule:8}" in shown for rule in anew} == {True}
+    assert shown.count("--signal=TERM@60") == 1
     assert planned_jobs(copied.folder, "report") == anew
     assert snakemake(copied.folder, "report").returncode != 0
     assert run.attempt.record().status == "failed"
