@@ -69,9 +69,8 @@ class BenchmarkFolder:
     #: Where MLflow shows it, {"uri", "experiment_id", "query": that of its page of the runs, "runs": {run_id:
     #: MLflow's id}}.
     tracked = At("tracking.json")
-    #: Locked, since two projections at once would make runs twice; holds an id by which the runs of this
-    #: folder are told from those of another that shares the server and the name.
-    tracking_lock = At(".tracking.lock")
+    tracking_lock = At(".tracking.lock")  # locked, since two projections at once would make runs twice
+    origin = At(".origin.json")  # tells the runs of this folder from a copy's, see `tracking.origin`
     workflow_lock = At(".workflow.lock")  # locked by the workflow that works on this folder
     logs = At("logs")
     packs = At("packs")  # marks of the jobs that hold several runs

@@ -37,7 +37,7 @@ def acquire(path: Path, *, wait: bool = False, on_wait: Callable[[str], None] | 
         Locked: if another process holds it and `wait` is false.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stream = path.open("a+")  # not "w": that would erase who holds it
+    stream = path.open("a+", encoding="utf-8")  # not "w": that would erase who holds it
     told = False
     while not _try(stream):
         if not wait:
@@ -57,7 +57,7 @@ def acquire(path: Path, *, wait: bool = False, on_wait: Callable[[str], None] | 
 def holder(path: Path) -> str | None:
     """Who holds a lock now, such as "process 12 on host since ..."; None if nobody does."""
     try:
-        stream = path.open("r+")
+        stream = path.open("r+", encoding="utf-8")
     except OSError:  # not there, or not ours to write: nobody who could be asked
         return None
     with stream:
@@ -65,7 +65,7 @@ def holder(path: Path) -> str | None:
 
 
 def _text(path: Path) -> str:
-    return path.read_text().strip() or "another process"
+    return path.read_text(encoding="utf-8").strip() or "another process"
 
 
 def _try(stream: IO[str]) -> bool:

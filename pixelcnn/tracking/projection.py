@@ -7,23 +7,23 @@ MLflow, so trainings need neither mlflow nor its server.
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.reading import load_planned
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import BenchmarkFolder, RunFolder
+from pixelcnn.system import locks
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import write_json
 from pixelcnn.tracking.layout import TABLE_QUERY
+from pixelcnn.tracking.origin import origin_of
 from pixelcnn.tracking.report_view import REPORT, read_report
 from pixelcnn.tracking.store import (
     Store,
     TrackingError,
     connect,
-    exclusive,
     find_store,
     hide_password,
     mlflow_errors,
@@ -87,7 +87,7 @@ class Projector:
         self.config = self.folder.config
         self._uri = uri
         self._known: _Known | None = None
-        self._known_config: object = None
+        self._known_by: object = None
         self._shown: dict[str, object] = {}
         self._noted: object = None
 
@@ -101,8 +101,8 @@ class Projector:
         """One pass over all runs, or over those whose files changed since a pass of this object."""
         benchmark, runs = self.runs()
         store = find_store(self.directory, benchmark, self._uri)
-        with exclusive(self.folder.tracking_lock) as lock:
-            known = self._open(store, benchmark, _origin(lock), anew=not only_changed)
+        with locks.acquire(self.folder.tracking_lock, wait=True):
+            known = self._open(store, benchmark, origin_of(self.folder), anew=not only_changed)
             summary = Summary(benchmark.benchmark, known.experiment_id, store.uri)
             for name, (spec, folder) in runs.items():
                 seen = (stamp(self.config), signature(folder))
@@ -139,10 +139,11 @@ class Projector:
 
     def _open(self, store: Store, benchmark: Benchmark, origin: str, *, anew: bool) -> _Known:
         config = stamp(self.config)
-        if self._known is None or anew or (self._known_config, self._known.store) != (config, store):
+        now = (config, store, origin)
+        if self._known is None or anew or self._known_by != now:
             client = self._known.client if self._known and self._known.store == store else connect(store)
             experiment_id = open_experiment(client, store, benchmark)
-            self._known, self._known_config = _Known(client, store, experiment_id, origin), config
+            self._known, self._known_by = _Known(client, store, experiment_id, origin), now
         else:
             self._known.fresh = False
         return self._known
@@ -181,7 +182,9 @@ class Projector:
 
 
 class _Known:
-    """What the store holds of an experiment: one query for all runs, deleted ones included.
+    """What the store holds of a folder's runs: one query for all, deleted ones included.
+
+    What another folder of the same name, or a copy of this one, has there is none of ours.
 
     A watcher keeps it between passes. It is `fresh` in the pass that made it; later ones ask for
     single runs, and for all again when a run is new, since another process may have made it.
@@ -193,7 +196,8 @@ class _Known:
             self._refresh()
 
     def _refresh(self) -> None:
-        self._runs = [run for run in self._search() if RUN_ID_TAG in run.data.tags]
+        found = (run for run in self._search() if run.data.tags.get(ORIGIN_TAG) == self.origin)
+        self._runs = [run for run in found if RUN_ID_TAG in run.data.tags]
         # The newest comes last and wins, should a run have been made twice.
         self._ids = {run.data.tags[RUN_ID_TAG]: run.info.run_id for run in self._runs}
         self.fresh = True
@@ -240,21 +244,9 @@ class _Known:
         """Active runs of the same dataset, variant and seed, or reports, that this one replaces."""
         if not self.fresh:
             return []  # a run that was known before: whatever it superseded is gone since
-        group = view.group | {ORIGIN_TAG: self.origin}
-        same = [run for run in self._runs if group.items() <= run.data.tags.items()]
+        same = [run for run in self._runs if view.group.items() <= run.data.tags.items()]
         active = [run for run in same if run.info.lifecycle_stage == "active"]
         return [run for run in active if run.info.run_id != self._ids.get(view.run_id)]
-
-
-def _origin(lock: IO[str]) -> str:
-    """The id of a benchmark's folder, from its lock file, where the first projection writes it."""
-    lock.seek(0)
-    origin = lock.read().strip()
-    if not origin:
-        origin = uuid.uuid4().hex
-        lock.write(origin + "\n")
-        lock.flush()
-    return origin
 
 
 def _bring_in_line(known: _Known, view: RunView, summary: Summary) -> None:

@@ -8,21 +8,26 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.results.folder import ResultsFolder
+from pixelcnn.system import locks
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+SQLITE = "sqlite:///"
+EXPECTED_URI = "http://HOST:PORT, sqlite:////FOLDER/FILE.db or another that MLflow knows"
 
 #: Defaults of MLflow that do not suit a projection; what the user has set stays.
 ENVIRONMENT = {
@@ -49,14 +54,14 @@ class Store:
 
     uri: str
     artifacts: Path | None
-    ours: bool = False
 
     @property
     def database(self) -> Path | None:
         """The file of an sqlite store, None for any other."""
-        if not self.uri.startswith("sqlite:///"):
+        if not self.uri.startswith(SQLITE):
             return None
-        return Path(self.uri.removeprefix("sqlite:///").split("?")[0])
+        name = self.uri.removeprefix(SQLITE).split("?")[0]
+        return Path(urllib.parse.unquote(name.removeprefix("file:")) if name.startswith("file:") else name)
 
 
 def configure() -> None:
@@ -68,56 +73,72 @@ def configure() -> None:
 def default_store(results_dir: Path) -> Store:
     """The sqlite store that all benchmarks of a results folder share."""
     folder = ResultsFolder(results_dir.resolve())
-    return Store(f"sqlite:///{folder.database}", folder.artifacts, ours=True)
+    name = str(folder.database)
+    if "?" in name:  # which would begin the options of the URI
+        # No slash is left either, for which MLflow would make folders.
+        name = f"file:{urllib.parse.quote(name, safe='')}?uri=true"
+    return Store(SQLITE + name, folder.artifacts)
 
 
 def find_store(benchmark_dir: Path, benchmark: Benchmark, uri: str | None = None) -> Store:
     """The store of a benchmark: `uri`, else $MLFLOW_TRACKING_URI, else the config's, else sqlite."""
     default = default_store(benchmark_dir.resolve().parent)
-    chosen = uri or os.environ.get(URI_VARIABLE) or benchmark.tracking.uri
-    if chosen is None or chosen == default.uri:
+    chosen = chosen_uri(benchmark, uri)
+    if chosen is None:
         return default
-    if chosen.startswith(("http://", "https://", "databricks")):
+    if chosen.lower().startswith(("http://", "https://", "databricks")):
         return Store(chosen, None)
     database = Store(chosen, None).database
     # MLflow would use ./mlruns, wherever the command happens to be started.
     return Store(chosen, database.resolve().parent / "artifacts" if database else default.artifacts)
 
 
-@contextlib.contextmanager
-def exclusive(lock: Path) -> Iterator[IO[str]]:
-    """Hold a lock file; waits while another process holds it. It stays behind.
+def chosen_uri(benchmark: Benchmark, uri: str | None = None) -> str | None:
+    """The tracking URI that somebody asked for; None if nobody did.
 
     Raises:
-        UserError: if the file cannot be made or the system has no fcntl locks.
+        UserError: naming what is wrong with it, and where it was said.
     """
+    said = {"--uri": uri, URI_VARIABLE: os.environ.get(URI_VARIABLE) or None}
+    for where, chosen in {**said, "tracking.uri": benchmark.tracking.uri}.items():
+        if chosen is not None:
+            if wrong := _wrong_with(chosen):
+                raise UserError(f"{where}: {hide_password(chosen)!r} {wrong}")
+            return chosen
+    return None
+
+
+def _wrong_with(uri: str) -> str | None:
+    """Why a tracking URI cannot be one; None if it may: MLflow refuses the rest in a sentence of its own."""
+    if uri != uri.strip() or not uri.isprintable() or not uri:
+        return f"is no tracking URI: expected {EXPECTED_URI}"
     try:
-        import fcntl
-    except ImportError as error:
-        raise UserError(f"{lock}: this system has no fcntl file locks, which tracking needs") from error
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        stream = lock.open("a+")  # not "w": the file may have content
-    except OSError as error:
-        raise UserError(f"{lock}: cannot make the lock file: {error.strerror}") from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        except OSError as error:
-            raise UserError(f"{lock}: cannot lock it: {error.strerror}") from error
-        yield stream
+        parts = urllib.parse.urlsplit(uri)
+        _ = parts.port  # looked at only when it is asked for
+    except ValueError as error:
+        return f"is no tracking URI ({error}): expected {EXPECTED_URI}"
+    if parts.scheme in ("http", "https") and not parts.hostname:
+        return f"names no server: expected {EXPECTED_URI}"
+    if parts.scheme != "sqlite":
+        return None
+    database = Store(uri, None).database
+    if database is None or database.name in ("", ":memory:"):
+        return f"names no file: expected {EXPECTED_URI}"
+    # MLflow would try for minutes.
+    if database.is_dir() or (database.exists() and not os.access(database, os.R_OK | os.W_OK)):
+        return "is not a file that can be read and written"
+    return None
 
 
 @contextlib.contextmanager
 def mlflow_errors(store: Store, doing: str) -> Iterator[None]:
     """Turn whatever MLflow raises (a database without its driver: ImportError) into a TrackingError."""
     from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, RequestException, SQLAlchemyError, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = str(error).strip().split("\n")[0][:300]
         if "NewConnectionError" in str(error):  # a page of urllib3's innards otherwise
             reason = "the server cannot be reached"
@@ -132,10 +153,11 @@ def connect(store: Store) -> MlflowClient:
     """
     client_class = _import_mlflow()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(mlflow_errors(store, "opening the store"))
         if store.database is not None:
             # Processes that create the schema at once leave a database that stays unusable.
-            stack.enter_context(exclusive(store.database.with_name(store.database.name + ".lock")))
-        stack.enter_context(mlflow_errors(store, "opening the store"))
+            lock = store.database.with_name(f"{store.database.name}.lock")
+            stack.enter_context(locks.acquire(lock, wait=True))
         client = client_class(tracking_uri=store.uri)
         client.search_experiments(max_results=1)
     return client
@@ -153,6 +175,8 @@ def _import_mlflow() -> type[MlflowClient]:
     for name in ("mlflow", "alembic"):  # in case something imported mlflow before `configure`
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))
+    # It tells what the error that follows tells, too.
+    logging.getLogger("mlflow.utils.databricks_utils").setLevel(logging.ERROR)
     return MlflowClient
 
 
@@ -160,7 +184,7 @@ def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) ->
     """The id of the benchmark's experiment, made or restored if need be, with title and note up to date.
 
     Raises:
-        UserError: if MLflow fails, or the store was made before the results folder moved.
+        UserError: if MLflow fails.
     """
     artifacts = store.artifacts / benchmark.benchmark if store.artifacts else None
     tags = experiment_tags(benchmark)
@@ -168,26 +192,40 @@ def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) ->
         tags[EXPERIMENT_NOTE] = description
     with mlflow_errors(store, f"opening the experiment {benchmark.benchmark}"):
         found = client.get_experiment_by_name(benchmark.benchmark)
+        if found and found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        if found and artifacts and store.database and _lies_elsewhere(found, artifacts):
+            found = _exchange(client, found, artifacts)
         if found is None:
             location = artifacts.as_uri() if artifacts else None
             return client.create_experiment(benchmark.benchmark, artifact_location=location, tags=tags)
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
         for key, value in tags.items():
             if found.tags.get(key) != value:
                 client.set_experiment_tag(found.experiment_id, key, value)
-    if store.ours and artifacts and found.artifact_location != artifacts.as_uri():
-        raise UserError(
-            f"{store.database}: keeps artifacts at {found.artifact_location}, expected {artifacts.as_uri()}: "
-            f"the results folder was moved. Remove {artifacts.parent.parent} and track again: "
-            "everything in it is made from the run folders"
-        )
     return found.experiment_id
+
+
+def _lies_elsewhere(experiment: Experiment, artifacts: Path) -> bool:
+    """Whether its files lie beside another database, from whose place this one was moved or copied.
+
+    MLflow cannot change where that is, and a copy must not write into the original's folder.
+    """
+    parts = urllib.parse.urlsplit(experiment.artifact_location)
+    place = Path(urllib.parse.unquote(parts.path))
+    ours = parts.scheme == "file" and place.parts[-2:] == artifacts.parts[-2:]
+    return ours and place.resolve() != artifacts.resolve()
+
+
+def _exchange(client: MlflowClient, old: Experiment, artifacts: Path) -> Experiment | None:
+    """The experiment of this place, if there was one; that of the other place takes a name that tells it."""
+    client.rename_experiment(old.experiment_id, f"{old.name}, files at {old.artifact_location}")
+    kept = client.get_experiment_by_name(f"{old.name}, files at {artifacts.as_uri()}")
+    if kept is not None:
+        client.rename_experiment(kept.experiment_id, old.name)
+    return kept
 
 
 def hide_password(uri: str) -> str:
     """A URI fit for a log: a password in it, or a token in the place of a name, is replaced by stars."""
-    parts = urllib.parse.urlsplit(uri)
-    if parts.password:
-        return uri.replace(f":{parts.password}@", ":***@")
-    return uri.replace(f"{parts.username}@", "***@") if parts.username else uri
+    # Not by taking it apart, which a URI that is none does not allow.
+    return re.sub(r"://(?:([^/?#:@]*:)?[^/?#]*)@", lambda match: f"://{match[1] or ''}***@", uri, count=1)

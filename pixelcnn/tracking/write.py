@@ -152,7 +152,7 @@ def _save_model(weights: Path, folder: Path) -> None:
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(MODEL_CODE),
-            artifacts={WEIGHTS: str(weights)},
+            artifacts={WEIGHTS: weights.resolve().as_uri()},
             signature=SIGNATURE,
             pip_requirements=[f"pixelcnn=={__version__}", "mlflow", "torch", "safetensors"],
         )
