@@ -143,7 +143,7 @@ class Record:
     A training that was interrupted and resumed is one training: its times add up, without the pause.
     `data_sha256` is that of the prepared data; None in records of an older version.
     `code` is the digest of the code that decides a training, see `system.code_digest`. `resumes` counts how
-    often it resumed, `changed` says what was different then, such as "threads: 1, then 2".
+    often it resumed from a saved state, `changed` says what was different then, such as "threads: 1, then 2".
     """
 
     run_id: str
@@ -179,13 +179,18 @@ class Record:
     def new(cls, spec: RunSpec, *, run_id: str | None = None, **provenance: Any) -> Record:
         """The record of a training that starts now, in this process, or resumes under its `run_id`."""
         return cls(
-            run_id=run_id or uuid.uuid4().hex,
+            run_id=run_id or cls.new_id(),
             digest=spec.digest,
             started=_now(),
             host=platform.node(),
             pid=os.getpid(),
             **provenance,
         )
+
+    @staticmethod
+    def new_id() -> str:
+        """A `run_id` that no other training has."""
+        return uuid.uuid4().hex
 
     def resume_from(self, before: Record) -> None:
         """Take over what the training did before it was interrupted, and note what is different now."""

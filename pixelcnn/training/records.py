@@ -17,7 +17,7 @@ from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.results.records import Record
 from pixelcnn.system import devices, provenance
-from pixelcnn.system.errors import Interrupted, UserError
+from pixelcnn.system.errors import Interrupted
 from pixelcnn.system.files import atomic, write_json
 
 
@@ -30,12 +30,17 @@ def begin(
     data_sha256: str,
     found: dict[str, Any] | None,
 ) -> Record:
-    """The run folder of a training that begins or resumes: nothing of what comes after."""
+    """The run folder of a training that begins or resumes: nothing of what comes after.
+
+    A `run_id` stands for one training, whose points MLflow never forgets: what starts from scratch gets a new
+    one, and so does what resumes if epochs that were shown already may come out otherwise the second time.
+    """
     folder = RunFolder(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     for stale in folder.results:
         stale.unlink(missing_ok=True)
-    before = Record(**found["record"]) if found is not None else _unfinished(folder, spec, code)
+    lines = [] if found is None else found["history"]
+    before = None if found is None else Record(**found["record"])
     record = Record.new(
         spec,
         run_id=None if before is None else before.run_id,
@@ -50,9 +55,10 @@ def begin(
     )
     if before is not None:
         record.started, record.resumes = before.started, before.resumes + 1
-    if found is not None and before is not None:
         record.resume_from(before)
-    lines = [] if found is None else found["history"]
+        repeatable = device.type == "cpu" and record.changed == before.changed
+        if not repeatable and _epochs_on_disk(folder) > len(lines):
+            record.run_id = Record.new_id()
     # Pictures and history may be ahead of the saved state, by epochs that are now trained again.
     kept = {folder.picture(line["epoch"]) for line in lines}
     for picture in set(folder.pictures().values()) - kept:
@@ -64,15 +70,9 @@ def begin(
     return record
 
 
-def _unfinished(folder: RunFolder, spec: RunSpec, code: str) -> Record | None:
-    """The record of an earlier attempt at this training that was killed before it saved a state."""
-    try:
-        record = folder.record()
-    except (UserError, TypeError):
-        return None  # damaged: this training writes it anew
-    if record is None or record.status == "finished" or (record.digest, record.code) != (spec.digest, code):
-        return None
-    return record
+def _epochs_on_disk(folder: RunFolder) -> int:
+    path = folder.history_file
+    return path.read_text(encoding="utf-8").count("\n") if path.exists() else 0
 
 
 def has_ended(folder: RunFolder, digest: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from support.toy import DATASET, toy
 
 from pixelcnn.cli import main
 from pixelcnn.results.folder import RunFolder
+from pixelcnn.system.progress import TrainingProgress
 
 
 def test_a_run_from_config_to_samples(folder, capsys):
@@ -77,6 +80,24 @@ def test_a_trained_run_is_trained_anew_only_by_force(folder, capsys):
     assert folder_of_run.record().run_id == first
     assert main(["train", *run, "--force"]) == 0
     assert folder_of_run.record().run_id != first
+
+
+def test_an_interrupted_run_that_is_forced_is_another_run(folder, monkeypatch):
+    run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    main(["prepare", "toy.yaml"])
+    folder_of_run = RunFolder(folder / "results/toy/toy/base/seed0")
+
+    def stop(self, line):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingProgress, "on_epoch", stop)
+        assert main(["train", *run]) == 75
+    first = folder_of_run.record()
+    assert first.status == "interrupted" and folder_of_run.history()
+    assert main(["train", *run, "--force"]) == 0
+    forced = folder_of_run.record()
+    assert forced.run_id != first.run_id and (forced.status, forced.resumes) == ("finished", 0)
 
 
 def test_an_edit_of_ones_own_file_makes_other_runs(folder, capsys):

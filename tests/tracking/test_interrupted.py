@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from support.mlflow_runs import HERE, dump, rewrite_record, runs
+from support.mlflow_runs import HERE, dump, rewrite_record, runs, values
 
 from benchmarks.made_up import benchmark, write_run
 from pixelcnn.results.folder import RunFolder, folder_of
@@ -64,6 +64,24 @@ def test_a_run_that_was_interrupted_and_went_on_is_one_run_with_each_step_once(m
     assert steps.pop("valid_nll") == steps.pop("train_nll") == [1, 2, 3, 4]
     assert steps and all(found in ([0], [1, 2, 3, 4]) for found in steps.values())
     assert len(dump(made)) == 1 + 1, "no second run, not even a deleted one"
+
+
+def test_a_training_that_starts_over_has_a_curve_of_its_own(made):
+    spec = made.runs()[0]
+    folder = write_run(made, spec, status="interrupted", record_values=HERE)
+    projection.project(folder_of(made).path)
+    assert [step for step, _, _ in runs(made)[0]["metrics"]["valid_nll"]] == [1, 2]
+    rewrite_record(folder, run_id="over", status="running")
+    history = RunFolder(folder).history_file
+    history.write_text(
+        history.read_text().splitlines(keepends=True)[0].replace('"valid_nll": ', '"valid_nll": 1')
+    )
+    projection.project(folder_of(made).path)
+    [run] = runs(made)
+    assert (
+        values(run, "valid_nll") == [RunFolder(folder).history()[0]["valid_nll"]]
+        and "resumes" not in run["tags"]
+    )
 
 
 def test_a_retrained_run_replaces_the_superseded_one(made):

@@ -102,9 +102,9 @@ def test_a_training_that_goes_on_keeps_the_pictures_of_its_history_alone(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "kind", ["finished", "other code", "other spec", "damaged", "unreadable", "interrupted"]
+    "kind", ["finished", "interrupted", "running", "other code", "other spec", "damaged", "unreadable"]
 )
-def test_only_an_unfinished_training_of_the_same_spec_and_code_is_the_same_run(tmp_path, kind):
+def test_a_training_that_starts_from_scratch_is_another_run_and_resumes_nothing(tmp_path, kind):
     asked, code = spec(), code_digest.code_digest("independent")
     other = spec(epochs=9) if kind == "other spec" else asked
     record = Record.new(
@@ -112,7 +112,8 @@ def test_only_an_unfinished_training_of_the_same_spec_and_code_is_the_same_run(t
         code="other" if kind == "other code" else code,
     )  # fmt: skip
     record.started, record.resumes = "then", 2
-    record.end("finished" if kind == "finished" else "interrupted")
+    if kind != "running":
+        record.end("finished" if kind == "finished" else "interrupted")
     record.write(RunFolder(tmp_path).record_file)
     if kind == "damaged":
         (tmp_path / "record.json").write_text("{")
@@ -120,10 +121,8 @@ def test_only_an_unfinished_training_of_the_same_spec_and_code_is_the_same_run(t
         (tmp_path / "record.json").write_text('{"unknown": 1}')
     train(tmp_path, asked)
     found = RunFolder(tmp_path).record()
-    same = kind == "interrupted"
-    assert (found.run_id == record.run_id) == (found.started == "then") == same
-    assert found.resumes == (3 if same else 0)
-    assert found.epochs == 2 and found.changed == [], "nothing but its name goes on without a state"
+    assert found.run_id != record.run_id and found.started != "then"
+    assert (found.epochs, found.resumes, found.changed) == (2, 0, [])
 
 
 # ------------------------------------------------------------------------------ how a training ends

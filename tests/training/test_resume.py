@@ -144,7 +144,7 @@ def test_what_was_done_after_the_last_saved_state_is_done_again(tmp_path, saved)
     assert epochs == ([3, 4] if saved else [1, 2, 3, 4])
     assert ("resumes from its saved state, at epoch 3" in " ".join(said)) == saved
     assert_same(result, tmp_path / "run", wanted, tmp_path / "whole")
-    assert run.record().run_id == first, "one training, however often it was interrupted"
+    assert (run.record().run_id == first, run.record().resumes) == (saved, saved), "from scratch is another"
 
 
 def test_a_finished_training_whose_checkpoint_got_lost_has_nothing_to_do(tmp_path):
@@ -254,6 +254,24 @@ def test_what_is_different_when_a_training_goes_on_is_noted(tmp_path):
     finally:
         torch.set_num_threads(threads)
     assert RunFolder(tmp_path).record().changed == [f"threads: {threads}, then {threads + 1}"]
+
+
+@pytest.mark.parametrize(("killed", "more"), [(2, 0), (2, 1), (3, 0), (3, 1)])
+def test_epochs_that_may_come_out_otherwise_the_second_time_are_another_runs(tmp_path, killed, more):
+    """The state is that after the second epoch; what MLflow was shown, it does not forget."""
+    with pytest.raises(Killed):
+        saving = SavingSpec(minutes=None, epochs=1 if killed == 2 else 2)
+        train(tmp_path, run_spec(epochs=4), saving=saving, epoch=kill_in(killed))
+    before, threads, epochs = RunFolder(tmp_path).record(), torch.get_num_threads(), []
+    try:
+        torch.set_num_threads(threads + more)
+        train(tmp_path, run_spec(epochs=4), epoch=lambda line: epochs.append(line["epoch"]))
+    finally:
+        torch.set_num_threads(threads)
+    after = RunFolder(tmp_path).record()
+    again = epochs[0] <= killed
+    assert (after.run_id != before.run_id) == (again and more > 0)
+    assert (after.resumes, after.started, len(after.changed)) == (1, before.started, more)
 
 
 @pytest.fixture(scope="module")
