@@ -1,4 +1,4 @@
-"""A trained run as an MLflow model, which `mlflow.pyfunc.load_model` loads where this package is installed.
+"""A trained run as an MLflow model, which `mlflow.pyfunc.load_model` loads with the code that it brings.
 
     model = mlflow.pyfunc.load_model("runs:/RUN_ID/model")
     nats = model.predict(images)
@@ -10,14 +10,15 @@ nats per image. A conditional model told `labels` gives that given the label, wi
 label-marginalised one, which compares with unconditional models. Samples come as uint8 [n, C, H, W], the
 same for the same seed; a conditional model goes through `labels`, or through all classes, again and again.
 
-MLflow copies this file into the model and runs it there ("models from code"); the weights beside it are a
-safetensors file, so that nothing is unpickled. Importing it imports no torch.
+MLflow copies this file into the model and runs it there ("models from code"), with the package's own code
+beside it; the weights are a safetensors file, so that nothing is unpickled. Importing it imports no torch.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from mlflow.types import DataType, ParamSchema, ParamSpec
 from numpy.typing import NDArray
 
 WEIGHTS = "weights"  # of the model's artifacts
+OWN = "own"  # another: a folder with the user's file that defines the network, if that is where it comes from
 TASKS = ("nll", "sample")
 
 #: What `params` may hold. The input is no part of it: to MLflow images would be of one integer type only.
@@ -44,6 +46,13 @@ SIGNATURE = ModelSignature(
     )
 )
 
+
+def own_name(model: str) -> str:
+    """What the user's file is called in the model: MLflow stumbles over names that no module can have."""
+    path = Path(model)
+    return path.name if path.stem.isidentifier() and path.stem.isascii() else "architecture.py"
+
+
 # Recorded, which here means unsaid: MLflow warns past any filter that a hint is missing, and of every hint
 # but those of tables, text and records.
 with warnings.catch_warnings(record=True):
@@ -56,7 +65,13 @@ with warnings.catch_warnings(record=True):
             from pixelcnn.evaluation import export
 
             exported = export.load(Path(context.artifacts[WEIGHTS]))
-            self._network, self._likelihood = exported.checkpoint.model()
+            checkpoint = exported.checkpoint
+            if OWN in context.artifacts:
+                variant = checkpoint.spec.variant
+                file = Path(context.artifacts[OWN]) / own_name(variant.model)
+                here = replace(checkpoint.spec, variant=replace(variant, model=str(file)))
+                checkpoint = replace(checkpoint, spec=here)
+            self._network, self._likelihood = checkpoint.model()
             self._prior = exported.prior
 
         def predict(  # type: ignore[no-untyped-def]

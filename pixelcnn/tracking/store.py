@@ -41,6 +41,9 @@ ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
+#: Loggers that warn of what an error tells, too; that the versions here are not those that a model asks for.
+UNHEARD = ("mlflow.utils.databricks_utils", "mlflow.utils.requirements_utils")
+
 EXPERIMENT_NOTE = "mlflow.note.content"
 
 
@@ -62,6 +65,14 @@ class Store:
             return None
         name = self.uri.removeprefix(SQLITE).split("?")[0]
         return Path(urllib.parse.unquote(name.removeprefix("file:")) if name.startswith("file:") else name)
+
+    @property
+    def server(self) -> str | None:
+        """The address of a server without name and password, None for any other store."""
+        if not self.uri.lower().startswith(("http://", "https://")):
+            return None
+        parts = urllib.parse.urlsplit(self.uri)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 def configure() -> None:
@@ -86,9 +97,10 @@ def find_store(benchmark_dir: Path, benchmark: Benchmark, uri: str | None = None
     chosen = chosen_uri(benchmark, uri)
     if chosen is None:
         return default
-    if chosen.lower().startswith(("http://", "https://", "databricks")):
-        return Store(chosen, None)
-    database = Store(chosen, None).database
+    known = Store(chosen, None)
+    if known.server is not None or chosen.startswith("databricks"):
+        return known
+    database = known.database
     # MLflow would use ./mlruns, wherever the command happens to be started.
     return Store(chosen, database.resolve().parent / "artifacts" if database else default.artifacts)
 
@@ -175,8 +187,8 @@ def _import_mlflow() -> type[MlflowClient]:
     for name in ("mlflow", "alembic"):  # in case something imported mlflow before `configure`
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))
-    # It tells what the error that follows tells, too.
-    logging.getLogger("mlflow.utils.databricks_utils").setLevel(logging.ERROR)
+    for name in UNHEARD:
+        logging.getLogger(name).setLevel(logging.ERROR)
     return MlflowClient
 
 

@@ -20,11 +20,11 @@ from pixelcnn.results.records import Analysis, Metrics, Record, is_lost
 from pixelcnn.system import files
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import run_title
+from pixelcnn.tracking.model_folder import MODEL_CODE, own_code
 
 HISTORY_PLOT = "history.png"
 PREVIEW = "preview.png"
 MODEL = "model"
-MODEL_CODE = Path(__file__).with_name("model.py")
 RUN_ID_TAG = "pixelcnn.run_id"
 KIND_TAG = "kind"  # "run", or "report" of the one that holds the comparison
 GROUP = ("dataset", "variant", "seed")  # tags that only one active run of a folder has together
@@ -163,7 +163,7 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
         tags=_tags(spec, record, error if status in ("FAILED", "KILLED") else None),
         epochs={line["epoch"]: _epoch_points(line, started) for line in history},
         finals=_finals(folder, record, spec, status),
-        artifacts=_artifacts(folder, record, config, status),
+        artifacts=_artifacts(folder, record, spec, config, status),
         history=history,
         note=_note(folder) if status == "FINISHED" else None,
     )
@@ -285,7 +285,9 @@ def file_artifact(name: str, source: Path) -> Artifact:
     return Artifact(name, source, files.sha256(source)[:16])
 
 
-def _artifacts(folder: RunFolder, record: Record, config: Path, status: Status) -> list[Artifact]:
+def _artifacts(
+    folder: RunFolder, record: Record, spec: RunSpec, config: Path, status: Status
+) -> list[Artifact]:
     """What to show; what a training still changes only once it ended."""
     sources = [folder.spec_file, config]
     if status != "RUNNING":
@@ -302,10 +304,11 @@ def _artifacts(folder: RunFolder, record: Record, config: Path, status: Status) 
         artifacts.append(Artifact(name, path, files.sha256(path)[:16], "picture", epoch))
     weights, metrics = existing(folder.model), folder.metrics()
     if status == "FINISHED" and weights and metrics and metrics.digest == record.digest:
-        artifacts.append(Artifact(MODEL, weights, _model_digest(weights), "model"))
+        artifacts.append(Artifact(MODEL, weights, _model_digest(weights, spec), "model"))
     return artifacts
 
 
-def _model_digest(weights: Path) -> str:
-    parts = (files.sha256(weights), files.sha256(MODEL_CODE), __version__)
+def _model_digest(weights: Path, spec: RunSpec) -> str:
+    own = [files.sha256(path) for path in own_code(spec)]
+    parts = (files.sha256(weights), files.sha256(MODEL_CODE), __version__, *own)
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]

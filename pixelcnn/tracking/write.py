@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelcnn import __version__
+from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import PICTURES_KEY
-from pixelcnn.tracking.view import ERROR_TAG, HISTORY_PLOT, MODEL_CODE, Artifact, Point, RunView
+from pixelcnn.tracking.model_folder import save_model
+from pixelcnn.tracking.view import ERROR_TAG, HISTORY_PLOT, Artifact, Point, RunView
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -111,7 +111,7 @@ def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView
             with tempfile.TemporaryDirectory(prefix="pixelcnn-") as temporary:
                 path = Path(temporary) / artifact.name
                 if artifact.kind == "model":
-                    _save_model(artifact.source, path)
+                    _save_model(RunFolder(artifact.source.parent), path)
                     client.log_artifacts(run_id, str(path), artifact.name)
                     return
                 if artifact.kind == "preview":
@@ -134,32 +134,18 @@ def _log_picture(client: MlflowClient, run_id: str, artifact: Artifact) -> None:
         )
 
 
+def _save_model(run: RunFolder, path: Path) -> None:
+    spec, record = run.spec(), run.record()
+    assert spec is not None and record is not None  # the view was made from them
+    save_model(run.model, spec, record, path)
+
+
 def _save_preview(source: Path, path: Path) -> None:
     from PIL import Image
 
     with Image.open(source) as picture:
         picture.thumbnail(PREVIEW_SIZE)
         picture.save(path)
-
-
-def _save_model(weights: Path, folder: Path) -> None:
-    """An MLflow model from a run's weights, see `mlflow_model`; the network is not built."""
-    import mlflow.pyfunc
-
-    from pixelcnn.tracking.model import SIGNATURE, WEIGHTS
-
-    with warnings.catch_warnings(record=True) as said:
-        mlflow.pyfunc.save_model(
-            folder,
-            python_model=str(MODEL_CODE),
-            artifacts={WEIGHTS: weights.resolve().as_uri()},
-            signature=SIGNATURE,
-            pip_requirements=[f"pixelcnn=={__version__}", "mlflow", "torch", "safetensors"],
-        )
-    for warning in said:
-        # It warns past any filter that an example is missing, from which it would infer what it is told here.
-        if "input example" not in str(warning.message):
-            warnings.warn(warning.message, stacklevel=2)
 
 
 def _draw_history(history: Sequence[dict[str, Any]], title: str, path: Path) -> None:

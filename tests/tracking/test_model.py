@@ -33,6 +33,26 @@ from pixelcnn.training.loop import image_spec
 pytest.importorskip("mlflow")
 DATA = prepared()
 SMALL = small(channels=4, blocks=1, first_kernel_size=3, head_channels=4).hyperparameters
+#: A network of one's own, with a module beside it.
+OWN = """
+from helpers.table import table
+from dataclasses import dataclass
+from pixelcnn.models.base import AutoregressiveModel
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    scale: float = 1.0
+
+class Own(AutoregressiveModel):
+    def build(self, hyperparameters):
+        return table(self, hyperparameters.scale)
+"""
+TABLE = """
+from pixelcnn.layers.pointwise import PixelTable
+def table(model, scale):
+    image = model.image
+    return PixelTable(image.classes, model.parameters_per_pixel, image.height, image.width, scale)
+"""
 VARIANTS = {
     "plain": {"model": "pixelcnn", "hyperparameters": SMALL},
     "conditional": {"model": "pixelcnn", "conditional": True, "hyperparameters": SMALL},
@@ -50,6 +70,8 @@ for name, (uri, scored, params) in calls.items():
     model = mlflow.pyfunc.load_model(uri)
     results[name] = model.predict(images if scored else None, params=params)
 np.savez(out, **results)
+import pixelcnn
+print(pixelcnn.__file__)
 """
 
 
@@ -86,7 +108,11 @@ def test_an_export_gives_back_the_checkpoint_and_the_same_bytes(tmp_path):
 def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database):
     (tmp_path / "mlflow").mkdir()
     shutil.copy(empty_database, tmp_path / "mlflow" / "mlflow.db")
-    made = benchmark(tmp_path, variants=VARIANTS, seeds=[0])
+    (mine := tmp_path / "mine" / "net%20of:mine.py").parent.joinpath("helpers").mkdir(parents=True)
+    mine.write_text(OWN)
+    (mine.parent / "helpers" / "table.py").write_text(TABLE)
+    own = {"model": str(mine), "hyperparameters": {"scale": 2.0}}
+    made = benchmark(tmp_path, variants={**VARIANTS, "own": own}, seeds=[0])
     folders: dict[str, Path] = {}
     for spec in made.runs():
         folder = folders[spec.variant_name] = write_run(made, spec)
@@ -101,15 +127,17 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     said = subprocess.run(
         [sys.executable, "-c", code, folder_of(made).path], check=True, capture_output=True, text=True
     )
-    assert "2 created" in said.stdout and "Warning" not in said.stderr
-    assert len(projection.project(folder_of(made).path).unchanged) == 2
+    assert "3 created" in said.stdout and "Warning" not in said.stderr
+    assert len(projection.project(folder_of(made).path).unchanged) == 3
+    shutil.rmtree(mine.parent)
 
     ids = {run.data.tags["variant"]: run.info.run_id for run in _runs(made)}
     labels = DATA.splits["test"].labels[:8].tolist()
-    plain, conditional = (f"runs:/{ids[name]}/model" for name in ("plain", "conditional"))
+    plain, conditional, own = (f"runs:/{ids[name]}/model" for name in ("plain", "conditional", "own"))
     draw = {"task": "sample", "n": 5, "seed": 3}
     calls = {
         "nll": (plain, True, None),
+        "own": (own, True, None),
         "marginal": (conditional, True, {"task": "nll"}),
         "given": (conditional, True, {"labels": labels}),
         "drawn": (plain, False, draw),
@@ -119,17 +147,18 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     np.save(images, DATA.splits["test"].images[:8])
     said = subprocess.run(
         [sys.executable, "-c", LOADER, json.dumps(calls), images, out],
-        check=True,
         capture_output=True,
         text=True,
         env=_environment(default_store(tmp_path).uri),
         cwd=tmp_path,
     )
-    assert "Warning" not in said.stderr
+    assert said.returncode == 0 and "Warning" not in said.stderr, said.stderr
+    assert Path(said.stdout.strip()).parts[-3:] == ("code", "pixelcnn", "__init__.py"), "the model's own code"
 
     found = np.load(out)
     nats = {name: np.load(RunFolder(folder).nats) for name, folder in folders.items()}
     assert found["nll"] == pytest.approx(nats["plain"]["per_image"][:8], abs=1e-3)
+    assert found["own"] == pytest.approx(nats["own"]["per_image"][:8], abs=1e-3)
     assert found["given"] == pytest.approx(nats["conditional"]["per_image"][:8], abs=1e-3)
     assert found["marginal"] == pytest.approx(nats["conditional"]["marginal_per_image"][:8], abs=1e-3)
     for name, variant, y in (("drawn", "plain", None), ("ones", "conditional", torch.ones(5).long())):
