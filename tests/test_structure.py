@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "data": "config system",
     "results": "models likelihoods config system",
     "evaluation": "results data models likelihoods config system",
-    "sampling": "models likelihoods incremental system",
+    "sampling": "models likelihoods incremental config system",
     "images": "sampling results data models likelihoods system",
     "training": "evaluation results data models likelihoods config system",
     "invariants": "sampling models likelihoods incremental config system",

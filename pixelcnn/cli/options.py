@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pixelcnn.cli import runs
+from pixelcnn.config.benchmark import MOST_THREADS
 
 Function = Callable[..., Any]
 
@@ -20,7 +21,9 @@ CONFIG_HELP = "Benchmark description, YAML or JSON."
 
 config = click.argument("config", type=PATH, help=CONFIG_HELP)
 dataset = click.option("--dataset", help="Name in the config; needed if it has several.")
-threads = click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: the config's).")
+threads = click.option(
+    "--threads", type=click.IntRange(1, MOST_THREADS), help="CPU threads (default: the config's)."
+)
 batch_size = click.option(
     "--batch-size", type=click.IntRange(min=1), help="Images worked on together; bounds the memory."
 )

@@ -13,11 +13,21 @@ from typing import Any, Literal
 
 from pixelcnn.config.fields import at_least, internal
 from pixelcnn.config.jobs import JobsSpec
-from pixelcnn.config.run_spec import FORMAT, DatasetSpec, RunSpec, TrainingSpec, VariantSpec, likelihood_for
+from pixelcnn.config.run_spec import (
+    FORMAT,
+    MOST_EPOCHS,
+    DatasetSpec,
+    RunSpec,
+    TrainingSpec,
+    VariantSpec,
+    likelihood_for,
+)
 from pixelcnn.system.code_digest import own_files
 from pixelcnn.system.errors import ConfigError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+#: Characters of a name: a dataset's and a variant's stand in the names of files together, with more around.
+LONGEST_NAME = 80
 RESERVED_NAMES = (
     "report",
     "logs",
@@ -31,22 +41,31 @@ RESERVED_NAMES = (
     "classifier.json",
 )
 
+#: What logits may be divided by: beyond, it is no other distribution, and at last none at all in floats.
+TEMPERATURES = (1e-6, 1e6)
+#: CPU threads, at most: a slip of the pen above.
+MOST_THREADS = 4096
+#: Images that are drawn or looked at, at most: they are in memory together.
+MOST_IMAGES = 1_000_000
+
 
 @dataclass(frozen=True)
 class SamplingSpec:
     """What is drawn from each run: samples, and test images whose lower half is completed."""
 
-    images: int = at_least(1, 20)
-    completions: int = at_least(1, 8)
-    temperature: float = at_least(1e-6, 1.0)
+    images: int = at_least(1, 20, MOST_IMAGES)
+    completions: int = at_least(1, 8, MOST_IMAGES)
+    temperature: float = at_least(TEMPERATURES[0], 1.0, TEMPERATURES[1])
 
 
 @dataclass(frozen=True)
 class AnalysisSpec:
     """How closely trained models are looked at: more images mean less noise and more time."""
 
-    images: int = at_least(1, 64)  # test images that the effective receptive field is averaged over
-    samples: int = at_least(1, 300)  # of each conditional run, for the classifier to judge
+    images: int = at_least(
+        1, 64, MOST_IMAGES
+    )  # test images that the effective receptive field is averaged over
+    samples: int = at_least(1, 300, MOST_IMAGES)  # of each conditional run, for the classifier to judge
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,7 @@ class SavingSpec:
     """
 
     minutes: float | None = at_least(0, 1.0)
-    epochs: int | None = at_least(1, None)
+    epochs: int | None = at_least(1, None, MOST_EPOCHS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,7 @@ class TrackingSpec:
 
     enabled: bool = True
     uri: str | None = None
-    pictures: int = at_least(0, 10)
+    pictures: int = at_least(0, 10, 10_000)
 
 
 @dataclass(frozen=True)
@@ -92,8 +111,8 @@ class Benchmark:
     data_root: str = "data"
     results: str = "results"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    runs_per_gpu: int = at_least(1, 1)
-    threads: int = at_least(1, 1)
+    runs_per_gpu: int = at_least(1, 1, 1000)
+    threads: int = at_least(1, 1, MOST_THREADS)
     resolved: bool = internal(False)
     """Whether all that decides results is written out."""
     asked: str = internal("")
@@ -110,6 +129,10 @@ class Benchmark:
                 raise ConfigError(
                     f"{key}: the name {name!r} becomes a folder: use letters, digits, '.', '_', '-', "
                     f"starting with a letter or digit, and none of {', '.join(RESERVED_NAMES)}"
+                )
+            if len(name) > LONGEST_NAME:
+                raise ConfigError(
+                    f"{key}: the name {name[:20]!r}... has {len(name)} characters, at most {LONGEST_NAME} fit"
                 )
         if braces := {"{", "}"} & set(self.results):
             raise ConfigError(

@@ -11,9 +11,9 @@ from pixelcnn.config.fields import at_least
 class JobSpec:
     """What one kind of job asks a cluster for; null is an estimate (see `estimates`)."""
 
-    minutes: int | None = at_least(2, None)
+    minutes: int | None = at_least(2, None, 10**7)
     """Two at least: a job is asked to stop a minute before its end, and must have begun by then."""
-    memory_mb: int | None = at_least(1, None)
+    memory_mb: int | None = at_least(1, None, 10**9)
     """MB; what is tried again after a failure asks for more only if this is null."""
 
 
@@ -32,7 +32,7 @@ class JobsSpec:
     analyse: JobSpec = JobSpec()
     classify: JobSpec = JobSpec()
     measure: JobSpec = JobSpec()
-    gpus: int | None = at_least(0, None)
+    gpus: int | None = at_least(0, None, 1000)
     """GPUs of each of these jobs; null: 1 with device: cuda, or where GPUs are seen, else 0."""
     runs_per_job: int = at_least(1, 1, 200)  # their names go into one command line
     """So many runs in one job, for runs that are shorter than the wait in a queue."""

@@ -19,6 +19,13 @@ LikelihoodName = Literal["auto", "bernoulli", "categorical"]
 FORMAT = 2
 ANEW = "written by another version of pixelcnn: delete the run's folder, and it is retrained"
 
+#: Pixels of a row and of a column, at most: networks look at whole images.
+LARGEST_IMAGE = 1024
+#: Of a recipe, at most: what is more than these is a slip of the pen, and would never end.
+MOST_EPOCHS = 1_000_000
+LARGEST_BATCH = 1_000_000
+MOST_STEPS = 10**12
+
 
 @dataclass(frozen=True)
 class DatasetSpec:
@@ -26,7 +33,7 @@ class DatasetSpec:
 
     source: str
     """mnist5k, mnist, binarized_mnist, or the path of a .py file of one's own."""
-    image_size: int | None = at_least(1, None)
+    image_size: int | None = at_least(1, None, LARGEST_IMAGE)
     """Height and width after average pooling by a whole factor; null: the source's own."""
     levels: int = at_least(2, 256, 256)
     """Grey levels."""
@@ -44,20 +51,20 @@ class DatasetSpec:
 class TrainingSpec:
     """The recipe of a run. Steps are optimizer steps, NLL is in nats per image."""
 
-    epochs: int = at_least(1, 20)
+    epochs: int = at_least(1, 20, MOST_EPOCHS)
     """Passes over the training images."""
-    batch_size: int = at_least(1, 64)
+    batch_size: int = at_least(1, 64, LARGEST_BATCH)
     """Images a step."""
     optimizer: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = at_least(1e-12, 3e-3)
     """The peak: linear warm-up, then a cosine to zero, counted in steps."""
     weight_decay: float = at_least(0, 1e-4)
-    warmup_steps: int = at_least(0, 100)
+    warmup_steps: int = at_least(0, 100, MOST_STEPS)
     gradient_clip: float = at_least(1e-12, 1.0)
     """On the norm of the gradient of nats per dimension."""
     ema_decay: float = at_least(0, 0.999, 1 - 1e-12)
     """Of the averaged weights, warmed up; they are what is validated and tested."""
-    patience: int | None = at_least(1, None)
+    patience: int | None = at_least(1, None, MOST_EPOCHS)
     """Stop after so many epochs without a better validation NLL; null: never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Auto takes bfloat16 where the hardware is fast at it."""

@@ -201,7 +201,7 @@ def _within(low: float, high: float) -> Callable[[float], float]:
         if isinstance(number, int) and abs(number) > LARGEST:
             raise PydanticCustomError("range", f"must be at most {LARGEST}")
         if not low <= number <= high:
-            words = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:.12g}"
+            words = f"at least {low:g}" if number < low else f"between {low:g} and {high:.12g}"
             raise PydanticCustomError("range", "must be {words}", {"words": words})
         return number
 

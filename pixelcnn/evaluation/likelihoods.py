@@ -92,13 +92,16 @@ def evaluate(
             by_class.append(_by_class(model, likelihood, x))
     model.train(was_training)
     result = torch.cat(per_image)
-    if not torch.isfinite(result).all():
-        bad = int((~torch.isfinite(result)).sum())
-        raise RunFailed(f"the likelihood of {bad} of {len(result)} images is NaN or infinite")
+    columns = torch.cat(by_class) if all_classes else None
+    finite = torch.isfinite(result if columns is None else result + columns.sum(dim=1))
+    if not finite.all():
+        raise RunFailed(
+            f"the likelihood of {int((~finite).sum())} of {len(result)} images is NaN or infinite"
+        )
     return Likelihoods(
         per_image=result.numpy(),
         per_pixel=(per_pixel / len(images)).numpy(),
-        by_class=torch.cat(by_class).numpy() if all_classes else None,
+        by_class=None if columns is None else columns.numpy(),
         labels=split.labels,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from pixelcnn.system.errors import RunFailed
+
 
 def bits_per_dim(nll: float, dims: int) -> float:
     """NLL in nats per image -> bits per dimension."""
@@ -11,5 +13,15 @@ def bits_per_dim(nll: float, dims: int) -> float:
 
 
 def perplexity(nll: float, dims: int) -> float:
-    """NLL in nats per image -> perplexity per dimension, 2^(bits/dim)."""
-    return math.exp(nll / dims)
+    """NLL in nats per image -> perplexity per dimension, 2^(bits/dim).
+
+    Raises:
+        RunFailed: if it is beyond the largest number, as after a training that diverged.
+    """
+    try:
+        return math.exp(nll / dims)
+    except OverflowError:
+        raise RunFailed(
+            f"the NLL is {nll:.4g} nats per image, whose perplexity is beyond the largest number; the "
+            "training diverged, a lower learning_rate or longer warm-up may help"
+        ) from None

@@ -44,14 +44,13 @@ class CausalConv2d(CausalLayer):
         self.dilation = dilation
         self.rows, self.columns = rows, columns
         height, width = rows[1] - rows[0] + 1, columns[1] - columns[0] + 1
-        mask = torch.ones(height, width)
-        if rows[1] == 0:
-            mask[-1, [c > last for c in range(columns[0], columns[1] + 1)]] = 0
-        self.register_buffer("mask", mask, persistent=False)
-        self.is_dense = bool(mask.all())
+        places = [[(r, c) for c in range(columns[0], columns[1] + 1)] for r in range(rows[0], rows[1] + 1)]
+        mask = [[float(r < 0 or c <= last) for r, c in row] for row in places]
+        self.register_buffer("mask", torch.tensor(mask), persistent=False)
         self.taps = tuple(
-            (dilation * (rows[0] + i), dilation * (columns[0] + j)) for i, j in torch.nonzero(mask).tolist()
+            (dilation * r, dilation * c) for row in places for r, c in row if r < 0 or c <= last
         )
+        self.is_dense = len(self.taps) == height * width
         bound = 1 / math.sqrt(inputs * len(self.taps))
         self.weight = nn.Parameter(torch.empty(outputs, inputs, height, width).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(outputs))

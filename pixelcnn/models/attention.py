@@ -16,7 +16,7 @@ from pixelcnn.layers.attention import CausalSelfAttention
 from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.convolution import masked_conv
 from pixelcnn.layers.pointwise import ClassBias
-from pixelcnn.models.base import AutoregressiveModel, require_odd
+from pixelcnn.models.base import DEEPEST, LARGEST_KERNEL, WIDEST, AutoregressiveModel, require_odd
 from pixelcnn.models.pixelcnn import head, residual_block
 from pixelcnn.system.errors import ConfigError
 
@@ -25,13 +25,13 @@ from pixelcnn.system.errors import ConfigError
 class Hyperparameters:
     """`channels` is h as in the plain PixelCNN: the residual stream has 2h channels."""
 
-    channels: int = at_least(1, 32)
-    blocks: int = at_least(1, 4)
+    channels: int = at_least(1, 32, WIDEST)
+    blocks: int = at_least(1, 4, DEEPEST)
     attention_every: int = at_least(1, 2)
     heads: int = at_least(1, 4)
-    first_kernel_size: int = at_least(3, 7)
-    kernel_size: int = at_least(3, 3)
-    head_channels: int = at_least(1, 64)
+    first_kernel_size: int = at_least(3, 7, LARGEST_KERNEL)
+    kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
+    head_channels: int = at_least(1, 64, WIDEST)
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")

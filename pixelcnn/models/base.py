@@ -8,11 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pixelcnn.config.run_spec import LARGEST_IMAGE
 from pixelcnn.incremental.errors import NoForm, form_of
 from pixelcnn.incremental.program import Program, Stream
 from pixelcnn.incremental.schedules import Schedule
 from pixelcnn.layers.base import coordinates, identity_reach
 from pixelcnn.system.errors import ConfigError, UserError
+
+#: Blocks, channels and taps of a row, at most: what is more is a slip of the pen, and would never be built.
+DEEPEST, WIDEST, LARGEST_KERNEL = 1000, 65_536, 2 * LARGEST_IMAGE - 1
 
 
 @dataclass(frozen=True)

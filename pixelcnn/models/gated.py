@@ -13,7 +13,7 @@ from torch import nn
 from pixelcnn.config.fields import at_least
 from pixelcnn.layers.base import Chain
 from pixelcnn.layers.gated import Fork, GatedBlock, HorizontalStream
-from pixelcnn.models.base import AutoregressiveModel, require_odd
+from pixelcnn.models.base import DEEPEST, LARGEST_KERNEL, WIDEST, AutoregressiveModel, require_odd
 from pixelcnn.models.pixelcnn import head
 
 
@@ -21,11 +21,11 @@ from pixelcnn.models.pixelcnn import head
 class Hyperparameters:
     """`channels` is the width of each of the two streams."""
 
-    channels: int = at_least(1, 24)
-    blocks: int = at_least(0, 5)
-    first_kernel_size: int = at_least(3, 7)
-    kernel_size: int = at_least(3, 3)
-    head_channels: int = at_least(1, 64)
+    channels: int = at_least(1, 24, WIDEST)
+    blocks: int = at_least(0, 5, DEEPEST)
+    first_kernel_size: int = at_least(3, 7, LARGEST_KERNEL)
+    kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
+    head_channels: int = at_least(1, 64, WIDEST)
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")

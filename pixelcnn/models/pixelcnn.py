@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from pixelcnn.config.fields import at_least
+from pixelcnn.config.run_spec import LARGEST_IMAGE
 from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.convolution import masked_conv
 from pixelcnn.layers.pointwise import Activation, ClassBias, Pointwise
-from pixelcnn.models.base import AutoregressiveModel, require_odd
+from pixelcnn.models.base import DEEPEST, LARGEST_KERNEL, WIDEST, AutoregressiveModel, require_odd
 from pixelcnn.system.errors import ConfigError
 
 
@@ -25,17 +26,19 @@ from pixelcnn.system.errors import ConfigError
 class Hyperparameters:
     """`channels` is the h of the paper: blocks work on h, the residual stream has 2h channels."""
 
-    channels: int = at_least(1, 32)
-    blocks: int = at_least(0, 6)
-    first_kernel_size: int = at_least(3, 7)
-    kernel_size: int = at_least(3, 3)
+    channels: int = at_least(1, 32, WIDEST)
+    blocks: int = at_least(0, 6, DEEPEST)
+    first_kernel_size: int = at_least(3, 7, LARGEST_KERNEL)
+    kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
     dilations: tuple[int, ...] = (1,)  # block i has dilation number i modulo their count
-    head_channels: int = at_least(1, 64)
+    head_channels: int = at_least(1, 64, WIDEST)
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")
-        if not self.dilations or min(self.dilations) < 1:
-            raise ConfigError(f"dilations: expected whole numbers from 1 on, got {list(self.dilations)}")
+        if not self.dilations or not 1 <= min(self.dilations) <= max(self.dilations) <= LARGEST_IMAGE:
+            raise ConfigError(
+                f"dilations: expected whole numbers from 1 to {LARGEST_IMAGE}, got {list(self.dilations)}"
+            )
 
 
 class PixelCNN(AutoregressiveModel):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import torch
+from torch import nn
 
 import pixelcnn.models
 from pixelcnn.config.fields import from_plain, without_absent
@@ -15,8 +20,8 @@ from pixelcnn.config.run_spec import VariantSpec, likelihood_for
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.likelihoods.registry import make_likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
-from pixelcnn.system import plugins
-from pixelcnn.system.errors import ConfigError
+from pixelcnn.system import devices, plugins
+from pixelcnn.system.errors import ConfigError, UserError
 
 
 def names() -> list[str]:
@@ -89,7 +94,53 @@ def build_model(
     architecture, described_by = find_architecture(variant.model)
     hyperparameters = from_plain(described_by, variant.hyperparameters, "hyperparameters")
     described = ImageSpec(image.channels, image.height, image.width, image.levels, classes)
-    with torch.random.fork_rng(devices=[]):
+    make = partial(architecture, hyperparameters, described, likelihood.parameters)
+    with torch.random.fork_rng(devices=[]), errors_of(variant.model, "built"):
+        check_fits(make, _bytes_of_memory())
         torch.manual_seed(seed)
-        model = architecture(hyperparameters, described, likelihood.parameters)
+        model = make()
     return model, likelihood
+
+
+def check_fits(make: Callable[[], nn.Module], memory: int) -> None:
+    """Refuse a network whose weights alone are more than this machine's memory, before they are drawn.
+
+    Raises:
+        ConfigError: saying how many there are.
+    """
+    try:
+        with torch.device("meta"):  # shapes without numbers
+            sketch = make()
+    except UserError:
+        raise
+    except Exception:  # a layer that looks at its weights: what is wrong, if anything, the real one says
+        return
+    weights = list(sketch.parameters())
+    if sum(weight.nbytes for weight in weights) > memory:
+        raise ConfigError(
+            f"model: this network has {sum(w.numel() for w in weights):,} parameters, more than fit into the "
+            f"{memory / 1e9:,.0f} GB of memory here; make it smaller"
+        )
+
+
+def _bytes_of_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextlib.contextmanager
+def errors_of(name: str, done: str) -> Iterator[None]:
+    """Memory that runs out in the block, and what a user's own file raises there, become one sentence.
+
+    Raises:
+        RunFailed: if memory runs out.
+        ConfigError: saying that the architecture called `name` cannot be `done`, and the line of the file.
+    """
+    try:
+        with devices.out_of_memory("make the network smaller"):
+            yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not name.endswith(".py"):
+            raise
+        raise ConfigError(f"model: {name}: cannot be {done}: {plugins.said_by(error, name)}") from error

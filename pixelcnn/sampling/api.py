@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from pixelcnn.config.benchmark import TEMPERATURES
 from pixelcnn.incremental.errors import NoForm
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
@@ -57,7 +58,7 @@ def sample(
     Args:
         y: class labels int64 [n] for a conditional model.
         given: integers [n, C, rows, W], the upper rows of the images, to be kept and completed.
-        temperature: divides the logits; 1 is the model's own distribution.
+        temperature: divides the logits, within `TEMPERATURES`; 1 is the model's own distribution.
         batch_size: images drawn together, which bounds the memory.
         on_progress: called with (finished images, all images).
 
@@ -99,8 +100,9 @@ def sample(
 def _check(n: int, temperature: float, batch_size: int) -> None:
     if n < 1:
         raise UserError(f"the number of samples must be at least 1, got {n}")
-    if not temperature > 0:
-        raise UserError(f"the temperature must be above 0, got {temperature}")
+    low, high = TEMPERATURES
+    if not low <= temperature <= high:
+        raise UserError(f"the temperature must lie between {low:g} and {high:g}, got {temperature}")
     if batch_size < 1:
         raise UserError(f"the batch size must be at least 1, got {batch_size}")
 

@@ -18,7 +18,7 @@ from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.size import size_of
 from pixelcnn.scheduling.estimates import Size
 from pixelcnn.scheduling.resolution import key_of
-from pixelcnn.system.errors import ConfigError
+from pixelcnn.system.errors import ConfigError, RunFailed
 
 
 def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
@@ -31,10 +31,16 @@ def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
     benchmark = resolve(benchmark)
     seed = benchmark.seeds[0]
     return {
-        (dataset, variant): Size(*size_of(check_run(benchmark.run(dataset, variant, seed))))
+        (dataset, variant): _size(benchmark.run(dataset, variant, seed))
         for dataset in benchmark.datasets
         for variant in benchmark.variants
     }
+
+
+def _size(spec: RunSpec) -> Size:
+    model = check_run(spec)
+    with _named_variant(spec), registry.errors_of(spec.variant.model, "run"):
+        return Size(*size_of(model))
 
 
 def resolve(benchmark: Benchmark) -> Benchmark:
@@ -78,11 +84,17 @@ def resolve_named(benchmark: Benchmark, where: str) -> Benchmark:
 
 @contextlib.contextmanager
 def named(where: str, what: str = "") -> Iterator[None]:
-    """A ConfigError of the block names where its key is."""
+    """A ConfigError of the block names where its key is; so does memory that runs out in it."""
     try:
         yield
     except ConfigError as error:
         raise ConfigError(f"{where}.{error}{what}") from None
+    except RunFailed as error:
+        raise RunFailed(f"{where}: {error}{what}") from error
+
+
+def _named_variant(spec: RunSpec) -> contextlib.AbstractContextManager[None]:
+    return named(f"variants.{spec.variant_name}", f" (on dataset {spec.dataset_name})")
 
 
 def check_run(spec: RunSpec) -> AutoregressiveModel:
@@ -91,7 +103,7 @@ def check_run(spec: RunSpec) -> AutoregressiveModel:
         source = check_dataset(spec.dataset)
     size = spec.dataset.image_size or source.SIZE
     image = ImageSpec(1, size, size, spec.dataset.levels, source.CLASSES)
-    with named(f"variants.{spec.variant_name}", f" (on dataset {spec.dataset_name})"):
+    with _named_variant(spec):
         model, _ = registry.build_model(spec.variant, image)
     return model
 

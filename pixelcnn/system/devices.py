@@ -70,7 +70,13 @@ def exact_float32() -> None:
 
 
 #: How torch says that memory of the CPU ran out: a RuntimeError with one of these in it.
-_CPU_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory", "std::bad_alloc")
+_CPU_MEMORY = (
+    "DefaultCPUAllocator",
+    "can't allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "size calculation overflowed",  # more bytes than there are numbers for
+)
 
 
 @contextlib.contextmanager

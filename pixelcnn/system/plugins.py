@@ -7,10 +7,11 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
-from pixelcnn.system.code_digest import own_files
+from pixelcnn.system.code_digest import code_digest, own_files
 from pixelcnn.system.errors import ConfigError
 
 
@@ -23,7 +24,8 @@ def names(package: ModuleType) -> list[str]:
 def load(name: str, package: ModuleType) -> ModuleType:
     """The module called `name` in `package`, or the user's file if `name` ends in .py.
 
-    A relative path is taken from the working directory.
+    A relative path is taken from the working directory. A file that was edited since this process
+    imported it, or that imports one which was, is imported anew: its digest is of what runs.
 
     Raises:
         ConfigError: if there is no such module or file, or the file cannot be imported.
@@ -36,18 +38,37 @@ def load(name: str, package: ModuleType) -> ModuleType:
     return importlib.import_module(f"{package.__name__}.{name}")
 
 
+def said_by(error: BaseException, name: str) -> str:
+    """An error that the code of a user's file raised, in one line: its type, its words, and where that was."""
+    words = " ".join(str(error).split())
+    kind = type(error).__name__
+    files = {Path(file).resolve(): Path(file).name for file in own_files(name)}
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [(files[p], f.lineno) for f in frames if (p := Path(f.filename).resolve()) in files]
+    place = f" ({places[-1][0]}, line {places[-1][1]})" if places else ""
+    return (f"{kind}: {words}" if words else kind) + place
+
+
+#: Of each module that was loaded from a file: what its code was then, see `own_files`.
+_LOADED: dict[str, dict[str, str]] = {}
+
+
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file (looked in {Path.cwd()})")
     resolved = path.resolve()
     # One module a file: dataclasses and pickling look their module up in sys.modules.
     module_name = f"pixelcnn_user_{path.stem}_{hashlib.sha256(str(resolved).encode()).hexdigest()[:8]}"
+    files = own_files(str(resolved))
     if module_name in sys.modules:
-        return sys.modules[module_name]
+        if _LOADED.get(module_name) == files:
+            return sys.modules[module_name]
+        _forget(module_name, resolved)
     spec = importlib.util.spec_from_file_location(module_name, resolved)
     assert spec is not None and spec.loader is not None  # a path that ends in .py has a loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    _LOADED[module_name] = files
     # Modules beside it are found as beside a script, however this process was started.
     folder = str(resolved.parent)
     if folder not in sys.path:
@@ -60,16 +81,31 @@ def _load_file(path: Path) -> ModuleType:
         raise
     except Exception as error:
         del sys.modules[module_name]
-        raise ConfigError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{path}: cannot be imported: {said_by(error, str(resolved))}") from error
     return module
+
+
+def _forget(module_name: str, path: Path) -> None:
+    """Have a file and the modules beside it imported anew."""
+    for file in map(Path, _LOADED.pop(module_name, {})):
+        name = module_name if file == path else _module(file, path)
+        sys.modules.pop(name, None)
+        # Python takes compiled code for new by the second of an edit.
+        Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)
+    importlib.invalidate_caches()
+    code_digest.cache_clear()
+
+
+def _module(helper: Path, path: Path) -> str:
+    """The name by which the code of a file imports one beside it."""
+    return ".".join(helper.relative_to(path.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _check_helpers(path: Path) -> None:
     """Refuse a module beside a user's file that is hidden by another of its name: other code would run."""
     helpers = (Path(file) for file in own_files(str(path)))
     for helper in (file for file in helpers if file != path):
-        parts = helper.relative_to(path.parent).with_suffix("").parts
-        name = ".".join(parts).removesuffix(".__init__")
+        name = _module(helper, path)
         loaded = getattr(sys.modules.get(name), "__file__", None)
         if loaded is not None and Path(loaded).resolve() != helper.resolve():
             raise ConfigError(f"{path}: imports {name}, which is {loaded} here and not {helper}; rename it")

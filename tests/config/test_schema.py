@@ -65,5 +65,6 @@ def test_the_schema_explains_keys():
         "default": 20,
         "description": "Passes over the training images.",
         "minimum": 1,
+        "maximum": 1_000_000,
         "type": "integer",
     }

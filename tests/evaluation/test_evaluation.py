@@ -225,3 +225,14 @@ def test_evaluation_is_float32_though_the_training_was_bfloat16(tmp_path):
     nll = evaluate_run(trained_in_bf16, data, CPU, tmp_path).nll
     exact = evaluate(model.double(), likelihood, data.splits["test"]).nll
     assert nll == pytest.approx(exact, rel=1e-6), "bfloat16 would be off by more than 1e-4"
+
+
+def test_a_likelihood_under_another_class_that_is_not_finite_is_told_too():
+    """Else the marginal, and the accuracy, would be made of it."""
+    model, likelihood = network("independent", conditional=True)
+    with torch.no_grad():
+        model.network.weight[1] = float("nan")
+    split = Split(np.zeros((5, 1, 4, 4), np.uint8), np.zeros(5, np.int64))
+    assert np.isfinite(evaluate(model, likelihood, split).per_image).all()
+    with pytest.raises(RunFailed, match="likelihood of 5 of 5 images is NaN or infinite"):
+        evaluate(model, likelihood, split, all_classes=True)

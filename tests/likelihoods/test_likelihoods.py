@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pixelcnn.config.benchmark import TEMPERATURES
 from pixelcnn.likelihoods.bernoulli import Bernoulli
 from pixelcnn.likelihoods.categorical import Categorical
 from pixelcnn.likelihoods.registry import make_likelihood
@@ -137,3 +138,20 @@ def test_the_choice_of_a_likelihood():
     ):
         with pytest.raises(ConfigError, match=said):
             make_likelihood(name, levels, channels)
+
+
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+@pytest.mark.parametrize("size", [1.0, 1e30, torch.finfo(torch.float32).max])
+def test_temperatures_at_the_ends_of_their_range_give_the_limits_of_the_distribution(temperature, size):
+    """Of logits as large as a float32 may be: the most likely level below, whichever it is; a guess above."""
+    noise = torch.rand(1, 1, 1, 1000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    logits = size * torch.tensor([-1.0, 1.0, -0.5, 0.5]).reshape(1, 4, 1, 1).expand(1, 4, 1, 1000)
+    drawn = Categorical(4).sample(logits, noise, temperature).flatten()
+    if temperature < 1 or size > 1:
+        assert drawn.unique().tolist() == [1]
+    else:
+        assert torch.equal(drawn, (noise.flatten() * 4).long())
+    for sign in (1, -1):
+        params = torch.full((1, 1, 1, 1000), sign * size)
+        ones = Bernoulli().sample(params, noise, temperature).double().mean()
+        assert ones == pytest.approx((1 + sign) / 2 if temperature < 1 or size > 1 else 0.5, abs=0.05)

@@ -99,8 +99,11 @@ KNOWN = "images to complete: the model knows levels 0..4, got "
     [
         ({"n": 0}, "the number of samples must be at least 1, got 0"),
         ({"n": -1}, "the number of samples must be at least 1, got -1"),
-        ({"temperature": 0}, "the temperature must be above 0, got 0"),
-        ({"temperature": float("nan")}, "the temperature must be above 0, got nan"),
+        ({"temperature": 0}, "the temperature must lie between 1e-06 and 1e+06, got 0"),
+        ({"temperature": -1.0}, "the temperature must lie between 1e-06 and 1e+06, got -1.0"),
+        ({"temperature": 1e-310}, "the temperature must lie between 1e-06 and 1e+06, got 1e-310"),
+        ({"temperature": float("inf")}, "the temperature must lie between 1e-06 and 1e+06, got inf"),
+        ({"temperature": float("nan")}, "the temperature must lie between 1e-06 and 1e+06, got nan"),
         ({"batch_size": 0}, "the batch size must be at least 1, got 0"),
         ({"y": zeros(2)}, "labels were given to an unconditional model"),
         ({"given": zeros(1, 1, 2, 4)}, SHAPE + "[1, 1, 2, 4]"),

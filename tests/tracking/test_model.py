@@ -190,6 +190,12 @@ def test_an_exported_model_weighs_classes_by_their_share_of_the_training_images(
         (np.zeros((2, 1, 6, 6)), {}, "images: expected integers"),
         (np.zeros((2, 1, 6, 6), int), {"labels": [0]}, "labels: expected 2"),
         (np.zeros((2, 1, 6, 6), int), {"labels": [0, 7]}, r"labels: expected 0\.\.1"),
+        (
+            None,
+            {"task": "sample", "labels": [1], "temperature": 1e-310},
+            "temperature must lie between 1e-06",
+        ),
+        (None, {"task": "sample", "labels": [1], "temperature": float("inf")}, r"and 1e\+06, got inf"),
         (None, {"task": "paint"}, "task: expected one of nll, sample"),
         (None, {"task": "sample", "labels": [5]}, r"labels must lie in 0\.\.1"),
     ],
