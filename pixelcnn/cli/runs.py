@@ -42,13 +42,15 @@ class Dataset:
         Raises:
             UserError: if they are missing, damaged, or of another description than the config's.
         """
+        from pixelcnn.config.differences import dataset_differences, told
         from pixelcnn.config.run_spec import dataset_digest
         from pixelcnn.data.prepared import load_prepared, read_description
 
         path, spec = self.files.data, self.benchmark.datasets[self.dataset]
         data = load_prepared(path)
         if data.spec != spec:
-            raise UserError(f"{path}: prepared as {data.spec}, the config says {spec}; prepare it again")
+            other = told(dataset_differences(data.spec, spec))
+            raise UserError(f"{path}: prepared by another description ({other}); prepare it again")
         if read_description(path)["digest"] != dataset_digest(spec):
             raise UserError(
                 f"{path}: prepared by other code of {spec.source} than it has now; prepare it again"
@@ -79,21 +81,26 @@ class Run(Dataset):
     spec: RunSpec
     folder: RunFolder
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self, *, apart: bool = False) -> Checkpoint:
         """What its training ended in.
+
+        What is made of it `apart` from the results needs no more than the same function of an image: that
+        it was trained otherwise than the config says is then told and no mistake.
 
         Raises:
             UserError: if it is missing, damaged, or of another run than the config describes now.
         """
+        from pixelcnn.config.differences import differences, function_differences, told
         from pixelcnn.results import checkpoint
 
         path = self.folder.checkpoint
         loaded = checkpoint.load(path)
-        if loaded.spec.digest != self.spec.digest:
-            raise UserError(
-                f"{path}: trained from a spec with digest {loaded.spec.digest}, the config has "
-                f"{self.spec.digest}; train it again"
-            )
+        if loaded.spec.digest == self.spec.digest:
+            return loaded
+        other = differences(loaded.spec, self.spec)
+        if not apart or function_differences(loaded.spec, self.spec):
+            raise UserError(f"{path}: trained by another description ({told(other)}); train it again")
+        say(f"{path}: trained otherwise than the config says ({told(other)})")
         return loaded
 
 

@@ -27,7 +27,7 @@ def train(run: Run, force: bool, digest: str | None) -> None:
     if digest not in (None, run.spec.digest):
         raise UserError(
             f"--digest: the config now describes {run.spec.digest}, wanted is {digest}; "
-            "the config or a file of your own was changed meanwhile"
+            f"the config or a file of your own was changed meanwhile{_changes(run, digest)}"
         )
     finished = run.folder.checkpoint
     # A training that a killed workflow left behind goes on by itself: what it does is not done twice.
@@ -49,11 +49,21 @@ def train(run: Run, force: bool, digest: str | None) -> None:
     print(f"{finished}: epoch {epoch}, {devices.device_name(device)}")
 
 
+def _changes(run: Run, digest: str | None) -> str:
+    """In which keys the run is another than that with this digest, where that was trained here."""
+    from pixelcnn.config.differences import differences, told
+
+    trained = run.folder.spec()
+    return f" ({told(differences(trained, run.spec))})" if trained and trained.digest == digest else ""
+
+
 def _fit(run: Run, device: torch.device) -> int:
     """Train, saying how far it is; returns the epoch that was chosen."""
+    from pixelcnn.config.differences import edited, told
     from pixelcnn.images.while_training import drawer
     from pixelcnn.models.registry import build_model
     from pixelcnn.system import signals
+    from pixelcnn.system.code_digest import own_files
     from pixelcnn.system.progress import TrainingProgress
     from pixelcnn.system.seeding import derived_seed
     from pixelcnn.training.loop import Observer, fit, image_spec
@@ -61,6 +71,11 @@ def _fit(run: Run, device: torch.device) -> int:
     spec, benchmark, data = run.spec, run.benchmark, run.data()
     seed = derived_seed(spec.seed, "initialisation")
     model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)
+    if other := edited(spec.own_files.get("model", {}), own_files(spec.variant.model)):
+        raise UserError(
+            f"{spec.variant.model}: edited after this command began ({told(other)}); the same command trains "
+            "the network that it describes now"
+        )
     progress = TrainingProgress(spec.name, spec.training.epochs)
     folder = run.folder.attempt.path
     draw = drawer(likelihood, folder, n=benchmark.tracking.pictures, seed=spec.seed, say=say)

@@ -47,6 +47,7 @@ def save(checkpoint: Checkpoint, data: PreparedData, path: Path) -> None:
         "data_sha256": checkpoint.data_sha256,
         "epoch": checkpoint.epoch,
         "prior": prior,
+        "code": checkpoint.code,
     }
     weights = {name: value.cpu().contiguous() for name, value in checkpoint.ema_weights.items()}
     with atomic(path) as temporary:
@@ -77,6 +78,7 @@ def load(path: Path) -> Exported:
         epoch=description["epoch"],
         weights=weights,
         ema_weights=weights,
+        code=description.get("code"),
     )
     prior = description["prior"]
     return Exported(checkpoint, None if prior is None else np.array(prior))

@@ -18,6 +18,7 @@ from pixelcnn.evaluation.units import bits_per_dim, perplexity
 from pixelcnn.results.checkpoint import Checkpoint
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.results.records import Metrics
+from pixelcnn.system.code_digest import code_digest
 from pixelcnn.system.errors import RunFailed
 from pixelcnn.system.files import atomic
 
@@ -52,6 +53,7 @@ def evaluate_run(
         bits_per_dim=bits_per_dim(test.nll, data.dims),
         perplexity=perplexity(test.nll, data.dims),
         seconds=time.perf_counter() - started,
+        code=code_digest(trained.spec.variant.model),
     )
     arrays: dict[str, Any] = {"per_image": test.per_image, "per_pixel": test.per_pixel}
     if model.image.classes is not None:

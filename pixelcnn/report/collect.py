@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.differences import differences, told
 from pixelcnn.config.reading import load_planned
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
 from pixelcnn.data.prepared import read_description
@@ -67,10 +68,18 @@ class Run:
 
     @property
     def stale(self) -> bool | None:
-        """Whether the code that trained it was edited since; None if its record does not say."""
-        if self.record is None or self.record.code is None:
-            return None
-        return self.record.code != code_digest(self.spec.variant.model)
+        """Whether the code that trained or evaluated it was edited since; None if its records do not say."""
+        codes = {found.code for found in (self.record, self.metrics) if found} - {None}
+        return codes != {self._code} if codes else None
+
+    @property
+    def trained_by_other_code(self) -> bool:
+        """Whether the code that trained it was edited since: to evaluate it again would not help."""
+        return self.record is not None and self.record.code not in (None, self._code)
+
+    @property
+    def _code(self) -> str:
+        return code_digest(self.spec.variant.model)
 
     @property
     def samples(self) -> Path | None:
@@ -236,9 +245,11 @@ def _status(
 ) -> tuple[Status, str]:
     if record is None:
         return Status.MISSING, "no record of a training" if path.exists() else "no folder"
-    for found in (record.digest, trained.digest if trained else record.digest):
-        if found != spec.digest:
-            return Status.OUTDATED, f"trained as {found}; the config now asks for {spec.digest}"
+    if trained and trained.digest != spec.digest:
+        other = told(differences(trained, spec))
+        return Status.OUTDATED, f"trained otherwise than the config now asks for ({other})"
+    if record.digest != spec.digest:
+        return Status.OUTDATED, f"trained as {record.digest}; the config now asks for {spec.digest}"
     return _status_of_training(spec, path, record) or _status_of_results(spec, metrics, data_sha256)
 
 

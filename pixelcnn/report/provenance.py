@@ -103,14 +103,22 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
 
 def _stale(dataset: DatasetRuns) -> Iterator[str]:
     for variant in dataset.variants:
-        seeds: dict[str, list[int]] = {}
+        trained: dict[str, list[str]] = {}
+        evaluated: list[str] = []
         for run in variant.finished:
-            if run.stale and run.record:
-                seeds.setdefault(run.record.commit or "unknown", []).append(run.spec.seed)
-        for commit, listed in seeds.items():
+            if run.trained_by_other_code and run.record:
+                trained.setdefault(run.record.commit or "unknown", []).append(str(run.spec.seed))
+            elif run.stale:
+                evaluated.append(str(run.spec.seed))
+        for commit, seeds in trained.items():
             yield (
-                f"{dataset.name}/{variant.name}: stale, seeds {', '.join(map(str, listed))}. The code that "
+                f"{dataset.name}/{variant.name}: stale, seeds {', '.join(seeds)}. The code that "
                 f"trained them (commit {commit}) was edited since; retrain them before you compare."
+            )
+        if evaluated:
+            yield (
+                f"{dataset.name}/{variant.name}: stale, seeds {', '.join(evaluated)}. They were evaluated by "
+                "other code than trained them and than there is now; evaluate them again before you compare."
             )
 
 

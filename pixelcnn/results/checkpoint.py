@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import warnings
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pixelcnn.config.differences import edited, told
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model
+from pixelcnn.system.code_digest import code_digest, own_files
 from pixelcnn.system.errors import ConfigError, UserError
 from pixelcnn.system.files import atomic
 
@@ -29,7 +32,10 @@ DAMAGED = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, V
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The weights of one epoch of a run. `image` is the dataset's, with its classes."""
+    """The weights of one epoch of a run. `image` is the dataset's, with its classes.
+
+    `code` is the digest of the package's code that trained it, None if it was not noted.
+    """
 
     spec: RunSpec
     image: ImageSpec
@@ -37,13 +43,18 @@ class Checkpoint:
     epoch: int
     weights: dict[str, Tensor]
     ema_weights: dict[str, Tensor]
+    code: str | None = None
 
     def model(self) -> tuple[AutoregressiveModel, Likelihood]:
         """The model with its EMA weights, in evaluation mode, and its likelihood.
 
+        Other code can make another function of the same weights. That of a user's own file is refused; that
+        of this package, of which more decides a training than a likelihood, is warned of.
+
         Raises:
-            UserError: if the weights do not fit the architecture as it is now.
+            UserError: if the weights do not fit the architecture as it is now, or its own file was edited.
         """
+        self._check_code()
         model, likelihood = build_model(self.spec.variant, self.image)
         try:
             model.load_state_dict(self.ema_weights)
@@ -52,6 +63,21 @@ class Checkpoint:
                 f"checkpoint of {self.spec.name}: does not fit the architecture: {error}"
             ) from error
         return model.eval(), likelihood
+
+    def _check_code(self) -> None:
+        name, trained = self.spec.variant.model, self.spec.own_files.get("model", {})
+        # A file that is not there is left to who loads it.
+        if (now := own_files(name)) and (other := edited(trained, now)):
+            raise UserError(
+                f"checkpoint of {self.spec.name}: {name} is not the code that trained it ({told(other)}); "
+                "put that code back, or train it again"
+            )
+        if self.code not in (None, today := code_digest(name)):
+            warnings.warn(
+                f"{self.spec.name} was trained by other code of pixelcnn (digest {self.code}, it is now "
+                f"{today}), which may make another function of the same weights",
+                stacklevel=3,
+            )
 
     def require_data(self, sha256: str, run_dir: Path) -> None:
         """Refuse data that this was not trained on.
@@ -76,6 +102,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         "epoch": checkpoint.epoch,
         "weights": checkpoint.weights,
         "ema_weights": checkpoint.ema_weights,
+        "code": checkpoint.code,
     }
     # Through memory: torch's own writer reports a full disk as an error of its internals.
     buffer = io.BytesIO()
@@ -131,4 +158,5 @@ def load(path: Path) -> Checkpoint:
         epoch=value["epoch"],
         weights=value["weights"],
         ema_weights=value["ema_weights"],
+        code=value.get("code"),
     )

@@ -106,6 +106,14 @@ class BenchmarkFolder:
         """The folder of a run."""
         return self.run(spec.dataset_name, spec.variant_name, spec.seed)
 
+    def keeps(self, path: Path) -> bool:
+        """Whether a path, however it is spelled, is that of a dataset here, or of a result of any run."""
+        place = path.resolve()
+        run, above = RunFolder(place.parent), RunFolder(place.parent.parent)
+        of_run = run.begun and place in run.results
+        picture = above.begun and place.parent == above.pictures_folder and place.suffix == ".png"
+        return of_run or picture or place == self.dataset(place.parent.name).data.resolve()
+
     def runs(self) -> list[RunFolder]:
         """The folders in which a training has begun, whether or not a config asks for it."""
         every = self.run("*", "*", "*")
@@ -234,6 +242,11 @@ class RunFolder:
             return self
         is_newest = _digest_in(self.attempt.record_file) == digest
         return self.attempt if is_newest or not self.record_file.exists() else self
+
+    @property
+    def begun(self) -> bool:
+        """Whether this is the folder of a run at all."""
+        return self.spec_file.exists() or self.record_file.exists()
 
     def state(self, digest: str) -> Path:
         """What an interrupted training of a spec resumes from, see `training.state`; "*": of any spec."""

@@ -34,7 +34,8 @@ class Metrics:
 
     `nll` is the mean over images of -log p(x), or of -log p(x|y) given the true label for a
     conditional variant, in nats per image. The `marginal_` ones are of -log sum_y p(y) p(x|y) and,
-    like `accuracy` (share of images whose label is argmax_y p(x|y)), None for unconditional ones.
+    like `accuracy` (share of images whose label is argmax_y p(x|y)), None for unconditional ones. `code` is
+    the digest of the code that evaluated it, see `system.code_digest`.
     """
 
     digest: str
@@ -51,6 +52,7 @@ class Metrics:
     marginal_perplexity: float | None = None
     accuracy: float | None = None
     seconds: float = 0.0
+    code: str | None = None
 
     def write(self, path: Path) -> None:
         """Write the file atomically."""

@@ -96,7 +96,8 @@ def fit(
             training.run()
         best = training.best
         assert best.weights is not None and best.ema_weights is not None  # the first epoch is finite
-        result = Checkpoint(spec, image_spec(data), data.sha256, best.epoch, best.weights, best.ema_weights)
+        found_at, weights = best.epoch, (best.weights, best.ema_weights)
+        result = Checkpoint(spec, image_spec(data), data.sha256, found_at, *weights, code)
         checkpoint.save(result, RunFolder(run_dir).checkpoint)
     return result
 

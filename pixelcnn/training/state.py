@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from pixelcnn.config.benchmark import SavingSpec
+from pixelcnn.config.differences import differences, told
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.checkpoint import DAMAGED, read_tensors
 from pixelcnn.results.folder import RunFolder
@@ -84,8 +85,19 @@ def load(
             continue
         return value
     for other in sorted(run_dir.glob(folder.state("*").name)):
-        say(f"{other}: not used, it is the state of another config (this one has the digest {spec.digest})")
+        say(f"{other}: not used, it is the state of another config ({_other(folder, other, spec)})")
     return None
+
+
+def _other(folder: RunFolder, path: Path, spec: RunSpec) -> str:
+    """What tells a spec from that of a state, where the folder still has the latter."""
+    try:
+        trained = folder.spec()
+    except UserError:
+        trained = None  # damaged: this training writes it anew
+    if trained is None or path.name.split(".")[0] != folder.state(trained.digest).stem:
+        return f"this one has the digest {spec.digest}"
+    return told(differences(trained, spec))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -117,6 +117,7 @@ def test_results_of_another_config_are_refused(folder, capsys):
     main(["prepare", "toy.yaml"])
     main(["train", *run])
     toy(folder, training={"epochs": 3, "batch_size": 16})
-    assert main(["evaluate", *run]) == 2 and "digest" in capsys.readouterr().err
+    assert main(["evaluate", *run]) == 2 and "training.epochs: 2 then, 3 now" in capsys.readouterr().err
     toy(folder, datasets={"toy": {"source": "toy_data.py", "levels": 4, "split_seed": 3}})
-    assert main(["train", *run]) == 2 and "prepare it again" in capsys.readouterr().err
+    assert main(["train", *run]) == 2
+    assert "(split_seed: 0 then, 3 now); prepare it again" in capsys.readouterr().err
