@@ -22,7 +22,7 @@ def pool(split: Split, factor: int) -> Split:
 
 def quantise(split: Split, name: str, spec: DatasetSpec, source: Source) -> Split:
     """The images of the split called `name` with the levels of `spec`, binarized as it says."""
-    if spec.levels == source.LEVELS:
+    if spec.levels == source.levels:
         return split
     if spec.binarize == "stochastic":
         if name == "train":  # drawn anew for every epoch, from intensities on the scale 0..255
@@ -30,7 +30,7 @@ def quantise(split: Split, name: str, spec: DatasetSpec, source: Source) -> Spli
         # Validation and test images are drawn once: a number on them stays comparable.
         random = np.random.default_rng([spec.split_seed, SPLITS.index(name)])
         return replace(split, images=draw_binary(split.images, random))
-    levels = split.images.astype(np.uint32) * spec.levels // source.LEVELS
+    levels = split.images.astype(np.uint32) * spec.levels // source.levels
     return replace(split, images=levels.astype(np.uint8))
 
 

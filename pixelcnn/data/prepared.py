@@ -26,7 +26,8 @@ class PreparedData:
 
     `splits[name].images` is uint8 [N, C, H, W] with values 0..levels-1. Only when
     `train_is_intensity` (binarize: stochastic) the training images are 8-bit intensities, from
-    which binary ones are drawn anew for every epoch. `classes` is None without labels.
+    which binary ones are drawn anew for every epoch. `classes` is None without labels. `repeated` counts the
+    images that stand in two splits, see `data.repeated`; None where that was not looked at.
     """
 
     splits: dict[str, Split]
@@ -35,6 +36,7 @@ class PreparedData:
     train_is_intensity: bool
     spec: DatasetSpec
     sha256: str = ""
+    repeated: dict[str, int] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,6 +70,7 @@ def save(data: PreparedData, path: Path) -> None:
         "counts": {name: len(split.images) for name, split in data.splits.items()},
         "train_is_intensity": data.train_is_intensity,
         "sha256": data.sha256,
+        "repeated": data.repeated,
         "spec": asdict(data.spec),
         "digest": dataset_digest(data.spec),
     }
@@ -112,6 +115,7 @@ def load_prepared(path: Path) -> PreparedData:
         train_is_intensity=description["train_is_intensity"],
         spec=DatasetSpec(**description["spec"]),
         sha256=description["sha256"],
+        repeated=description.get("repeated"),
     )
     if _content_digest(data) != data.sha256:
         raise DataError(

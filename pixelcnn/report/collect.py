@@ -14,6 +14,7 @@ from pixelcnn.config.differences import differences, told
 from pixelcnn.config.reading import load_planned
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
 from pixelcnn.data.prepared import read_description
+from pixelcnn.data.repeated import repeated_words
 from pixelcnn.report.comparable import check_comparable
 from pixelcnn.results.folder import BenchmarkFolder, RunFolder, existing
 from pixelcnn.results.metric import RunRecords
@@ -133,12 +134,16 @@ class VariantRuns:
 
 @dataclass(frozen=True)
 class DatasetRuns:
-    """The runs on one dataset, variant by variant as the config lists them."""
+    """The runs on one dataset, variant by variant as the config lists them.
+
+    `repeated` are sentences on images that stand in two of its splits.
+    """
 
     name: str
     spec: DatasetSpec
     data_file: Path
     variants: list[VariantRuns]
+    repeated: list[str] = field(default_factory=list)
 
     @property
     def runs(self) -> list[Run]:
@@ -175,10 +180,16 @@ def collect(directory: Path) -> Collected:
             f"which holds {config.name} and DATASET/VARIANT/seedN"
         )
     benchmark = load_planned(config)
-    data = {name: _data_sha256(folder.dataset(name).data) for name in benchmark.datasets}
-    runs = [read_run(s, folder.run_of(s).path, data[s.dataset_name]) for s in benchmark.runs()]
+    data = {name: _description(folder.dataset(name).data) for name in benchmark.datasets}
+    runs = [read_run(s, folder.run_of(s).path, data[s.dataset_name].get("sha256")) for s in benchmark.runs()]
     datasets = [
-        DatasetRuns(name, spec, folder.dataset(name).data, list(_variants(benchmark, name, runs, folder)))
+        DatasetRuns(
+            name,
+            spec,
+            folder.dataset(name).data,
+            list(_variants(benchmark, name, runs, folder)),
+            repeated_words(data[name]),
+        )
         for name, spec in benchmark.datasets.items()
     ]
     for dataset in datasets:
@@ -205,12 +216,12 @@ def _cost(path: Path, runs: list[Run]) -> Cost | None:
     return cost if cost and cost.digest in {run.spec.digest for run in runs} else None
 
 
-def _data_sha256(path: Path) -> str | None:
-    """What the prepared data are now; None where they are not there to ask, as in a copy of the results."""
+def _description(path: Path) -> dict[str, Any]:
+    """What the prepared data are now; nothing where they are not there, as in a copy of the results."""
     try:
-        return read_description(path)["sha256"] if path.is_file() else None
+        return read_description(path) if path.is_file() else {}
     except DataError:
-        return None  # damaged: the sample grids' part of the page says so
+        return {}  # damaged: the sample grids' part of the page says so
 
 
 def read_run(spec: RunSpec, path: Path, data_sha256: str | None = None) -> Run:

@@ -76,8 +76,10 @@ _PLURALS = {
 
 
 def mixtures(dataset: DatasetRuns) -> list[str]:
-    """Sentences about variants whose seeds differ in more than their seed, then about the dataset's."""
-    sentences = []
+    """Sentences about images in two splits, variants whose seeds differ in more than it, all the runs."""
+    sentences = [
+        f"{dataset.name}: {words}; whoever has them by heart scores better." for words in dataset.repeated
+    ]
     for variant in dataset.variants:
         for key in ("precision", "device", "commit", "threads"):
             values = sorted({str(getattr(record, key)) for record in records(variant.runs)})

@@ -54,7 +54,7 @@ def resolve(benchmark: Benchmark) -> Benchmark:
     datasets = {}
     for name, dataset in benchmark.datasets.items():
         with named(f"datasets.{name}"):
-            size = dataset.image_size or check_dataset(dataset).SIZE
+            size = dataset.image_size or check_dataset(dataset).size
             datasets[name] = dataclasses.replace(dataset, image_size=size)
     variants = {}
     for name, variant in benchmark.variants.items():
@@ -101,8 +101,8 @@ def check_run(spec: RunSpec) -> AutoregressiveModel:
     """Check one run as `check_benchmark` does; returns its network, untrained."""
     with named(f"datasets.{spec.dataset_name}"):
         source = check_dataset(spec.dataset)
-    size = spec.dataset.image_size or source.SIZE
-    image = ImageSpec(1, size, size, spec.dataset.levels, source.CLASSES)
+    size = spec.dataset.image_size or source.size
+    image = ImageSpec(1, size, size, spec.dataset.levels, source.classes)
     with _named_variant(spec):
         model, _ = registry.build_model(spec.variant, image)
     return model

@@ -39,7 +39,7 @@ def load(name: str, package: ModuleType) -> ModuleType:
 
 
 def said_by(error: BaseException, name: str) -> str:
-    """An error that the code of a user's file raised, in one line: its type, its words, and where that was."""
+    """An error that the code of a user's file raised, in one line: its type, its words, its place."""
     words = " ".join(str(error).split())
     kind = type(error).__name__
     files = {Path(file).resolve(): Path(file).name for file in own_files(name)}

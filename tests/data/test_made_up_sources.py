@@ -93,14 +93,17 @@ def test_validation_and_test_images_are_drawn_with_noise_of_their_own(tmp_path):
 @pytest.mark.parametrize(
     ("images", "labels", "said"),
     [
-        (FOUR.astype(np.int64), None, "expected uint8 images [N, C, 4, 4], got int64 [1, 1, 4, 4]"),
+        (FOUR / 255, None, "expected uint8 images [N, C, 4, 4], got float64 [1, 1, 4, 4] from 0 to 1"),
+        (FOUR > 9, None, "expected uint8 images [N, C, 4, 4], got bool [1, 1, 4, 4]"),
+        (FOUR.astype(int) * 10, None, "pixel 2550 is out of range 0..199"),
+        (FOUR.astype(int) - 9, None, "pixel -9 is out of range 0..199"),
         (FOUR[:, :, :3], None, "expected uint8 images [N, C, 4, 4], got uint8 [1, 1, 3, 4]"),
         (FOUR[0], None, "expected uint8 images [N, C, 4, 4], got uint8 [1, 4, 4]"),
         (FOUR[:0], None, "has no images"),
         (np.full((1, 1, 4, 4), 200, np.uint8), None, "pixel 200 is out of range 0..199"),
         (FOUR // 2, [3], "label 3 is out of range 0..2"),
         (FOUR // 2, [-1], "label -1 is out of range 0..2"),
-        (FOUR // 2, [[1]], "expected one label for each of 1 images"),
+        (FOUR // 2, [[1]], "expected one label for each of 1 images, got shape [1, 1]"),
     ],
 )
 def test_a_split_that_does_not_keep_its_promise_is_refused(tmp_path, images, labels, said):
@@ -197,6 +200,7 @@ def test_what_the_file_says_of_the_data(data, tmp_path):
         "counts": {"train": 3, "valid": 3, "test": 3},
         "train_is_intensity": False,
         "sha256": data.sha256,
+        "repeated": {"valid in train": 3, "test in train": 3, "test in valid": 3},
         "spec": {
             "source": data.spec.source,
             "image_size": None,

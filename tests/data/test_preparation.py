@@ -139,7 +139,7 @@ def test_a_dataset_of_ones_own(tmp_path):
         ("LEVELS, SIZE = 3, 256", "LEVELS, SIZE = 3, 100", "out of range 0..99"),
         ("np.arange(6) % 3", "(np.arange(6) % 3) * 1.0", "integer labels, got float64"),
         ("(6, 1, 4, 4)", "(6, 3, 4, 4)", "1 channel, got 3"),
-        ('"test")', '"tset")', "split test: has no images"),
+        ('"test")', '"tset")', "load gave train, valid, tset; expected"),
     ],
 )
 def test_a_faulty_dataset_is_refused(tmp_path, old, new, said):
