@@ -38,7 +38,7 @@ def facts(collected: Collected) -> list[Fact]:
     ends = [record.ended for record in found if record.ended]
     versions = sorted({name for record in found for name in record.versions})
     return [
-        _distinct("commit", found, lambda r: r.commit or "unknown"),
+        _distinct("commit", found, _commit),
         _distinct("device", found, lambda r: r.device),
         _distinct("host", found, lambda r: r.host),
         _distinct("threads per run", found, lambda r: r.threads),
@@ -47,6 +47,11 @@ def facts(collected: Collected) -> list[Fact]:
         Fact("training, all runs", [f"{duration(total)} of training steps, {duration(wall)} in all"]),
         Fact("first start, last end", [_minute(min(starts)), _minute(max(ends, default="unknown"))]),
     ]
+
+
+def _commit(record: Record) -> str:
+    why = f" ({record.no_commit})" if record.no_commit else ""
+    return record.commit or f"unknown{why}"
 
 
 def _version(name: str, record: Record) -> str:

@@ -144,8 +144,9 @@ class Record:
     `saving_seconds` the part of it that saved the state.
     A training that was interrupted and resumed is one training: its times add up, without the pause.
     `data_sha256` is that of the prepared data; None in records of an older version.
-    `code` is the digest of the code that decides a training, see `system.code_digest`. `resumes` counts how
-    often it resumed from a saved state, `changed` says what was different then, such as "threads: 1, then 2".
+    `code` is the digest of the code that decides a training, see `system.code_digest`. Without a `commit`,
+    `no_commit` says why. `resumes` counts how often it resumed from a saved state, `changed` says what was
+    different then, such as "threads: 1, then 2".
     """
 
     run_id: str
@@ -174,6 +175,7 @@ class Record:
     saving_seconds: float = 0.0
     images_per_second: float | None = None
     peak_memory_bytes: int | None = None
+    no_commit: str | None = None
     resumes: int = 0
     changed: list[str] = field(default_factory=list)
 

@@ -41,10 +41,12 @@ def begin(
         stale.unlink(missing_ok=True)
     lines = [] if found is None else found["history"]
     before = None if found is None else Record(**found["record"])
+    commit, no_commit = provenance.commit_or_why()
     record = Record.new(
         spec,
         run_id=None if before is None else before.run_id,
-        commit=provenance.commit(),
+        commit=commit,
+        no_commit=no_commit,
         versions=provenance.versions(),
         device=devices.device_name(device),
         threads=torch.get_num_threads(),

@@ -54,6 +54,13 @@ def stop_at(call):
 # ------------------------------------------------------------------------------ records
 
 
+def test_a_record_without_a_commit_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "commit_or_why", lambda: (None, "git cannot be run"))
+    train(tmp_path)
+    record = RunFolder(tmp_path).record()
+    assert (record.commit, record.no_commit) == (None, "git cannot be run")
+
+
 def test_a_folder_in_a_folder_that_is_not_there_gets_the_whole_record(tmp_path):
     run_dir = tmp_path / "not" / "there"
     result, asked = train(run_dir), spec()
