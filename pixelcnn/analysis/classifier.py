@@ -50,12 +50,13 @@ class Classifier:
 
 
 def network_for(shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """An untrained network for images of a shape (C, H, W), H and W at least 2."""
+    """An untrained network for images of a shape (C, H, W)."""
     channels, height, width = shape
+    h, w = min(2, height), min(2, width)  # a single row or column is not pooled
     return nn.Sequential(
         nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25),
-        nn.Flatten(), nn.Linear(64 * (height // 2) * (width // 2), 128), nn.ReLU(), nn.Dropout(0.5),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d((h, w)), nn.Dropout(0.25),
+        nn.Flatten(), nn.Linear(64 * (height // h) * (width // w), 128), nn.ReLU(), nn.Dropout(0.5),
         nn.Linear(128, classes),
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from pixelcnn.data.contract import Split
 from pixelcnn.invariants.leaks import QUIET_DRAWS, ROUNDING, randomise
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
+from pixelcnn.system.errors import RunFailed
 from pixelcnn.system.seeding import pixel_noise
 
 #: The share of the influence that `effective_pixels` hold.
@@ -55,6 +56,15 @@ class ReceptiveField:
         return int(self.reach.sum())
 
     @property
+    def leak(self) -> tuple[int, int] | None:
+        """Row and column of a pixel with an influence that does not come before the centre, or None."""
+        seen = self.reach | (self.effective > ROUNDING * self.effective.max())
+        for row, column in np.argwhere(seen):
+            if (row, column) >= self.centre:
+                return int(row), int(column)
+        return None
+
+    @property
     def effective_pixels(self) -> int:
         """The smallest number of pixels that together have `SHARE` of the influence."""
         if not self.effective.any():
@@ -73,9 +83,21 @@ class ReceptiveField:
 def receptive_field(
     model: AutoregressiveModel, likelihood: Likelihood, test: Split, images: int
 ) -> ReceptiveField:
-    """The receptive field of a model's centre, the effective one over the first `images` test images."""
+    """The receptive field of a model's centre, the effective one over the first `images` test images.
+
+    Raises:
+        RunFailed: if the centre sees itself or a later pixel: then its likelihoods are none.
+    """
     chosen = Split(test.images[:images], None if test.labels is None else test.labels[:images])
-    return ReceptiveField(reach(model).numpy(), effective(model, likelihood, chosen).numpy())
+    field = ReceptiveField(reach(model).numpy(), effective(model, likelihood, chosen).numpy())
+    leak = field.leak
+    if leak is not None:
+        (row, column), (centre_row, centre_column) = leak, field.centre
+        raise RunFailed(
+            f"the network leaks: pixel ({row}, {column}) changes the parameters of the centre, pixel "
+            f"({centre_row}, {centre_column}), not after it; its likelihoods are none"
+        )
+    return field
 
 
 def reach(model: AutoregressiveModel) -> Tensor:

@@ -44,7 +44,7 @@ def analyse_run(
 
     Raises:
         UserError: if it was trained on other data, or the run's samples are missing or damaged.
-        RunFailed: if a likelihood is NaN or infinite.
+        RunFailed: if a likelihood is NaN or infinite, or the centre sees itself or a later pixel.
     """
     trained.require_data(data.sha256, run_dir)
     folder = RunFolder(run_dir)

@@ -61,6 +61,7 @@ def _fit(run: Run, device: torch.device) -> int:
     """Train, saying how far it is; returns the epoch that was chosen."""
     from pixelcnn.config.differences import edited, told
     from pixelcnn.images.while_training import drawer
+    from pixelcnn.invariants.before_training import prove_no_leak
     from pixelcnn.models.registry import build_model
     from pixelcnn.system import signals
     from pixelcnn.system.code_digest import own_files
@@ -80,7 +81,7 @@ def _fit(run: Run, device: torch.device) -> int:
     folder = run.folder.attempt.path
     draw = drawer(likelihood, folder, n=benchmark.tracking.pictures, seed=spec.seed, say=say)
     with signals.noted() as came:
-        observer = Observer(progress.on_epoch, progress.on_step, say, came, draw)
+        observer = Observer(progress.on_epoch, progress.on_step, say, came, draw, prove_no_leak)
         result = fit(
             model, likelihood, data, spec,
             run_dir=folder, device=device, saving=benchmark.saving, observer=observer,

@@ -17,6 +17,7 @@ from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.sampling.api import sample
+from pixelcnn.system.errors import described
 
 
 def drawer(
@@ -24,8 +25,9 @@ def drawer(
 ) -> Callable[[int, AutoregressiveModel], None]:
     """What draws `n` samples of a model after an epoch, of all classes in turn; nothing if `n` is 0.
 
-    A picture that cannot be drawn or written is said, and costs no training.
+    A picture that cannot be drawn or written is said, once for each reason, and costs no training.
     """
+    reasons: set[str] = set()
 
     def draw(epoch: int, model: AutoregressiveModel) -> None:
         path = RunFolder(run_dir).picture(epoch)
@@ -38,6 +40,9 @@ def drawer(
                 images = sample(model, likelihood, n, seed=seed, y=labels_for(n, model.image.classes, None))
             save_grid(path, images.numpy(), model.image.levels)
         except Exception as error:  # memory, a full disk, a layer of the user's own
-            say(f"{path.name}: not drawn: {type(error).__name__}: {error}")
+            reason = described(error)
+            if reason not in reasons:
+                say(f"{path.name}: not drawn, nor later pictures for this reason: {reason}")
+            reasons.add(reason)
 
     return draw

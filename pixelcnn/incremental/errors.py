@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from pixelcnn.system.errors import UserError
+from pixelcnn.system.errors import UserError, described
 
 
 class NoForm(Exception):
@@ -14,13 +14,6 @@ class NoForm(Exception):
 
 class BrokenForm(UserError):
     """A part of a network has a reach or an incremental form that fails; says which part, and how."""
-
-
-def described(error: BaseException) -> str:
-    """Type and message of an error in one line."""
-    said = " ".join(str(error).split())
-    kind = type(error).__name__
-    return f"{kind}: {said}" if said else kind
 
 
 @contextlib.contextmanager

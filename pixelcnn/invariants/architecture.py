@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from pixelcnn.config.run_spec import VariantSpec
-from pixelcnn.incremental.errors import described
+from pixelcnn.invariants.before_training import BOTH_MODES, check_both_modes
 from pixelcnn.invariants.coverage import check_coverage
 from pixelcnn.invariants.dependence import check_images_apart, check_labels_matter, check_rebuilt
 from pixelcnn.invariants.leaks import check_no_leak, randomise
@@ -18,18 +18,26 @@ from pixelcnn.invariants.sampler import check_fast_sampler
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model, resolve
-from pixelcnn.system.errors import ConfigError, UserError
+from pixelcnn.system.errors import ConfigError, UserError, described
 
 #: Makes a fresh model of so many rows and columns, and its likelihood.
 Fresh = Callable[[int, int], tuple[AutoregressiveModel, Likelihood]]
 #: The sizes at which the probabilities of all images can be summed up.
 TINY = ((2, 2), (1, 3), (3, 1))
+#: Conditional or not, levels, classes, height and width such as are trained: a leak may begin beyond the size
+#: at which every pixel can be changed by itself.
+AS_TRAINED = ((False, 16, 10, 14, 14), (True, 256, 10, 28, 28))
 
 
 def check_architecture(
-    model: str, hyperparameters: Mapping[str, Any], *, height: int = 9, width: int = 8
+    model: str,
+    hyperparameters: Mapping[str, Any],
+    *,
+    height: int = 9,
+    width: int = 8,
+    as_trained: Sequence[tuple[bool, int, int, int, int]] = AS_TRAINED,
 ) -> Iterator[Result]:
-    """Every check, unconditional and conditional, with binary and with grey pixels.
+    """Every check, unconditional and conditional, with binary and with grey pixels; leaks `as_trained`, too.
 
     A check that ends with an error has failed: the code of a user may raise anything.
 
@@ -37,33 +45,47 @@ def check_architecture(
         ConfigError: if the architecture or its hyper-parameters cannot be found or built.
     """
     for conditional, levels in itertools.product((False, True), (2, 5)):
-        variant = VariantSpec(model, conditional=conditional, hyperparameters=dict(hyperparameters))
-        kind = f"{'conditional' if conditional else 'unconditional'}, {levels} levels"
-        fresh = partial(_fresh, variant, levels)
+        fresh = partial(_fresh, model, hyperparameters, conditional, levels, 3)
         for result in _checks(fresh, height, width, conditional):
-            yield _named(kind, result)
+            yield _named(_kind(conditional, levels), result)
         for h, w in TINY:
             tiny, likelihood = fresh(h, w)
             randomise(tiny)
             found = guarded("normalised", partial(check_normalised, tiny, likelihood))
-            yield _named(f"{kind}, {h}x{w}", found)
+            yield _named(f"{_kind(conditional, levels)}, {h}x{w}", found)
+    for conditional, levels, classes, height, width in as_trained:
+        large, _ = _fresh(model, hyperparameters, conditional, levels, classes, height, width)
+        kind = f"{_kind(conditional, levels)}, {height}x{width}"
+        yield _named(kind, guarded(BOTH_MODES, partial(check_both_modes, large)))
 
 
 def _fresh(
-    variant: VariantSpec, levels: int, height: int, width: int
+    model: str,
+    hyperparameters: Mapping[str, Any],
+    conditional: bool,
+    levels: int,
+    classes: int,
+    height: int,
+    width: int,
 ) -> tuple[AutoregressiveModel, Likelihood]:
+    variant = VariantSpec(model, conditional=conditional, hyperparameters=dict(hyperparameters))
     try:
-        return build_model(resolve(variant), ImageSpec(1, height, width, levels, 3))
+        return build_model(resolve(variant), ImageSpec(1, height, width, levels, classes))
     except UserError:
         raise
     except Exception as error:  # such as a constructor or build() with another signature
-        raise ConfigError(f"model: {variant.model}: cannot be built: {described(error)}") from error
+        raise ConfigError(f"model: {model}: cannot be built: {described(error)}") from error
+
+
+def _kind(conditional: bool, levels: int) -> str:
+    return f"{'conditional' if conditional else 'unconditional'}, {levels} levels"
 
 
 def _checks(fresh: Fresh, height: int, width: int, conditional: bool) -> Iterator[Result]:
     """Those of a model of one size."""
     model, likelihood = fresh(height, width)
     yield guarded("first loss", partial(check_first_loss, model, likelihood))
+    yield guarded(BOTH_MODES, partial(check_both_modes, model))
     model = randomise(model)
     yield guarded("no leak", partial(check_no_leak, model))
     yield guarded("coverage", partial(check_coverage, model))

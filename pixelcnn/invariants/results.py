@@ -11,8 +11,7 @@ from pathlib import Path
 import torch
 
 import pixelcnn
-from pixelcnn.incremental.errors import described
-from pixelcnn.system.errors import UserError
+from pixelcnn.system.errors import described
 
 
 class Outcome(Enum):
@@ -52,9 +51,13 @@ def none_by_design(name: str, detail: str) -> Result:
 
 
 def broken(name: str, error: Exception) -> Result:
-    """What would be checked, or the check, ends with an error: its type and message, and where it arose."""
-    said = str(error) if isinstance(error, UserError) else described(error)
-    return Result(name, Outcome.FAILED, f"BROKEN: {said}{_where(error.__cause__ or error)}")
+    """What would be checked, or the check, ends with an error."""
+    return Result(name, Outcome.FAILED, f"BROKEN: {told(error)}")
+
+
+def told(error: Exception) -> str:
+    """What an error says, and where it arose, in one line."""
+    return f"{described(error)}{_where(error.__cause__ or error)}"
 
 
 def guarded(name: str, check: Callable[[], Result]) -> Result:

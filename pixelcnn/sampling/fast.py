@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import gc
 import math
+import warnings
 from typing import Literal
 
 import torch
@@ -111,7 +112,10 @@ class FastSampler:
                 self._run = None
                 gc.collect()  # its parts know each other; their memory shall be free for the next one
             self._kind, self._run = kind, self._make_run(request)
-        return self._run.draw(request, on_step)
+        with warnings.catch_warnings():
+            # An operation puts another shape into the memory it was given: torch would only warn.
+            warnings.filterwarnings("error", message="An output with one or more elements was resized")
+            return self._run.draw(request, on_step)
 
     def _make_run(self, request: Request) -> Run:
         schedule = self._schedule(len(request.noise))

@@ -42,6 +42,8 @@ class Observer:
     epoch: called with the history line of each finished epoch.
     step: called with (finished steps, all steps) while an epoch runs.
     say: called with a sentence, such as on a damaged state.
+    begin: called with the model on its device before the first step, also of a training that resumes; what it
+        raises fails the run. It must leave the model and torch's generators as they are.
     signal: the signal that asked to stop, None while there was none; asked at every step.
     pictures: called after epochs 1, 2, 4, 8, ... and the last, whose records are written by then, with the
         epoch and the EMA model, which it must leave as it is. A training that resumes from the end of such
@@ -53,6 +55,7 @@ class Observer:
     say: Callable[[str], None] = lambda sentence: None
     signal: Callable[[], int | None] = lambda: None
     pictures: Callable[[int, AutoregressiveModel], None] = lambda epoch, model: None
+    begin: Callable[[AutoregressiveModel], None] = lambda model: None
 
 
 def image_spec(data: PreparedData) -> ImageSpec:
@@ -90,6 +93,7 @@ def fit(
     with records.recorded(record, run_dir), torch.random.fork_rng(devices=gpus):
         with devices.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
             model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+            observer.begin(model)
             training = _Training(model, likelihood, data, spec, record, run_dir, saving, observer)
             if found is not None:
                 training.restore(found)

@@ -262,6 +262,17 @@ def test_a_classifier_learns_stripes_at_any_size(size, levels):
     assert judge.accuracy > 0.85 and judge.images == 99
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 1)])
+def test_a_classifier_takes_images_of_a_single_row_or_column(size):
+    def split(n, seed):
+        random = np.random.default_rng(seed)
+        labels = random.integers(0, 2, n)
+        return Split((labels[:, None, None, None] * np.ones((1, 1, *size))).astype(np.uint8), labels)
+
+    data = replace(prepared(), splits={"train": split(200, 0), "valid": split(30, 1), "test": split(99, 2)})
+    assert train_classifier(data, CPU).accuracy == 1
+
+
 def test_a_classifier_reads_channels_and_intensities():
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 150)

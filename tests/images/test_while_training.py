@@ -41,7 +41,17 @@ def test_a_picture_that_cannot_be_drawn_is_said(tmp_path, layer, said):
     sayings = []
     drawer(likelihood, tmp_path, n=2, seed=0, say=sayings.append)(1, model)
     (sentence,) = sayings
-    assert said in sentence and sentence.startswith(f"{RunFolder(tmp_path).picture(1).name}: not drawn: ")
+    assert said in sentence and sentence.startswith(f"{RunFolder(tmp_path).picture(1).name}: not drawn")
+
+
+def test_a_reason_for_which_pictures_are_not_drawn_is_said_once_and_another_one_again(tmp_path):
+    model, likelihood = network()
+    right, sayings = model.network, []
+    draw = drawer(likelihood, tmp_path, n=2, seed=0, say=sayings.append)
+    for epoch, layer in ((1, Broken()), (2, Broken()), (4, Unlucky()), (8, Broken()), (16, Unlucky())):
+        model.network = Chain(layer, right)
+        draw(epoch, model)
+    assert [sentence.split(":")[0] for sentence in sayings] == ["epoch00001.png", "epoch00004.png"]
 
 
 def test_a_picture_that_is_there_is_not_drawn_again(tmp_path):

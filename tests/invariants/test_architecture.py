@@ -7,14 +7,16 @@ from support.networks import VARIANTS
 
 from pixelcnn.cli import main
 from pixelcnn.invariants.architecture import check_architecture
+from pixelcnn.invariants.before_training import BOTH_MODES
 from pixelcnn.invariants.results import Outcome
 from pixelcnn.system.errors import ConfigError
 
 
 @pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
 def test_every_architecture_keeps_the_invariants(name, hyperparameters):
-    results = list(check_architecture(name, hyperparameters, height=6, width=5))
-    assert len(results) == 4 * 10 + 2, "four kinds, ten checks each, and labels for two of them"
+    trained = [(True, 16, 10, 8, 9)]
+    results = list(check_architecture(name, hyperparameters, height=6, width=5, as_trained=trained))
+    assert len(results) == 4 * 11 + 2 + 1, "four kinds, eleven checks, labels for two; as trained"
     assert [str(result) for result in results if not result.passed] == []
 
 
@@ -55,7 +57,7 @@ RIGHT = {
 def outcomes(tmp_path, **lines):
     """The results of a layer with these lines that are not ok, by name, without their kinds."""
     (tmp_path / "own.py").write_text(OWN.format(**{**RIGHT, **lines}))
-    results = list(check_architecture(str(tmp_path / "own.py"), {}, height=4, width=3))
+    results = list(check_architecture(str(tmp_path / "own.py"), {}, height=4, width=3, as_trained=()))
     found = {(r.name.split(" (")[0], r.outcome, r.detail) for r in results if r.outcome is not Outcome.OK}
     assert all("\n" not in str(result) for result in results)
     return {name: (outcome, detail) for name, outcome, detail in found}
@@ -93,6 +95,26 @@ SAMPLERS = {"fast sampler, wavefront", "fast sampler, rows"}
             "'channels'? (own.py, line 19)",
         ),
         (
+            {"incremental": "x.program.map(x, lambda values: values, x.channels)"},
+            SAMPLERS,
+            "<lambda>() takes 1 positional argument but 2 were given",
+        ),
+        (
+            {"incremental": "x.program.map(x, lambda v, out: torch.tanh(v[:, :2], out=out), x.channels)"},
+            SAMPLERS,
+            "fails: UserWarning: An output with one or more elements was resized since it had shape [",
+        ),
+        (
+            {"incremental": "x.program.linear(x, lambda: torch.eye(x.channels).half(), None)"},
+            SAMPLERS,
+            "fails: RuntimeError: expected m1 and m2 to have the same dtype, but got: double != c10::Half",
+        ),
+        (
+            {"incremental": "x.program.map(x, lambda v, out: torch.sin(v, out=out), x.channels)"},
+            SAMPLERS,
+            "images are those of the reference sampler",
+        ),
+        (
             {"incremental": "None"},
             {"fast sampler"},
             "BROKEN: Own.incremental fails: TypeError: expected a Stream, got NoneType",
@@ -116,7 +138,7 @@ SAMPLERS = {"fast sampler, wavefront", "fast sampler, rows"}
         (
             {"forward": "x.chanels"},
             {"first loss", "no leak", "coverage", "images apart", "labels matter", "fast sampler", "rebuilt"}
-            | {"normalised"},
+            | {"normalised", BOTH_MODES},
             "BROKEN: AttributeError: 'Tensor' object has no attribute 'chanels' (own.py, line 15)",
         ),
     ],
