@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
@@ -12,14 +14,55 @@ from pixelcnn.system.errors import UserError
 OF_A_JOB = "PIXELCNN_GPUS_OF_A_JOB"
 
 
-def here(benchmark: Benchmark, environment: Mapping[str, str], devices: Path = Path("/dev")) -> int:
-    """How many GPUs the benchmark may use on this machine."""
-    if benchmark.device == "cpu":
+def here(
+    benchmark: Benchmark,
+    environment: Mapping[str, str],
+    devices: Path = Path("/dev"),
+    torch: Path | None = None,
+) -> int:
+    """How many GPUs the benchmark may use on this machine; `torch` is the folder of the installed package."""
+    if benchmark.device == "cpu" or not torch_uses_gpus(torch):
         return 0
+    there = len(list(devices.glob("nvidia[0-9]*")))
     visible = environment.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return sum(name.strip() not in ("", "-1") for name in visible.split(","))
-    return len(list(devices.glob("nvidia[0-9]*")))
+    return there if visible is None else _visible(visible, there)
+
+
+def _visible(names: str, there: int) -> int:
+    """How many GPUs CUDA_VISIBLE_DEVICES leaves of those that are there.
+
+    As CUDA reads it: numbers or UUIDs up to the first that is no such thing, none at all if one comes twice.
+    UUIDs are taken at their word, since a GPU may be divided into several.
+    """
+    kind = next((prefix for prefix in ("GPU-", "MIG-") if names.strip().startswith(prefix)), None)
+    found: list[str | int] = []
+    for name in (name.strip() for name in names.split(",")):
+        if kind is not None:
+            entry: str | int | None = name if name.startswith(kind) else None
+        else:
+            number = re.match(r"\d+", name)
+            entry = int(number[0]) if number and int(number[0]) < there else None
+        if entry is None:
+            break
+        if entry in found:
+            return 0
+        found.append(entry)
+    return len(found)
+
+
+def torch_uses_gpus(folder: Path | None = None) -> bool:
+    """Whether the installed torch is built for GPUs, by its file of versions; true if that does not say."""
+    if folder is None:
+        spec = importlib.util.find_spec("torch")
+        if spec is None or spec.origin is None:
+            return True
+        folder = Path(spec.origin).parent
+    try:
+        text = (folder / "version.py").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return True
+    built_for = dict(re.findall(r"(?m)^(cuda|hip)\b[^=\n]*=[ \t]*(\S+)", text))
+    return "cuda" not in built_for or set(built_for.values()) != {"None"}
 
 
 def of_a_job(benchmark: Benchmark, environment: MutableMapping[str, str]) -> int:

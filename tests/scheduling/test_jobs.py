@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -111,21 +112,71 @@ def test_what_would_not_reach_the_runs_inside_a_pack_is_refused(tmp_path):
         packs.refuse_forced(benchmark, {"train", "analyse", "report"})
 
 
-@pytest.mark.parametrize(
-    ("device", "visible", "found"),
-    [("auto", "0,1", 2), ("auto", "", 0), ("auto", "-1", 0), ("auto", None, 3), ("cpu", "0,1", 0)],
-)
-def test_gpus_are_counted_without_torch(tmp_path, device, visible, found):
-    benchmark = load_resolved(toy(tmp_path, device=device))
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """The files by which a machine says that it has three GPUs, and a torch that is built for them."""
     for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl"):
         (tmp_path / name).touch()
+    (tmp_path / "version.py").write_text("cuda: Optional[str] = '13.2'\nhip: Optional[str] = None\n")
+    return {"devices": tmp_path, "torch": tmp_path}
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "found"),
+    [
+        ("auto", None, 3),
+        ("auto", "0,1", 2),
+        ("auto", " 2 , 0", 2),
+        ("auto", "", 0),
+        ("auto", "-1", 0),
+        ("auto", "NoDevFiles", 0),  # SLURM says so to a job that asked for none
+        ("auto", "1,-1,2", 1),
+        ("auto", "0,3,1", 1),
+        ("auto", "0,1,0", 0),
+        ("auto", "GPU-5a,GPU-5b,1,GPU-5c", 2),
+        ("auto", "MIG-1,MIG-2,MIG-3,MIG-4", 4),
+        ("auto", "MIG-1,GPU-5a", 1),
+        ("cpu", "0,1", 0),
+        ("cpu", None, 0),
+    ],
+)
+def test_gpus_are_counted_as_cuda_counts_them(tmp_path, machine, device, visible, found):
+    benchmark = load_resolved(toy(tmp_path, device=device))
     environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-    assert gpus.here(benchmark, environment, devices=tmp_path) == found
+    assert gpus.here(benchmark, environment, **machine) == found
 
 
-def test_how_many_gpus_a_job_asks_for_is_decided_once(tmp_path):
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        ("__version__ = '2.15.0+cpu'\ncuda: Optional[str] = None\nhip: Optional[str] = None\n", 0),
+        ("__version__ = '2.4.0+cpu'\ncuda = None\n", 0),
+        ("cuda: Optional[str] = None\nhip: Optional[str] = '6.2'\n", 3),
+        ("cuda = '12.1'\n", 3),
+        ("of another form\n", 3),
+        (None, 3),
+    ],
+)
+def test_torch_that_is_built_for_the_cpu_has_no_gpus(tmp_path, machine, version, found):
+    (tmp_path / "version.py").unlink() if version is None else (tmp_path / "version.py").write_text(version)
     benchmark = load_resolved(toy(tmp_path))
-    login = {"CUDA_VISIBLE_DEVICES": "0"}
+    assert gpus.here(benchmark, {}, **machine) == found
+    assert gpus.here(benchmark, {"CUDA_VISIBLE_DEVICES": "GPU-5a"}, **machine) == min(found, 1)
+
+
+def test_the_installed_torch_is_looked_at_without_being_imported():
+    code = (
+        "import sys; from pixelcnn.scheduling.gpus import torch_uses_gpus; found = torch_uses_gpus();"
+        "assert 'torch' not in sys.modules; import torch;"
+        "assert found == any((torch.version.cuda, torch.version.hip)), found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_how_many_gpus_a_job_asks_for_is_decided_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpus, "torch_uses_gpus", lambda folder: True)
+    benchmark = load_resolved(toy(tmp_path))
+    login = {"CUDA_VISIBLE_DEVICES": "GPU-5a"}
     assert gpus.of_a_job(benchmark, login) == 1
     assert gpus.of_a_job(benchmark, {**login, "CUDA_VISIBLE_DEVICES": ""}) == 1, "on a node that sees none"
     assert gpus.of_a_job(benchmark, {"CUDA_VISIBLE_DEVICES": ""}) == 0

@@ -52,6 +52,6 @@ def make(folder: Path, empty_database: Path) -> Finished:
     results.mlflow.mkdir(parents=True)
     shutil.copy(empty_database, results.database)
     toy(folder, **ONE_RUN)
-    done = snakemake(folder, "report", CUDA_VISIBLE_DEVICES="0,1")
+    done = snakemake(folder, "report", CUDA_VISIBLE_DEVICES="GPU-a,GPU-b")
     assert done.returncode == 0, done.stdout + done.stderr
     return Finished(folder, done)
