@@ -13,6 +13,8 @@ from pixelcnn.system.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+    from pixelcnn.config.run_spec import RunSpec
+
 
 @click.command()
 @options.of_a_run()
@@ -43,6 +45,9 @@ def train(run: Run, force: bool, digest: str | None) -> None:
             if (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256):
                 print(f"{run.folder.path}: already trained; --force retrains it")
                 return
+            say(
+                f"{run.spec.name}: {_why_anew(found.spec, run.spec)}; what is there stays until that has ended"
+            )
         device = run.device()
         epoch = _fit(run, device)
         records.adopt(run.folder)
@@ -55,6 +60,20 @@ def _changes(run: Run, digest: str | None) -> str:
 
     trained = run.folder.spec()
     return f" ({told(differences(trained, run.spec))})" if trained and trained.digest == digest else ""
+
+
+def _why_anew(then: RunSpec, now: RunSpec) -> str:
+    """Why a finished training is no part of the one that is asked for now."""
+    from pixelcnn.config.differences import differences, told
+
+    found = differences(then, now)
+    if len(found) == 1 and now.training.epochs != then.training.epochs:
+        # See `training.optimizers`: the learning rate of every step depends on how many there are.
+        return (
+            f"trained from the start ({told(found)}), and not continued: the cosine of the learning rate ends "
+            "with the last epoch, so that more or fewer of them are another training from its first steps on"
+        )
+    return f"trained from the start ({told(found) or 'on other images'})"
 
 
 def _fit(run: Run, device: torch.device) -> int:

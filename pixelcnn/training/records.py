@@ -17,7 +17,7 @@ from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.results.records import Record
 from pixelcnn.system import devices, provenance
-from pixelcnn.system.errors import Interrupted
+from pixelcnn.system.errors import Interrupted, UserError
 from pixelcnn.system.files import atomic, write_json
 
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import pytest
 from support.toy import DATASET, toy
 
 from pixelcnn.cli import main
@@ -93,8 +94,8 @@ def test_an_interrupted_run_that_is_forced_is_another_run(folder, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(TrainingProgress, "on_epoch", stop)
         assert main(["train", *run]) == 75
-    first = folder_of_run.record()
-    assert first.status == "interrupted" and folder_of_run.history()
+    first = folder_of_run.attempt.record()
+    assert first.status == "interrupted" and folder_of_run.attempt.history()
     assert main(["train", *run, "--force"]) == 0
     forced = folder_of_run.record()
     assert forced.run_id != first.run_id and (forced.status, forced.resumes) == ("finished", 0)
@@ -121,3 +122,65 @@ def test_results_of_another_config_are_refused(folder, capsys):
     toy(folder, datasets={"toy": {"source": "toy_data.py", "levels": 4, "split_seed": 3}})
     assert main(["train", *run]) == 2
     assert "(split_seed: 0 then, 3 now); prepare it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "why"),
+    [
+        (
+            {"epochs": 3},
+            "training.epochs: 2 then, 3 now), and not continued: the cosine of the learning rate",
+        ),
+        ({"epochs": 2, "learning_rate": 0.01}, "training.learning_rate: 0.003 then, 0.01 now);"),
+    ],
+)
+def test_a_finished_training_stays_until_the_one_that_replaces_it_has_ended(folder, capsys, recipe, why):
+    of_run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    for command in (["prepare", "toy.yaml"], ["train", *of_run], ["evaluate", *of_run]):
+        assert main(command) == 0
+    run = RunFolder(folder / "results/toy/toy/base/seed0")
+    finished = {path: path.read_bytes() for path in (*run.evaluated, run.checkpoint, run.record_file)}
+    seen = []
+
+    def look(self, line):
+        there = {path: path.read_bytes() for path in finished if path.exists()}
+        seen.append(there == finished and run.attempt.record().status == "running")
+
+    toy(folder, training={"batch_size": 16, "warmup_steps": 2, **recipe})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingProgress, "on_epoch", look)
+        assert main(["train", *of_run]) == 0
+    assert seen == [True] * recipe["epochs"]
+    assert why in (said := capsys.readouterr().err) and "what is there stays until that has ended" in said
+    assert run.record().epochs == recipe["epochs"] and run.metrics() is None, "those were of the other one"
+    assert main(["evaluate", *of_run]) == 0 and not run.attempt.path.exists()
+
+
+def test_a_training_that_was_killed_before_it_replaced_another_does_so_next_time(folder, monkeypatch):
+    of_run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    run = RunFolder(folder / "results/toy/toy/base/seed0")
+    main(["prepare", "toy.yaml"])
+    assert main(["train", *of_run]) == 0
+    toy(folder, training={"epochs": 3, "batch_size": 16, "warmup_steps": 2})
+    moves = 0
+    replace = os.replace
+
+    def killed_at(place):
+        def move(source, target):
+            nonlocal moves
+            if "training" in str(source):
+                moves += Path(target).parent == run.path
+                if moves == place:
+                    raise KeyboardInterrupt
+            replace(source, target)
+
+        return move
+
+    for place in (1, 3, 5):
+        moves = 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "replace", killed_at(place))
+            assert main(["train", *of_run, *(["--force"] if place > 1 else [])]) == 130
+        trained = run.attempt.record().run_id
+        assert main(["train", *of_run]) == 0
+        assert run.record().run_id == trained and len(run.history()) == 3 and run.checkpoint.exists()
