@@ -40,27 +40,32 @@ def prove_no_leak(model: AutoregressiveModel) -> None:
     """
     try:
         with devices.out_of_memory("the look for leaks needs some for a few images in float64"):
-            found = find_leak(model)
+            try:
+                found = find_leak(model)
+            except torch.OutOfMemoryError:  # of a GPU, where attention in float64 takes more than in training
+                found = find_leak(copy.deepcopy(model).cpu())
     except UserError:
         raise
     except Exception as error:  # a user's layer may raise anything
-        raise RunFailed(f"the network fails before its first step: {told(error)}") from error
+        raise RunFailed(
+            f"the network fails before its first step, with random weights in float64: {told(error)}"
+        ) from error
     if found is not None:
         raise RunFailed(f"the network leaks, so it is not trained: {found}")
 
 
 def check_both_modes(model: AutoregressiveModel) -> Result:
-    """The same as a check."""
-    found = find_leak(model)
+    """The same as a check, with one draw of weights."""
+    found = find_leak(model, draws=1)
     return judged(BOTH_MODES, found is None, found or "no pixel changes what it must not, nor another image")
 
 
 @torch.no_grad()
-def find_leak(model: AutoregressiveModel) -> str | None:
+def find_leak(model: AutoregressiveModel, draws: int = DRAWS) -> str | None:
     """What changes parameters and must not, in evaluation or in training mode; None if nothing was found."""
     image, device = model.image, next(model.parameters()).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for draw, training in itertools.product(range(DRAWS), (False, True)):
+        for draw, training in itertools.product(range(draws), (False, True)):
             passes = Passes(_random_weights(model, draw, device).train(training), device)
             generator = torch.Generator().manual_seed(2 * draw + training)
             found = _between_images(passes, generator) or _between_pixels(passes, generator)

@@ -62,6 +62,16 @@ def test_the_reach_by_gradients_is_that_by_the_layers_taps(name, conditional):
     )
 
 
+@pytest.mark.parametrize("part", ["reach", "effective"])
+@pytest.mark.parametrize(
+    ("pixel", "leak"), [((2, 8), None), ((3, 3), None), ((3, 4), (3, 4)), ((3, 5), (3, 5)), ((4, 0), (4, 0))]
+)
+def test_a_field_leaks_where_the_centre_or_a_later_pixel_has_an_influence(part, pixel, leak):
+    parts = {"reach": np.zeros((7, 9), bool), "effective": np.zeros((7, 9))}
+    parts[part][pixel] = 1
+    assert ReceptiveField(**parts).leak == leak
+
+
 def test_a_blind_spot_is_seen_in_a_plain_stack_and_not_in_a_gated_one():
     plain, _ = network("pixelcnn", first_kernel_size=3, blocks=8)
     gated, _ = network("gated", first_kernel_size=3, blocks=6)

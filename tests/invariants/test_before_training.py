@@ -11,6 +11,7 @@ from support.networks import VARIANTS
 from torch import nn
 
 from pixelcnn.config.run_spec import VariantSpec
+from pixelcnn.invariants import before_training
 from pixelcnn.invariants.architecture import check_architecture
 from pixelcnn.invariants.before_training import BOTH_MODES, find_leak, prove_no_leak
 from pixelcnn.models import registry
@@ -111,6 +112,24 @@ def test_what_cannot_be_proved_is_refused_in_one_sentence(tmp_path, line, said):
     with pytest.raises(RunFailed) as error:
         prove_no_leak(model_of(leaks.network(tmp_path, line)))
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_memory_of_a_gpu_that_does_not_suffice_is_that_of_the_cpu_then(monkeypatch):
+    looked_at, genuine = [], before_training.find_leak
+
+    def short_of_memory(model):
+        looked_at.append(model)
+        if len(looked_at) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return genuine(model)
+
+    monkeypatch.setattr(before_training, "find_leak", short_of_memory)
+    with pytest.raises(RunFailed, match="the network leaks"):
+        prove_no_leak(Model(torch.ones(3, 3), ImageSpec(1, 3, 3, 2), 1))
+    assert len(looked_at) == 2 and looked_at[0] is not looked_at[1]
+    monkeypatch.setattr(before_training, "find_leak", lambda model: torch.empty(2**60))
+    with pytest.raises(RunFailed, match="the CPU is out of memory"):
+        prove_no_leak(Model(torch.ones(3, 3), ImageSpec(1, 3, 3, 2), 1))
 
 
 @pytest.mark.parametrize("kind", ["dropout", "buffer", "plain"])

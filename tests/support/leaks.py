@@ -61,7 +61,8 @@ RIGHT = {
     "noise": "h = h + torch.randn_like(h) * self.training",
     "norm of each pixel": "h = F.layer_norm(h.movedim(1, -1), (h.shape[1],)).movedim(-1, 1)",
     "logarithm": "h = h * torch.log(1 + self.scale)",
-    "impossible levels": "h = h.masked_fill(h > 2, torch.inf)",
+    "rounding, and an impossible level": "impossible = torch.arange(self.levels)[:, None, None] == 3; "
+    "return self.last(h + 1e-17 * pixel).masked_fill(impossible, -torch.inf)",
     "buffer": "h = h * self.moving; self.moving = self.moving + 1 if self.training else self.moving",
 }
 
