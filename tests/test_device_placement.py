@@ -22,6 +22,7 @@ from pixelcnn.analysis import classifier, cost
 from pixelcnn.analysis.classifier import classify, load_classifier
 from pixelcnn.analysis.run import analyse_run
 from pixelcnn.config.benchmark import AnalysisSpec, SavingSpec
+from pixelcnn.data.contract import Split
 from pixelcnn.evaluation import export
 from pixelcnn.evaluation.run import evaluate_run
 from pixelcnn.images.while_training import drawer
@@ -37,6 +38,10 @@ from pixelcnn.training.loop import Observer, fit, image_spec
 
 CPU = torch.device("cpu")
 DATA = prepared(12, size=4)
+#: The same with training images that are drawn anew for every epoch.
+INTENSITIES = replace(
+    DATA, train_is_intensity=True, splits={**DATA.splits, "train": Split(DATA.splits["train"].images * 200)}
+)
 
 
 @functools.cache
@@ -86,12 +91,12 @@ def _loss(case: Case) -> Any:
 
 def _training(case: Case) -> Any:
     """Interrupted in its second epoch and resumed."""
-    spec = case.checkpoint().spec
+    spec, data = case.checkpoint().spec, DATA if case.conditional else INTENSITIES
 
     def train(signal: Callable[[], int | None]) -> Checkpoint:
-        model, likelihood = registry.build_model(spec.variant, image_spec(DATA))
+        model, likelihood = registry.build_model(spec.variant, image_spec(data))
         return fit(
-            model, likelihood, DATA, spec,
+            model, likelihood, data, spec,
             run_dir=case.folder, device=case.device, saving=SavingSpec(minutes=None),
             observer=Observer(signal=signal),
         )  # fmt: skip
@@ -223,10 +228,13 @@ def test_on_a_gpu_every_part_computes_there_what_it_computes_on_a_cpu(
 HARMLESS = ("sampling/fast.py:_labels:",)
 
 
-@pytest.mark.parametrize("part", [part for part in PARTS if part != "export"])
-def test_whatever_stays_on_the_cpu_is_seen_in_every_part(tmp_path, monkeypatch, part):
+@pytest.mark.parametrize(
+    ("part", "conditional"),
+    [*((part, True) for part in PARTS if part != "export"), ("training", False)],
+)
+def test_whatever_stays_on_the_cpu_is_seen_in_every_part(tmp_path, monkeypatch, part, conditional):
     """Each line that puts something on the GPU is made to leave it behind."""
-    case = Case("gated", True, GPU, tmp_path / "sound")
+    case = Case("gated", conditional, GPU, tmp_path / "sound")
     _, sound = on_gpu(part, case, monkeypatch)
     unseen = []
     for number, line in enumerate(sound.moves):

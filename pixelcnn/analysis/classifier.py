@@ -20,7 +20,9 @@ from pixelcnn.config.run_spec import dataset_digest
 from pixelcnn.data.contract import Split
 from pixelcnn.data.images import draw_binary
 from pixelcnn.data.prepared import PreparedData
+from pixelcnn.models.base import ImageSpec
 from pixelcnn.results.checkpoint import DAMAGED, read_tensors
+from pixelcnn.system import devices
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import atomic, write_json
 from pixelcnn.system.seeding import derived_seed
@@ -28,6 +30,8 @@ from pixelcnn.system.seeding import derived_seed
 FORMAT = 1
 #: Of a large data set so many steps are enough: the classifier is not what is measured.
 EPOCHS, MOST_STEPS, BATCH_SIZE, LEARNING_RATE = 12, 3000, 64, 3e-3
+#: Images that are asked for together; of large ones fewer.
+ASKED = 1000
 SEED = 0
 
 
@@ -44,7 +48,8 @@ class Classifier:
     def answers(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The class that is seen in each of the images [n, C, H, W]: [n]."""
         device = next(self.network.parameters()).device
-        parts = torch.from_numpy(images).split(1000)
+        _, channels, height, width = images.shape
+        parts = torch.from_numpy(images).split(ImageSpec(channels, height, width, self.levels).at_once(ASKED))
         found = [self.network(_scaled(part.to(device), self.levels)).argmax(dim=1) for part in parts]
         return torch.cat(found).cpu().numpy()
 
@@ -65,6 +70,7 @@ def train_classifier(data: PreparedData, device: torch.device, *, seed: int = SE
     """A classifier of labelled data; the same seed gives the same one (same versions, threads, CPU)."""
     train, test = data.splits["train"], data.splits["test"]
     assert data.classes is not None and train.labels is not None and test.labels is not None
+    devices.exact_float32()
     # Weights and dropout are drawn by torch's own generator, which is left as it was.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derived_seed(seed, "classifier"))
@@ -86,11 +92,11 @@ def _train(
     for epoch in range(-(-steps // batches)):
         # Binary samples are judged: the training images are drawn anew for every epoch, as for the models.
         drawn = draw_binary(train.images, random) if data.train_is_intensity else train.images
-        images = _scaled(torch.from_numpy(drawn).to(device), data.levels)
+        images = torch.from_numpy(drawn).to(device)
         order = torch.randperm(len(images)).to(device)
         for index in order.split(BATCH_SIZE)[: steps - epoch * batches]:
             optimizer.zero_grad()
-            F.cross_entropy(network(images[index]), labels[index]).backward()
+            F.cross_entropy(network(_scaled(images[index], data.levels)), labels[index]).backward()
             optimizer.step()
             schedule.step()
 

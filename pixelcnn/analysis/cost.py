@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pixelcnn.data.prepared import PreparedData
+from pixelcnn.evaluation.likelihoods import BATCH_SIZE
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.models.size import size_of
@@ -27,7 +28,7 @@ from pixelcnn.system.seeding import pixel_noise
 from pixelcnn.training.batches import Batches
 from pixelcnn.training.step import TrainingStep
 
-#: Images that are drawn, and that a forward pass is over.
+#: Images that are drawn, and that a forward pass is over; of large ones no more than an evaluation takes.
 IMAGES = 64
 #: Rounds, or fewer where one takes longer than so many seconds.
 ROUNDS, FEWER_ROUNDS, LONG_ROUND = 5, 3, 3.0
@@ -38,16 +39,23 @@ WARM_UP = 3
 
 
 def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device) -> Cost:
-    """Time a variant by one of its trained runs; takes some seconds."""
+    """Time a variant by one of its trained runs; takes some seconds.
+
+    Raises:
+        RunFailed: if memory runs out, naming what would take less.
+    """
     devices.exact_float32()
     model, likelihood = trained.model()
     model.to(device)
-    precision = devices.choose_precision(trained.spec.training.precision, device)
-    works = [
-        _step(model, likelihood, trained, data, precision),
-        _evaluation(model, data),
-        _sampling(model, likelihood),
-    ]
+    recipe = trained.spec.training
+    precision = devices.choose_precision(recipe.precision, device)
+    n = min(IMAGES, model.image.at_once(BATCH_SIZE))
+    works = []
+    with devices.out_of_memory(devices.smaller("training.batch_size", recipe.batch_size)):
+        works.append(_warm(_step(model, likelihood, trained, data, precision), device))
+    with devices.out_of_memory(f"evaluating and drawing {n} images together; {devices.SMALLER_STILL}"):
+        works.append(_warm(_evaluation(model, data, n), device))
+        works.append(_warm(_sampling(model, likelihood, n), device))
     steps, evaluations, samplings = _rounds(works, device)
     parameters, multiply_adds = size_of(model)
     return Cost(
@@ -55,13 +63,13 @@ def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device) 
         device=devices.device_name(device),
         threads=torch.get_num_threads(),
         precision=precision,
-        batch_size=trained.spec.training.batch_size,
+        batch_size=recipe.batch_size,
         parameters=parameters,
         multiply_adds=multiply_adds,
         step_seconds=steps,
         evaluation_seconds=evaluations,
         sampling_seconds=samplings,
-        sampling_images=IMAGES,
+        sampling_images=n,
         peak_memory_bytes=devices.peak_memory_bytes(device),
         commit=provenance.commit(),
         host=platform.node(),
@@ -85,12 +93,12 @@ def _step(
     return lambda: step(x, y)
 
 
-def _evaluation(model: AutoregressiveModel, data: PreparedData) -> Callable[[], object]:
-    """A forward pass over test images, again and again the same if there are too few, without gradients."""
+def _evaluation(model: AutoregressiveModel, data: PreparedData, n: int) -> Callable[[], object]:
+    """A forward pass without gradients over `n` test images, the same again if there are too few."""
     device = next(model.parameters()).device
     test = torch.from_numpy(data.splits["test"].images)
-    x = test[torch.arange(IMAGES) % len(test)].to(device).long()
-    labels = _labels(model)
+    x = test[torch.arange(n) % len(test)].to(device).long()
+    labels = _labels(model, n)
 
     def evaluate() -> Tensor:
         with torch.no_grad():
@@ -100,26 +108,30 @@ def _evaluation(model: AutoregressiveModel, data: PreparedData) -> Callable[[], 
     return evaluate
 
 
-def _sampling(model: AutoregressiveModel, likelihood: Likelihood) -> Callable[[], object]:
-    """Drawing images by a sampler that is set up already, as for every batch but the first."""
+def _sampling(model: AutoregressiveModel, likelihood: Likelihood, n: int) -> Callable[[], object]:
+    """Drawing `n` images by a sampler that is set up already, as for every batch but the first."""
     device, image = next(model.parameters()).device, model.image
-    nothing_given = torch.zeros(IMAGES, image.channels, 0, image.width, dtype=torch.long, device=device)
-    noise = pixel_noise(0, 0, IMAGES, model.image_shape).to(device)
-    request = Request(noise, _labels(model), nothing_given)
+    nothing_given = torch.zeros(n, image.channels, 0, image.width, dtype=torch.long, device=device)
+    noise = pixel_noise(0, 0, n, model.image_shape).to(device)
+    request = Request(noise, _labels(model, n), nothing_given)
     sampler = make_sampler(model, likelihood)
     return lambda: sampler.draw(request)
 
 
-def _labels(model: AutoregressiveModel) -> Tensor | None:
+def _labels(model: AutoregressiveModel, n: int) -> Tensor | None:
     if model.image.classes is None:
         return None
-    return (torch.arange(IMAGES) % model.image.classes).to(next(model.parameters()).device)
+    return (torch.arange(n) % model.image.classes).to(next(model.parameters()).device)
+
+
+def _warm(work: Callable[[], object], device: torch.device) -> Callable[[], object]:
+    """The same work, after it was done some times: memory that is too small has run out then."""
+    _seconds(work, device, WARM_UP)
+    return work
 
 
 def _rounds(works: list[Callable[[], object]], device: torch.device) -> list[list[float]]:
     """Seconds of each work, one value a round."""
-    for work in works:
-        _seconds(work, device, WARM_UP)
     repeats = [max(1, int(SECONDS / _seconds(work, device))) for work in works]
     first = [_seconds(work, device, n) for work, n in zip(works, repeats, strict=True)]
     one_round = sum(seconds * n for seconds, n in zip(first, repeats, strict=True))

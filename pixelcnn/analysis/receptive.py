@@ -23,8 +23,8 @@ from pixelcnn.system.seeding import pixel_noise
 
 #: The share of the influence that `effective_pixels` hold.
 SHARE = 0.95
-#: Random images with each draw of random weights, test images in memory at once, and values that are
-#: drawn for the centre of each test image.
+#: Random images with each draw of random weights, test images in memory at once (of large ones fewer), and
+#: values that are drawn for the centre of each test image.
 RANDOM_IMAGES, BATCH_SIZE, VALUES = 4, 64, 8
 
 
@@ -142,8 +142,9 @@ def effective(model: AutoregressiveModel, likelihood: Likelihood, split: Split) 
     model = copy.deepcopy(model).double().eval()
     device = next(model.parameters()).device
     squares = torch.zeros(model.image_shape[1:], dtype=torch.float64)
-    for start in range(0, len(split.images), BATCH_SIZE):
-        part = slice(start, start + BATCH_SIZE)
+    batch_size = model.image.at_once(BATCH_SIZE)
+    for start in range(0, len(split.images), batch_size):
+        part = slice(start, start + batch_size)
         x = torch.from_numpy(split.images[part]).to(device).long()
         labels = split.labels if model.image.classes is not None else None
         y = None if labels is None else torch.from_numpy(labels[part]).to(device)

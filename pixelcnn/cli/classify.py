@@ -18,7 +18,7 @@ def classify(chosen: Dataset) -> None:
 
     data, device = chosen.data(), chosen.device()
     path = chosen.files.classifier
-    with devices.out_of_memory("the classifier needs some hundred MB"):
+    with devices.out_of_memory("a classifier of small images needs some hundred MB; lower image_size"):
         trained = train_classifier(data, device, path)
     if trained is None:
         print(f"{path}: the images have no labels, nothing to classify")

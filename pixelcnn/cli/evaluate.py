@@ -20,9 +20,9 @@ def evaluate(run: Run, batch_size: int | None) -> None:
     from pixelcnn.training import state
 
     trained, data, device = run.checkpoint(), run.data(), run.device()
-    batch_size = batch_size or BATCH_SIZE
+    batch_size = batch_size or trained.image.at_once(BATCH_SIZE)
     with noted_in_record(run.folder.path):
-        with devices.out_of_memory(f"lower --batch-size, which is {batch_size}"):
+        with devices.out_of_memory(devices.smaller("--batch-size", batch_size)):
             metrics = evaluate_run(trained, data, device, run.folder.path, batch_size)
         export.save(trained, data, run.folder.model)
     state.discard(run.folder.attempt.path)  # accepted: nothing is to be resumed any more

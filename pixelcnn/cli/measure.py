@@ -16,12 +16,10 @@ def measure(run: Run) -> None:
 
     from pixelcnn.analysis.cost import measure_cost
     from pixelcnn.results.folder import folder_of
-    from pixelcnn.system import devices
 
     spec = run.spec
     trained, data, device = run.checkpoint(), run.data(), run.device()
-    with devices.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
-        cost = measure_cost(trained, data, device)
+    cost = measure_cost(trained, data, device)
     path = folder_of(run.benchmark).cost(spec.dataset_name, spec.variant_name)
     cost.write(path)
     measured = (cost.step_seconds, cost.evaluation_seconds, cost.sampling_seconds)

@@ -58,7 +58,10 @@ class Dataset:
         return data
 
     def device(self) -> torch.device:
-        """The device of this process, set up for it: threads and allocator; waits for a GPU that is taken."""
+        """The device of this process, set up for it: threads, allocator, the current GPU.
+
+        Waits for a GPU that is taken.
+        """
         import torch
 
         from pixelcnn.system import devices, gpus
@@ -71,6 +74,7 @@ class Dataset:
             return device
         claim = gpus.claim(devices.gpu_names(), runs_per_gpu=self.benchmark.runs_per_gpu, on_wait=say)
         _CLAIMS.append(claim)
+        torch.cuda.set_device(claim.index)  # for whatever names no GPU, such as a user's own layers
         return torch.device("cuda", claim.index)
 
 

@@ -70,11 +70,11 @@ def sample(
         labels,
         seed=run.spec.seed if sampling_seed is None else sampling_seed,
         temperature=config.temperature if temperature is None else temperature,
-        batch_size=batch_size or BATCH_SIZE,
+        batch_size=batch_size or model.image.at_once(BATCH_SIZE),
     )
     if out is None:  # what is said of the pictures holds of both or of none
         run.folder.sampled.unlink(missing_ok=True)
-    with devices.out_of_memory(f"lower --batch-size, which is {drawing.batch_size}"):
+    with devices.out_of_memory(devices.smaller("--batch-size", drawing.batch_size)):
         if also_complete or not complete:
             count, path = n or config.images, out or run.folder.samples
             grid = drawing.samples(count, path, sampling_progress(f"sampling {name}", sys.stderr))

@@ -16,6 +16,7 @@ from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.system import devices
 from pixelcnn.system.errors import RunFailed
 
+#: Images worked on together unless told otherwise; of large ones fewer, see `ImageSpec.at_once`.
 BATCH_SIZE = 250
 
 
@@ -59,14 +60,15 @@ def evaluate(
     split: Split,
     *,
     all_classes: bool = False,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Likelihoods:
     """The likelihood of every image of a split, the ragged last batch included.
 
     Runs in the model's own precision, on its own device, without autocast: float32 unless the
-    model was made float64. `all_classes` also scores each image under every class. `on_batch` is called
-    before each batch and may end the evaluation by raising.
+    model was made float64. `all_classes` also scores each image under every class. `batch_size` bounds the
+    memory; by default it follows from the size of the images. `on_batch` is called before each batch and may
+    end the evaluation by raising.
 
     Raises:
         RunFailed: if a likelihood is NaN or infinite.
@@ -75,6 +77,7 @@ def evaluate(
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
+    batch_size = batch_size or model.image.at_once(BATCH_SIZE)
     images = torch.from_numpy(split.images)
     conditional = model.image.classes is not None
     labels = torch.from_numpy(split.labels) if conditional and split.labels is not None else None

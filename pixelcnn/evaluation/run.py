@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from pixelcnn.data.prepared import PreparedData
-from pixelcnn.evaluation.likelihoods import BATCH_SIZE, class_prior, evaluate
+from pixelcnn.evaluation.likelihoods import class_prior, evaluate
 from pixelcnn.evaluation.units import bits_per_dim, perplexity
 from pixelcnn.results.checkpoint import Checkpoint
 from pixelcnn.results.folder import RunFolder
@@ -28,9 +28,11 @@ def evaluate_run(
     data: PreparedData,
     device: torch.device,
     run_dir: Path,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> Metrics:
     """Test results of a checkpoint's EMA weights; writes metrics.json and nats.npz.
+
+    `batch_size` is that of `evaluate`.
 
     Raises:
         UserError: if the checkpoint was trained on other data.

@@ -17,6 +17,8 @@ from pixelcnn.system.errors import ConfigError, UserError
 
 #: Blocks, channels and taps of a row, at most: what is more is a slip of the pen, and would never be built.
 DEEPEST, WIDEST, LARGEST_KERNEL = 1000, 65_536, 2 * LARGEST_IMAGE - 1
+#: Pixels of an MNIST image, which is the usual one here.
+USUAL_PIXELS = 28 * 28
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,13 @@ class ImageSpec:
     width: int
     levels: int
     classes: int | None = None
+
+    def at_once(self, usual: int) -> int:
+        """How many images to work on together: `usual` up to 28x28, of larger ones so many fewer.
+
+        Memory grows with the pixels of a batch, so these stay as many; one image at least.
+        """
+        return max(1, min(usual, usual * USUAL_PIXELS // (self.height * self.width)))
 
 
 def require_odd(hyperparameters: Any, *keys: str) -> None:

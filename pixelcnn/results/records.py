@@ -132,6 +132,7 @@ CONTINUED = (
     "wall_seconds",
     "saving_seconds",
     "images_per_second",
+    "peak_memory_bytes",
 )
 
 
@@ -142,7 +143,10 @@ class Record:
     `training_seconds` is the time spent in training steps, `wall_seconds` that from the first step
     to the end of the last epoch (validation too, but not the pictures drawn for whoever looks on),
     `saving_seconds` the part of it that saved the state.
-    A training that was interrupted and resumed is one training: its times add up, without the pause.
+    `peak_memory_bytes` is the most memory held in steps and validations: on a GPU by torch's tensors, else by
+    the process. Pictures do not count (on a CPU they do where it is not Linux, which lets one count anew).
+    A training that was interrupted and resumed is one training: its times add up, without the pause, and its
+    peak is the largest of its processes.
     `data_sha256` is that of the prepared data; None in records of an older version.
     `code` is the digest of the code that decides a training, see `system.code_digest`. Without a `commit`,
     `no_commit` says why. `resumes` counts how often it resumed from a saved state, `changed` says what was

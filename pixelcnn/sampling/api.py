@@ -21,7 +21,8 @@ from pixelcnn.system.seeding import pixel_noise
 
 __all__ = ["Drawn", "FastSampler", "ReferenceSampler", "Request", "Sampler", "make_sampler", "sample"]
 
-#: Images drawn together unless told otherwise: more gain little speed and cost memory.
+#: Images drawn together unless told otherwise: more gain little speed and cost memory. Of large ones fewer,
+#: see `ImageSpec.at_once`.
 BATCH_SIZE = 256
 
 
@@ -46,7 +47,7 @@ def sample(
     y: Tensor | None = None,
     given: Tensor | None = None,
     temperature: float = 1.0,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
     """Draw `n` images: uint8 [n, C, H, W] on the CPU.
@@ -59,7 +60,7 @@ def sample(
         y: class labels int64 [n] for a conditional model.
         given: integers [n, C, rows, W], the upper rows of the images, to be kept and completed.
         temperature: divides the logits, within `TEMPERATURES`; 1 is the model's own distribution.
-        batch_size: images drawn together, which bounds the memory.
+        batch_size: images drawn together, which bounds the memory; None: by the size of the images.
         on_progress: called with (finished images, all images).
 
     Raises:
@@ -67,6 +68,7 @@ def sample(
             of one of its layers fails.
     """
     image = model.image
+    batch_size = image.at_once(BATCH_SIZE) if batch_size is None else batch_size
     _check(n, temperature, batch_size)
     _check_labels(n, y, image.classes)
     given = torch.zeros(n, image.channels, 0, image.width, dtype=torch.long) if given is None else given

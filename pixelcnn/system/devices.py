@@ -50,9 +50,11 @@ def choose_precision(wanted: str, device: torch.device) -> str:
     """`auto` takes bfloat16 where the device multiplies it in hardware, else float32."""
     if wanted != "auto":
         return wanted
-    fast = (
-        torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _cpu_has_bf16()
-    )
+    if device.type == "cuda":
+        with torch.cuda.device(device):  # what is asked is asked of the current one
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = _cpu_has_bf16()
     return "bfloat16" if fast else "float32"
 
 
@@ -69,6 +71,11 @@ def exact_float32() -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
+#: Where Linux says how much memory this process has held at most, and lets it count anew.
+_STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+#: What is left to do where memory runs out whatever the size of a batch.
+SMALLER_STILL = "what is left is a smaller network (hyperparameters) or a smaller image_size"
 #: How torch says that memory of the CPU ran out: a RuntimeError with one of these in it.
 _CPU_MEMORY = (
     "DefaultCPUAllocator",
@@ -77,6 +84,13 @@ _CPU_MEMORY = (
     "std::bad_alloc",
     "size calculation overflowed",  # more bytes than there are numbers for
 )
+
+
+def smaller(key: str, batch_size: int) -> str:
+    """What to do where memory runs out, and `key` says how many images are worked on together."""
+    if batch_size > 1:
+        return f"lower {key}, which is {batch_size}"
+    return f"{key} is 1 already, {SMALLER_STILL}"
 
 
 @contextlib.contextmanager
@@ -114,10 +128,31 @@ def device_name(device: torch.device) -> str:
     return f"CPU {model or platform.processor() or platform.machine()}"
 
 
+def forget_peak_memory(device: torch.device) -> None:
+    """Have `peak_memory_bytes` count from now on: after it the peak is what is held now.
+
+    On a CPU only where Linux allows it; elsewhere the peak stays that of the whole process.
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):
+        if platform.libc_ver()[0] == "glibc":
+            ctypes.CDLL(None).malloc_trim(0)  # what is free again belongs to no one, see `tune_allocator`
+        _CLEAR_REFS.write_text("5")
+
+
 def peak_memory_bytes(device: torch.device) -> int:
-    """Peak memory of this process: on the GPU what torch allocated, else the resident set."""
+    """Peak memory of this process: on the GPU what torch allocated, else the resident set.
+
+    Since `forget_peak_memory`, or since the process began.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    status = _STATUS.read_text().splitlines() if _STATUS.exists() else []
+    for line in status:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
     import resource  # Unix only
 
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes

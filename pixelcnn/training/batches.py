@@ -25,7 +25,9 @@ class Batches:
         self.size, self.device = spec.training.batch_size, device
         self.order = torch.Generator().manual_seed(derived_seed(spec.seed, "data order"))
         self.binarization = np.random.default_rng(derived_seed(spec.seed, "binarization"))
-        self.images = torch.from_numpy(self.split.images).to(device)
+        images = torch.from_numpy(self.split.images)
+        # Of intensities only what is drawn from them goes to the device.
+        self.images = images if self.intensity else images.to(device)
         labels = self.split.labels if spec.variant.conditional else None
         self.labels = None if labels is None else torch.from_numpy(labels).to(device)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import signal
 import time
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from pixelcnn.config.benchmark import SavingSpec
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.data.prepared import PreparedData
-from pixelcnn.evaluation.likelihoods import evaluate
+from pixelcnn.evaluation.likelihoods import BATCH_SIZE, evaluate
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.results import checkpoint
@@ -85,18 +86,21 @@ def fit(
         RunFailed: if the loss becomes NaN or infinite, or memory runs out. The record then says failed.
         UserError: if there is a saved state that does not belong to this training.
     """
+    devices.exact_float32()
     saving, observer = saving or SavingSpec(), observer or Observer()
     code = code_digest(spec.variant.model)
     found = state.load(run_dir, spec, code=code, data_sha256=data.sha256, say=observer.say)
     record = records.begin(model, spec, run_dir, device, code, data.sha256, found)
     gpus = [device] if device.type == "cuda" else []
     with records.recorded(record, run_dir), torch.random.fork_rng(devices=gpus):
-        with devices.out_of_memory(f"lower training.batch_size, which is {spec.training.batch_size}"):
+        devices.forget_peak_memory(device)
+        with devices.out_of_memory(f"for the weights and the training images; {devices.SMALLER_STILL}"):
             model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
             observer.begin(model)
             training = _Training(model, likelihood, data, spec, record, run_dir, saving, observer)
             if found is not None:
                 training.restore(found)
+        with devices.out_of_memory(devices.smaller("training.batch_size", spec.training.batch_size)):
             training.run()
         best = training.best
         assert best.weights is not None and best.ema_weights is not None  # the first epoch is finite
@@ -164,6 +168,8 @@ class _Training:
         self.saver = state.Saver(RunFolder(self.run_dir).state(self.spec.digest), self.saving)
         self.resumed_at = time.perf_counter()
         self.wall_before, self.saving_before = 0.0, 0.0
+        #: When the seconds of the epoch were last read; None outside of its steps.
+        self.read_at: float | None = None
         # For layers that draw, such as dropout.
         torch.manual_seed(derived_seed(self.spec.seed, "dropout"))
 
@@ -193,26 +199,36 @@ class _Training:
             started = time.perf_counter()
             self.observer.pictures(epoch, self.step.ema.model)
             self.resumed_at += time.perf_counter() - started
+            if devices.peak_memory_bytes(self.device) > (self.record.peak_memory_bytes or 0):
+                gc.collect()  # objects that know each other are let go only so
+                devices.forget_peak_memory(self.device)
 
     def _steps(self) -> None:
         """The steps that are left of the epoch."""
         self.epoch_generators = self.batches.generators()
         running, total = self.epoch, len(self.batches)
-        started, before = time.perf_counter(), running.seconds
+        self.read_at = time.perf_counter()
         for x, y in self.batches.epoch(done=running.batches):
             nats, norm = self.step(x, y)
             running.nats += nats * len(x)
             running.norms += norm
             running.batches += 1
-            running.seconds = before + time.perf_counter() - started
             if running.batches % CHECK_EVERY == 0 or running.batches == total:
                 self._check_finite()
+                self._read_clock()
                 self.observer.step(running.batches, total)
             if self.saver.due_by_clock():
-                saved = time.perf_counter()
                 self._save()
-                started += time.perf_counter() - saved
             self._stop_if_asked()
+        self.read_at = None
+
+    def _read_clock(self) -> None:
+        """Count the seconds of steps since it was last read, once a GPU has done what it was given."""
+        if self.read_at is not None:
+            devices.synchronize(self.device)
+            now = time.perf_counter()
+            self.epoch.seconds += now - self.read_at
+            self.read_at = now
 
     def _check_finite(self) -> None:
         running = self.epoch
@@ -225,7 +241,10 @@ class _Training:
     def _validate(self) -> None:
         """Validate the epoch whose steps are done, and note it."""
         valid = self.data.splits["valid"]
-        valid_nll = evaluate(self.step.ema.model, self.likelihood, valid, on_batch=self._stop_if_asked).nll
+        together = image_spec(self.data).at_once(BATCH_SIZE)
+        with devices.out_of_memory(f"in validation, of {together} images together; {devices.SMALLER_STILL}"):
+            found = evaluate(self.step.ema.model, self.likelihood, valid, on_batch=self._stop_if_asked)
+        valid_nll = found.nll
         record, best, running, images = self.record, self.best, self.epoch, len(self.batches.images)
         epoch = record.epochs + 1
         best.offer(epoch, valid_nll, self.step)
@@ -253,7 +272,11 @@ class _Training:
     def _count_cost(self) -> None:
         self.record.wall_seconds = self.wall_before + time.perf_counter() - self.resumed_at
         self.record.saving_seconds = self.saving_before + self.saver.seconds
-        self.record.peak_memory_bytes = devices.peak_memory_bytes(self.device)
+        self._count_memory()
+
+    def _count_memory(self) -> None:
+        now = devices.peak_memory_bytes(self.device)
+        self.record.peak_memory_bytes = max(now, self.record.peak_memory_bytes or 0)
 
     def _write_records(self) -> None:
         folder = RunFolder(self.run_dir)
@@ -274,8 +297,11 @@ class _Training:
     # ------------------------------------------------------------------------------ state
 
     def _save(self) -> None:
+        self._read_clock()
         self._count_cost()
         self.saver.save(self.state())
+        if self.read_at is not None:  # saving is no step
+            self.read_at = time.perf_counter()
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain data from which `restore` makes the same training."""
