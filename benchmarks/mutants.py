@@ -80,7 +80,10 @@ TARGETS = {
     "statistics": Target(("pixelcnn/statistics/*.py",), ("tests/statistics", "-k", "not cover")),
     "sampling": Target(("pixelcnn/sampling/*.py",), ("tests/sampling",)),
     "data": Target(
-        tuple(f"pixelcnn/data/{m}.py" for m in ("preparation", "images", "prepared", "contract")),
+        tuple(
+            f"pixelcnn/data/{m}.py"
+            for m in ("preparation", "images", "prepared", "contract", "raw", "repeated")
+        ),
         ("tests/data",),
     ),
 }

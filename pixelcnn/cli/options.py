@@ -12,6 +12,7 @@ import click
 
 from pixelcnn.cli import runs
 from pixelcnn.config.benchmark import MOST_THREADS
+from pixelcnn.config.run_spec import LARGEST_BATCH
 
 Function = Callable[..., Any]
 
@@ -25,7 +26,9 @@ threads = click.option(
     "--threads", type=click.IntRange(1, MOST_THREADS), help="CPU threads (default: the config's)."
 )
 batch_size = click.option(
-    "--batch-size", type=click.IntRange(min=1), help="Images worked on together; bounds the memory."
+    "--batch-size",
+    type=click.IntRange(1, LARGEST_BATCH),
+    help="Images worked on together; bounds the memory.",
 )
 benchmark_folder = click.argument("directory", type=PATH, help="results/BENCHMARK")
 

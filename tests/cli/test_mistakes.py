@@ -41,6 +41,7 @@ MISTAKES = [
     (["sample", *RUN, "-n", str(10**18), "--out", "x.npz"], ["'-n'", str(10**18)]),
     (["sample", *RUN, "--sampling-seed", str(2**63), "--out", "x.npz"], ["'--sampling-seed'", str(2**63)]),
     (["sample", *RUN, "--sampling-seed", "-1", "--out", "x.npz"], ["'--sampling-seed'", "-1"]),
+    (["sample", *RUN, "--batch-size", str(10**19)], ["'--batch-size'", str(10**19)]),
     (["train", *RUN, "--threads", str(10**12)], ["'--threads'", str(10**12)]),
     (["analyse", *RUN], ["checkpoint.pt", "pixelcnn train"]),
     (["measure", "toy.yaml", "--variant", "base"], ["checkpoint.pt", "pixelcnn train"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from support.toy import toy
 
 from benchmarks import made_up
 from pixelcnn.cli import main
+from pixelcnn.evaluation.units import LARGEST_PERPLEXITY
 from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.tracking.view import read_view
 
@@ -34,10 +36,22 @@ def test_an_nll_whose_perplexity_no_number_holds_fails_the_run(folder, capsys, c
     capsys.readouterr()
     assert main(["evaluate", *run]) == 1
     error = capsys.readouterr().err
-    assert "perplexity is beyond the largest number" in error and error.count("\n") == 1
+    assert "a perplexity above 1e+100" in error and error.count("\n") == 1
     record = place.record()
-    assert record.status == "failed" and "beyond the largest number" in record.error
+    assert record.status == "failed" and "a perplexity above 1e+100" in record.error
     assert not place.metrics_file.exists()
+
+
+def test_the_worst_runs_that_are_no_failures_can_be_compared(tmp_path):
+    """Squares and sums of their numbers are numbers."""
+    worst = 0.999 * math.log(LARGEST_PERPLEXITY) * 196
+    variants = {"bad": {"model": "pixelcnn"}, "worst": {"model": "gated"}}
+    made = made_up.benchmark(tmp_path, seeds=[0, 1, 2], variants=variants)
+    for spec in made.runs():
+        made_up.write_run(made, spec, nll=worst - (1e4 * spec.seed if spec.variant_name == "bad" else 0))
+    report = report_of(made)
+    assert report.variants.loc["worst", "nll_mean"] == pytest.approx(worst)
+    assert report.variants.loc["bad", "perplexity_sd"] > 1e90
 
 
 def test_a_seed_beyond_the_whole_numbers_of_floats_is_the_same_everywhere(folder, capsys):
