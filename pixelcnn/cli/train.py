@@ -45,9 +45,8 @@ def train(run: Run, force: bool, digest: str | None) -> None:
             if (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256):
                 print(f"{run.folder.path}: already trained; --force retrains it")
                 return
-            say(
-                f"{run.spec.name}: {_why_anew(found.spec, run.spec)}; what is there stays until that has ended"
-            )
+            why = _why_anew(found.spec, run.spec)
+            say(f"{run.spec.name}: {why}; what is there stays until that has ended")
         device = run.device()
         epoch = _fit(run, device)
         records.adopt(run.folder)
@@ -70,8 +69,8 @@ def _why_anew(then: RunSpec, now: RunSpec) -> str:
     if len(found) == 1 and now.training.epochs != then.training.epochs:
         # See `training.optimizers`: the learning rate of every step depends on how many there are.
         return (
-            f"trained from the start ({told(found)}), and not continued: the cosine of the learning rate ends "
-            "with the last epoch, so that more or fewer of them are another training from its first steps on"
+            f"trained from the start ({told(found)}), and not continued: the cosine of the learning rate "
+            "ends with the last epoch, so that more or fewer of them are another training from its first steps on"
         )
     return f"trained from the start ({told(found) or 'on other images'})"
 

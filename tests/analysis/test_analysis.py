@@ -369,7 +369,7 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(folder, capsys)
     assert main(["classify", "toy.yaml"]) == 0
     assert "pixelcnn sample" in refused("analyse", *run_of("cond"))
     toy(folder, training={"epochs": 1})
-    assert "digest" in refused("analyse", *run_of("cond"))
+    assert "training.epochs: 2 then, 1 now" in refused("analyse", *run_of("cond"))
     Path("results/toy/toy/data.npz").unlink()
     assert "pixelcnn prepare" in refused("classify", "toy.yaml")
 
