@@ -17,10 +17,10 @@ from pixelcnn.results.records import Record
 from pixelcnn.system.code_digest import PACKAGE, own_files
 
 MODEL_CODE = Path(__file__).with_name("model.py")
-#: The packages that rebuild a network, score images and draw them.
+#: The packages that rebuild a network, score images and draw them; training for the digest of its code.
 PARTS = (
     "config", "data", "evaluation", "images", "incremental", "layers", "likelihoods", "models", "results",
-    "sampling", "system",
+    "sampling", "system", "training",
 )  # fmt: skip
 #: What these import of others. Those in a training's record come in the versions that it was trained with.
 REQUIRED = ("mlflow", "numpy", "pillow", "safetensors", "torch")

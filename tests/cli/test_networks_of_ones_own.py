@@ -41,7 +41,7 @@ def test_a_network_that_leaks_is_not_trained(folder, capsys, kind):
     (sentence,) = capsys.readouterr().err.splitlines()
     start = "pixelcnn train: failed: the network leaks, so it is not trained: "
     assert sentence.startswith(start) and sentence.endswith("mode, 12x12, 12 levels)")
-    record = FOLDER.record()
+    record = FOLDER.attempt.record()
     assert record.status == "failed" and sentence.removeprefix("pixelcnn train: failed: ") in record.error
     assert record.images_seen == 0 and not FOLDER.history() and not FOLDER.checkpoint.exists()
 

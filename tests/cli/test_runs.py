@@ -169,7 +169,7 @@ def test_a_training_that_was_killed_before_it_replaced_another_does_so_next_time
         def move(source, target):
             nonlocal moves
             if "training" in str(source):
-                moves += Path(target).parent == run.path
+                moves += Path(target).resolve().parent == run.path.resolve()
                 if moves == place:
                     raise KeyboardInterrupt
             replace(source, target)
