@@ -25,7 +25,7 @@ from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.results.metric_table import METRICS
 from pixelcnn.tracking.view import read_view
 
-ADDING = (Path(__file__).resolve().parent.parent / "docs" / "adding.md").read_text()
+ADDING = (Path(__file__).resolve().parent.parent / "docs" / "adding.md").read_text(encoding="utf-8")
 
 
 def code(heading: str) -> str:
@@ -45,15 +45,15 @@ def entry(heading: str, names: dict[str, Any]) -> Any:
 def shown(tmp_path, monkeypatch):
     """The two files of the page, written as a reader would."""
     monkeypatch.chdir(tmp_path)
-    Path("my_model.py").write_text(code("An architecture"))
-    Path("my_dataset.py").write_text(code("A dataset"))
+    Path("my_model.py").write_text(code("An architecture"), encoding="utf-8")
+    Path("my_dataset.py").write_text(code("A dataset"), encoding="utf-8")
 
 
 def test_the_model_shown_passes_its_check_and_its_leaky_twin_does_not(shown, capsys):
     small = ["--hyperparameters", '{"channels": 6, "blocks": 1}']
     assert main(["check", "my_model.py", *small]) == 0
-    leaky = Path("my_model.py").read_text().replace('7, "A"', '7, "B"')
-    Path("leaky.py").write_text(leaky)
+    leaky = Path("my_model.py").read_text(encoding="utf-8").replace('7, "A"', '7, "B"')
+    Path("leaky.py").write_text(leaky, encoding="utf-8")
     assert main(["check", "leaky.py", *small]) == 1
     assert re.search(r"FAILED  no leak .*pixel \(\d, \d\) changes", capsys.readouterr().out)
 
@@ -70,7 +70,7 @@ def test_the_model_and_the_dataset_shown_run(shown):
         "seeds": [0],
         "training": {"epochs": 1},
     }
-    Path("config.yaml").write_text(json.dumps(benchmark))
+    Path("config.yaml").write_text(json.dumps(benchmark), encoding="utf-8")
     run = ["config.yaml", "--variant", "mine-conditional", "--seed", "0"]
     assert [main(c) for c in (["plan", "config.yaml"], ["prepare", "config.yaml"])] == [0, 0]
     assert [main(c) for c in (["train", *run], ["evaluate", *run])] == [0, 0]
@@ -106,12 +106,12 @@ def new_metric() -> Iterator[None]:
 @pytest.mark.usefixtures("new_metric")
 def test_the_metric_shown_is_in_the_tables_on_the_page_and_in_mlflow(made):
     page = build_report(folder_of(made).path)
-    with (page.parent / "metrics.csv").open(newline="") as stream:
+    with (page.parent / "metrics.csv").open(newline="", encoding="utf-8") as stream:
         assert [float(row["validation_seconds"]) for row in csv.DictReader(stream)] == [7.0, 8.0]
-    with (page.parent / "comparison.csv").open(newline="") as stream:
+    with (page.parent / "comparison.csv").open(newline="", encoding="utf-8") as stream:
         assert [float(row["validation_seconds_mean"]) for row in csv.DictReader(stream)] == [7.5]
     for file, shown in ((page, ">Validation<"), (page.parent / "report.md", "| Validation |")):
-        assert shown in file.read_text() and "7.5 s" in file.read_text()
+        assert shown in file.read_text(encoding="utf-8") and "7.5 s" in file.read_text(encoding="utf-8")
     spec = made.runs()[1]
     view = read_view(
         RunFolder(folder_of(made).run_of(spec).path), spec, made, folder_of(made).path / "config.json"
@@ -132,7 +132,7 @@ def new_section() -> Iterator[None]:
 @pytest.mark.usefixtures("new_section")
 def test_the_section_shown_is_on_both_pages_at_its_place(made):
     page = build_report(folder_of(made).path)
-    html, markdown = page.read_text(), (page.parent / "report.md").read_text()
+    html, markdown = page.read_text(encoding="utf-8"), (page.parent / "report.md").read_text(encoding="utf-8")
     sentence = "plain: its seeds lie 0.25 nats apart."
     assert html.index("Results by variant") < html.index(sentence) < html.index(">Findings</h3>")
     assert '<a href="#data-digits-seeds">Seeds</a>' in html and 'id="data-digits-seeds"' in html

@@ -312,7 +312,7 @@ def test_a_classifier_is_the_same_again_leaves_the_generator_alone_and_comes_bac
         for a, b in zip(judge.network.state_dict().values(), again.network.state_dict().values(), strict=True)
     )
     assert judge.accuracy == again.accuracy
-    said = json.loads((tmp_path / "classifier.json").read_text())
+    said = json.loads((tmp_path / "classifier.json").read_text(encoding="utf-8"))
     assert (said["accuracy"], said["images"], said["data_sha256"]) == (judge.accuracy, 37, data.sha256)
     test = data.splits["test"].images
     read = load_classifier(tmp_path / "classifier.pt", data, CPU)
@@ -323,7 +323,7 @@ def test_without_labels_the_files_say_so_and_nothing_is_judged(tmp_path):
     data = prepared(labelled=False)
     path = tmp_path / "classifier.pt"
     assert classify(data, CPU, path) is None
-    said = json.loads((tmp_path / "classifier.json").read_text())
+    said = json.loads((tmp_path / "classifier.json").read_text(encoding="utf-8"))
     assert said["accuracy"] is None and said["classes"] is None and said["images"] == 0
     with pytest.raises(UserError, match="no labels"):
         load_classifier(path, data, CPU)
@@ -410,8 +410,8 @@ def test_a_run_is_analysed_and_its_variant_measured(folder, capsys, variant):
 
     assert main(["measure", "toy.yaml", "--variant", variant]) == 0
     assert "a training step" in capsys.readouterr().out
-    cost = json.loads(folder_of(benchmark).cost("toy", variant).read_text())
-    plan = json.loads(folder_of(benchmark).plan.read_text())["toy"][variant]
+    cost = json.loads(folder_of(benchmark).cost("toy", variant).read_text(encoding="utf-8"))
+    plan = json.loads(folder_of(benchmark).plan.read_text(encoding="utf-8"))["toy"][variant]
     assert cost["digest"] == found.digest and cost["batch_size"] == 16 and cost["threads"] == 1
     assert {key: cost[key] for key in plan} == plan
     rounds = [cost[f"{what}_seconds"] for what in ("step", "evaluation", "sampling")]

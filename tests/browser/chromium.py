@@ -41,7 +41,7 @@ def check_machine() -> None:
         return
     if os.name != "posix" or os.geteuid() != 0:
         raise Unfit("there is no chromium, and installing it needs root")
-    if not release.exists() or "ID=debian" not in release.read_text():
+    if not release.exists() or "ID=debian" not in release.read_text(encoding="utf-8"):
         raise Unfit("there is no chromium, and it is installed on Debian only")
 
 

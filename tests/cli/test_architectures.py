@@ -33,7 +33,7 @@ class Mine(AutoregressiveModel):
 
 
 def test_an_architecture_of_ones_own_is_checked_and_run(folder, capsys):
-    Path("mine.py").write_text(MODEL)
+    Path("mine.py").write_text(MODEL, encoding="utf-8")
     assert main(["check", "mine.py", "--hyperparameters", '{"channels": 3}']) == 0
     output = capsys.readouterr().out
     assert "no leak" in output and "FAILED" not in output
@@ -45,7 +45,7 @@ def test_an_architecture_of_ones_own_is_checked_and_run(folder, capsys):
 
 
 def test_a_faulty_architecture_of_ones_own_fails_its_check(folder, capsys):
-    Path("leaky.py").write_text(MODEL.replace('5, "A"', '5, "B"'))
+    Path("leaky.py").write_text(MODEL.replace('5, "A"', '5, "B"'), encoding="utf-8")
     assert main(["check", "leaky.py"]) == 1
     assert "FAILED  no leak" in capsys.readouterr().out
 
@@ -61,6 +61,6 @@ def test_a_faulty_architecture_of_ones_own_fails_its_check(folder, capsys):
 )
 def test_an_architecture_that_cannot_be_used_is_refused(folder, capsys, old, new, said):
     assert old in MODEL
-    Path("broken.py").write_text(MODEL.replace(old, new))
+    Path("broken.py").write_text(MODEL.replace(old, new), encoding="utf-8")
     assert main(["check", "broken.py"]) == 2
     assert said in capsys.readouterr().err

@@ -156,8 +156,8 @@ def test_memory_that_runs_out_names_the_batch_size(folder):
     wide = {"channels": 512, "blocks": 1, "head_channels": 4}
     variants = {"base": {"model": "pixelcnn", "hyperparameters": wide}}
     toy(folder, variants=variants, training={"epochs": 1, "batch_size": 50_000})
-    repeat = Path("toy_data.py").read_text().replace('"train": 60', '"train": 50000')
-    Path("toy_data.py").write_text(repeat)
+    repeat = Path("toy_data.py").read_text(encoding="utf-8").replace('"train": 60', '"train": 50000')
+    Path("toy_data.py").write_text(repeat, encoding="utf-8")
     main(["prepare", "toy.yaml"])
     command = [sys.executable, "-c", LIMITED, "train", *RUN]
     done = subprocess.run(

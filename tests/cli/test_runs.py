@@ -105,7 +105,7 @@ def test_an_edit_of_ones_own_file_makes_other_runs(folder, capsys):
     run = ["toy.yaml", "--variant", "base", "--seed", "0"]
     main(["prepare", "toy.yaml"])
     main(["train", *run])
-    Path("toy_data.py").write_text(DATASET.replace("0.2", "0.3"))
+    Path("toy_data.py").write_text(DATASET.replace("0.2", "0.3"), encoding="utf-8")
     assert main(["evaluate", *run]) == 2 and "train it again" in capsys.readouterr().err
     main(["prepare", "toy.yaml"])
     assert main(["train", *run]) == 0 and "already trained" not in capsys.readouterr().out

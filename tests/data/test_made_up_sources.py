@@ -38,7 +38,7 @@ def source(folder: Path, images, labels=None, *, classes=None, levels=256, size=
     np.savez(folder / "raw.npz", **arrays)
     file = folder / "made_up.py"
     size = size or np.array(images).shape[-1]
-    file.write_text(SOURCE.format(classes=classes, levels=levels, size=size))
+    file.write_text(SOURCE.format(classes=classes, levels=levels, size=size), encoding="utf-8")
     return str(file)
 
 
@@ -159,7 +159,7 @@ def test_what_may_be_asked_of_a_source(tmp_path, levels, asked, said):
 @pytest.mark.parametrize("lacking", ["CLASSES", "LEVELS", "SIZE", "load"])
 def test_a_module_that_lacks_a_name_is_no_source(tmp_path, lacking):
     file = tmp_path / "made_up.py"
-    file.write_text(SOURCE.format(classes=1, levels=2, size=3).replace(lacking, "other"))
+    file.write_text(SOURCE.format(classes=1, levels=2, size=3).replace(lacking, "other"), encoding="utf-8")
     said = f"source: {file} defines no {lacking}; a dataset module needs it"
     with pytest.raises(ConfigError, match=f"^{re.escape(said)}$"):
         find_source(str(file))

@@ -107,7 +107,7 @@ def test_damaged_prepared_data_are_refused(digits, tmp_path, damage):
         altered["test_images"][0, 0, 0, 0] ^= 1
         np.savez_compressed(path, **altered)
     elif damage == "text":
-        path.write_text("no arrays here")
+        path.write_text("no arrays here", encoding="utf-8")
     else:
         path.unlink()
     with pytest.raises(DataError, match=r"data\.npz"):
@@ -124,7 +124,7 @@ def test_a_damaged_package_file_is_refused(tmp_path, monkeypatch):
 
 def test_a_dataset_of_ones_own(tmp_path):
     file = tmp_path / "mine.py"
-    file.write_text(USER_DATASET)
+    file.write_text(USER_DATASET, encoding="utf-8")
     data = prepare(DatasetSpec(str(file), 2, 4), tmp_path)
     assert data.shape == (1, 2, 2) and data.levels == 4 and data.classes == 3
 
@@ -145,7 +145,7 @@ def test_a_dataset_of_ones_own(tmp_path):
 def test_a_faulty_dataset_is_refused(tmp_path, old, new, said):
     file = tmp_path / "mine.py"
     assert old in USER_DATASET
-    file.write_text(USER_DATASET.replace(old, new))
+    file.write_text(USER_DATASET.replace(old, new), encoding="utf-8")
     with pytest.raises(DataError, match=said):
         prepare(DatasetSpec(str(file), levels=4), tmp_path)
 
@@ -153,7 +153,8 @@ def test_a_faulty_dataset_is_refused(tmp_path, old, new, said):
 def test_a_source_with_fewer_levels_is_quantised_on_its_own_scale(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
-        USER_DATASET.replace("LEVELS, SIZE = 3, 256", "LEVELS, SIZE = 3, 16").replace("256, (6", "16, (6")
+        USER_DATASET.replace("LEVELS, SIZE = 3, 256", "LEVELS, SIZE = 3, 16").replace("256, (6", "16, (6"),
+        encoding="utf-8",
     )
     raw = prepare(DatasetSpec(str(file), levels=16), tmp_path).splits["train"].images
     coarse = prepare(DatasetSpec(str(file), levels=4), tmp_path).splits["train"].images
@@ -170,7 +171,9 @@ def test_a_source_with_fewer_levels_is_quantised_on_its_own_scale(tmp_path):
 
 def test_labels_of_any_integer_type_become_int64(tmp_path):
     file = tmp_path / "mine.py"
-    file.write_text(USER_DATASET.replace("np.arange(6) % 3", "(np.arange(6) % 3).astype(np.uint8)"))
+    file.write_text(
+        USER_DATASET.replace("np.arange(6) % 3", "(np.arange(6) % 3).astype(np.uint8)"), encoding="utf-8"
+    )
     assert prepare(DatasetSpec(str(file), levels=4), tmp_path).splits["test"].labels.dtype == np.int64
 
 
@@ -212,7 +215,7 @@ def test_damaged_amat_files_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(DataError, match="truncated"):
         binarized_mnist.read_amat(path)
-    path.write_text("0 1 2\n")
+    path.write_text("0 1 2\n", encoding="utf-8")
     with pytest.raises(DataError, match="other characters"):
         binarized_mnist.read_amat(path)
     zipped = write_amat(tmp_path, "test", bits, zipped=True)

@@ -20,7 +20,7 @@ from pixelcnn.likelihoods.registry import make_likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.sampling.fast import FastSampler
 
-README = Path(pixelcnn.incremental.__file__).with_name("README.md").read_text()
+README = Path(pixelcnn.incremental.__file__).with_name("README.md").read_text(encoding="utf-8")
 PARTS = {
     "Activation": Activation,
     "CausalConv2d": CausalConv2d,

@@ -56,7 +56,7 @@ RIGHT = {
 
 def outcomes(tmp_path, **lines):
     """The results of a layer with these lines that are not ok, by name, without their kinds."""
-    (tmp_path / "own.py").write_text(OWN.format(**{**RIGHT, **lines}))
+    (tmp_path / "own.py").write_text(OWN.format(**{**RIGHT, **lines}), encoding="utf-8")
     results = list(check_architecture(str(tmp_path / "own.py"), {}, height=4, width=3, as_trained=()))
     found = {(r.name.split(" (")[0], r.outcome, r.detail) for r in results if r.outcome is not Outcome.OK}
     assert all("\n" not in str(result) for result in results)
@@ -150,7 +150,9 @@ def test_a_layer_that_fails_is_broken_and_says_how(tmp_path, line, names, said):
 
 
 def test_a_network_that_cannot_be_built_is_one_message(tmp_path):
-    (tmp_path / "own.py").write_text(OWN.format(**RIGHT).replace("hyper.channels", "hyper.chanels"))
+    (tmp_path / "own.py").write_text(
+        OWN.format(**RIGHT).replace("hyper.channels", "hyper.chanels"), encoding="utf-8"
+    )
     with pytest.raises(ConfigError, match=r"own.py: cannot be built: AttributeError: .*'chanels'"):
         list(check_architecture(str(tmp_path / "own.py"), {}))
 
@@ -158,7 +160,7 @@ def test_a_network_that_cannot_be_built_is_one_message(tmp_path):
 def test_the_command_ends_with_status_1_for_broken_and_0_for_none(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name, line in (("none", "super().incremental(x, y)"), ("broken", "x.chanels")):
-        (tmp_path / f"{name}.py").write_text(OWN.format(**{**RIGHT, "incremental": line}))
+        (tmp_path / f"{name}.py").write_text(OWN.format(**{**RIGHT, "incremental": line}), encoding="utf-8")
     assert main(["check", "none.py"]) == 0
     assert capsys.readouterr().out.count("none    fast sampler") == 4
     assert main(["check", "broken.py"]) == 1

@@ -45,7 +45,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Report:
     made_up.write_run(made, failed, status="failed", record_values={"error": HOSTILE})
     silent = made_up.write_run(made, running, status="running")
     os.utime(silent / "record.json", (1e9, 1e9))
-    (made_up.write_run(made, unread) / "metrics.json").write_text("{")
+    (made_up.write_run(made, unread) / "metrics.json").write_text("{", encoding="utf-8")
     made_up.write_run(made, replace(stale, variant_name="forgotten"))
     return report_of(made)
 

@@ -84,7 +84,7 @@ def sentences(made: Benchmark) -> list[str]:
 
 
 def change_json(path: Path, **values: Any) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")
 
 
 def test_selectors() -> None:
@@ -182,9 +182,11 @@ def test_gaps_at_the_chosen_epoch_and_in_the_end(tmp_path: Path) -> None:
             folder = folder_of(made).run_of(made.run("digits", name, seed)).path
             wobble = 0.01 * (seed - 1) * (1 if name == "dilated" else -1)
             change_json(RunFolder(folder).analysis_file, train_nll=20.0, valid_nll=20.0 + gap + wobble)
-            lines = RunFolder(folder).history_file.read_text().splitlines()
+            lines = RunFolder(folder).history_file.read_text(encoding="utf-8").splitlines()
             last = json.loads(lines[-1]) | {"train_nll": 20.0, "valid_nll": 20.0 - gap + wobble}
-            RunFolder(folder).history_file.write_text("\n".join([*lines[:-1], json.dumps(last)]) + "\n")
+            RunFolder(folder).history_file.write_text(
+                "\n".join([*lines[:-1], json.dumps(last)]) + "\n", encoding="utf-8"
+            )
     found = by_claim(made)
     chosen, end = found["dilated: overfits more"], found["dilated: overfits more in the end"]
     assert chosen.verdict == "supported" and "2.00 nats, 1.50 nats higher" in chosen.sentence

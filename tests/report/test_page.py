@@ -98,9 +98,9 @@ def test_runs_on_a_server_are_linked_and_passwords_are_not(tmp_path: Path) -> No
     made_up.write_all(made)
     noted = {"uri": "https://me:secret@host:5000", "experiment_id": "7", "query": "asked=so"}
     noted["runs"] = {f"run-{made.runs()[0].digest}": "abc"}
-    (folder_of(made).path / "tracking.json").write_text(json.dumps(noted))
+    (folder_of(made).path / "tracking.json").write_text(json.dumps(noted), encoding="utf-8")
     page = report_of(made).page
     assert 'href="https://host:5000/#/experiments/7/runs/abc"' in page and "secret" not in page
     noted["uri"] = "sqlite:///mlflow.db"
-    (folder_of(made).path / "tracking.json").write_text(json.dumps(noted))
+    (folder_of(made).path / "tracking.json").write_text(json.dumps(noted), encoding="utf-8")
     assert "experiments/7" not in report_of(made).page

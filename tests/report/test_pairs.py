@@ -103,7 +103,7 @@ def test_nats_that_cannot_be_used_leave_their_part_out(made: Benchmark, damage: 
     elif damage == "truncated":
         path.write_bytes(path.read_bytes()[:-200])
     elif damage == "text":
-        path.write_text("nats")
+        path.write_text("nats", encoding="utf-8")
     else:
         nats = {"wrong length": np.ones(59), "nan": np.full(60, np.nan), "no key": np.ones(60)}[damage]
         np.savez_compressed(path, **{"per_pixel" if damage == "no key" else "per_image": nats})

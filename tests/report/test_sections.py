@@ -63,7 +63,7 @@ def test_foreign_text_in_a_template_of_ones_own_is_text(tmp_path: Path, content:
     of_benchmark = OfBenchmark("all", "All", "<p>{{ words }} of {{ total }}</p>", "", build=lambda _: content)
     with sections(of_dataset, of_benchmark):
         page = build_report(folder_of(made).path)
-    text, lines = page.read_text(), (page.parent / "report.md").read_text()
+    text, lines = page.read_text(encoding="utf-8"), (page.parent / "report.md").read_text(encoding="utf-8")
     there = content is not None
     assert ("<p>&lt;b&gt;&amp;&lt;/b&gt; of digits</p>" in text) == there
     assert ("<p>&lt;b&gt;&amp;&lt;/b&gt; of 1</p>" in text) == there

@@ -179,8 +179,8 @@ def test_an_analysis_or_a_cost_of_another_config_is_left_out(tmp_path: Path) -> 
         folder_of(made).run_of(made.runs()[0]).path / "analysis.json",
         folder_of(made).cost("digits", "plain"),
     ):
-        text = path.read_text()
-        path.write_text(text.replace(made.runs()[0].digest, "0" * 16))
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(made.runs()[0].digest, "0" * 16), encoding="utf-8")
     report = report_of(made)
     assert pd.isna(report.runs.loc[("plain", 0), "gap"]) and 'id="data-digits-cost"' not in report.page
 
@@ -191,6 +191,6 @@ def test_a_damaged_analysis_costs_nothing_but_itself(tmp_path: Path) -> None:
     folder = folder_of(made).run_of(made.runs()[0]).path
     for name in ("analysis.npz", "nats.npz"):
         (folder / name).write_bytes(b"damaged")
-    (folder / "analysis.json").write_text("{")
+    (folder / "analysis.json").write_text("{", encoding="utf-8")
     report = report_of(made)
     assert report.runs.loc[("plain", 0), "status"] == "finished"

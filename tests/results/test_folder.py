@@ -113,7 +113,7 @@ def test_runs_are_found_by_the_records_of_their_trainings(tmp_path):
     begun, empty = folder.run("d", "v", 1), folder.run("d", "v", 2)
     for run in (begun, empty):
         run.path.mkdir(parents=True)
-    begun.record_file.write_text("{}")
+    begun.record_file.write_text("{}", encoding="utf-8")
     assert folder.runs() == [begun]
 
 
@@ -121,7 +121,7 @@ def test_what_is_not_there_is_none_or_empty_and_a_line_half_written_is_no_epoch(
     run = layout.RunFolder(tmp_path)
     assert (run.spec(), run.record(), run.metrics(), run.analysis()) == (None,) * 4
     assert (run.history(), run.pictures()) == ([], {})
-    run.history_file.write_text('{"epoch": 1}\n{"epoch": 2')
+    run.history_file.write_text('{"epoch": 1}\n{"epoch": 2', encoding="utf-8")
     assert run.history() == [{"epoch": 1}]
     run.picture(4).parent.mkdir()
     run.picture(4).touch()

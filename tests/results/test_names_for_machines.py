@@ -73,7 +73,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     ],
 )
 def test_columns(made: Benchmark, file: str, expected: list[str]) -> None:
-    with (folder_of(made).path / "report" / file).open(newline="") as stream:
+    with (folder_of(made).path / "report" / file).open(newline="", encoding="utf-8") as stream:
         found = next(csv.reader(stream))
     assert sorted(found) == sorted(expected) and len(set(found)) == len(found)
 
@@ -95,7 +95,7 @@ def test_columns_do_not_come_and_go_with_the_variants(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
     made_up.write_all(made)
     build_report(folder_of(made).path)
-    with (folder_of(made).path / "report" / "metrics.csv").open(newline="") as stream:
+    with (folder_of(made).path / "report" / "metrics.csv").open(newline="", encoding="utf-8") as stream:
         assert sorted(next(csv.reader(stream))) == sorted(METRICS.split())
     spec = made.runs()[0]
     view = read_view(

@@ -124,9 +124,9 @@ def test_what_does_not_say_what_it_was_made_from_is_not_current(here, content):
     for path in (run.spec_file, run.sampled, folder.dataset("toy").classifier_note):
         path.unlink()
         if content is not None:
-            path.write_text(content)
+            path.write_text(content, encoding="utf-8")
     for path in (run.metrics_file, run.analysis_file, folder.cost("toy", "cond")):
-        path.write_text(content or "")
+        path.write_text(content or "", encoding="utf-8")
     folder.dataset("toy").data.write_bytes(b"PK")
     cond = [one for one in benchmark.runs() if one.variant_name == "cond"]
     assert [kind for kind in KINDS if is_current(kind, benchmark, cond)] == []
@@ -148,7 +148,7 @@ def test_a_pack_is_current_as_long_as_all_of_its_runs_are(here):
     jobs = Jobs(benchmark, benchmark.runs(), gpus=0)
     assert jobs.is_current(PACK, {"pack": "0"})
     path = folder_of(benchmark).run("toy", "cond", 0).analysis_file
-    write_json(path, json.loads(path.read_text()) | {"digest": "0"})
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"digest": "0"})
     assert not jobs.is_current(PACK, {"pack": "0"})
 
 

@@ -47,10 +47,10 @@ def test_one_workflow_a_folder(folder):
 @pytest.mark.parametrize("status", [0, 1])
 def test_the_tracker_is_asked_to_end_and_its_word_is_taken(folder, capsys, status):
     folder.path.mkdir(parents=True)
-    folder.config.write_text("{}")
+    folder.config.write_text("{}", encoding="utf-8")
     process = tracker(folder, f"sys.exit({status})")
     process.start()
-    wait_for(lambda: "track results/toy --watch --parent-pid" in process.log.read_text())
+    wait_for(lambda: "track results/toy --watch --parent-pid" in process.log.read_text(encoding="utf-8"))
     assert process.finish() == (status == 0)
     said = capsys.readouterr().err
     assert ("MLflow has not got everything: see results/toy/logs/track.log" in said) == (status == 1)
@@ -63,7 +63,7 @@ def test_a_tracker_that_was_not_started_owes_nothing(folder):
 def test_a_tracker_that_does_not_end_is_ended(folder, capsys):
     process = tracker(folder, "None")
     process.start()
-    wait_for(lambda: "track" in process.log.read_text())
+    wait_for(lambda: "track" in process.log.read_text(encoding="utf-8"))
     assert not process.finish(seconds=0.1)
     assert capsys.readouterr().err == "", "without a config there was nothing to deliver"
 

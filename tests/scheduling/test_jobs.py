@@ -186,7 +186,7 @@ def test_how_many_gpus_a_job_asks_for_is_decided_once(tmp_path, monkeypatch):
 
 
 def test_every_kind_of_job_has_its_rule_which_asks_for_what_is_its_own():
-    text = "\n".join(path.read_text() for path in sorted(RULES.glob("*.smk")))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(RULES.glob("*.smk")))
     rules = dict(re.findall(r"(?ms)^rule (\w+):\n(.*?)(?=^\S|\Z)", text))
     assert set(KINDS) <= set(rules)
     for name, kind in KINDS.items():
@@ -200,14 +200,14 @@ def test_every_kind_of_job_has_its_rule_which_asks_for_what_is_its_own():
 
 def test_a_command_can_be_copied_from_a_log_and_run_by_hand(tmp_path, monkeypatch):
     python = tmp_path / "a {python}"
-    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
     python.chmod(0o755)
     monkeypatch.setattr(commands, "PIXELCNN", [str(python), "-m", "pixelcnn"])
     line = commands.shell_command("measure", "--seed {params.seed}")
     shown = line.replace("{input.config:q}", "'my config'").replace("{log:q}", "'my log'")
     shown = re.sub(r"\{(?:wildcards|params)\.(\w+)\}", r"the-\1", shown).replace("{{", "{").replace("}}", "}")
     subprocess.run(shown, shell=True, check=True, cwd=tmp_path)
-    words = (tmp_path / "my log").read_text().splitlines()
+    words = (tmp_path / "my log").read_text(encoding="utf-8").splitlines()
     assert words == shlex.split(
         "-m pixelcnn measure 'my config' --dataset the-dataset --variant the-variant --seed the-seed"
     )

@@ -78,10 +78,12 @@ def check_machine() -> None:
     release = Path("/etc/os-release")
     if os.name != "posix" or os.geteuid() != 0:
         raise Unfit("it needs root")
-    if not release.exists() or "debian" not in release.read_text():
+    if not release.exists() or "debian" not in release.read_text(encoding="utf-8"):
         raise Unfit("it needs Debian's packages")
     settings = SETTINGS / "slurm.conf"
-    if os.environ.get("SLURM_CONF") or (settings.exists() and not settings.read_text().startswith(MARK)):
+    if os.environ.get("SLURM_CONF") or (
+        settings.exists() and not settings.read_text(encoding="utf-8").startswith(MARK)
+    ):
         raise Unfit("this machine has a SLURM, which it must not touch")
     if not settings.exists() and shutil.which("sinfo") and output("sinfo"):
         raise Unfit("this machine belongs to a SLURM, which it must not touch")
@@ -95,7 +97,7 @@ def install() -> None:
     policy = Path("/usr/sbin/policy-rc.d")
     ours = not policy.exists()
     if ours:
-        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
         policy.chmod(0o755)
     try:
         subprocess.run(["apt-get", "update", "-qq"], **quiet)
@@ -115,9 +117,9 @@ def up() -> None:
     SETTINGS.mkdir(exist_ok=True)
     host = platform.node().split(".")[0]
     (SETTINGS / "slurm.conf").write_text(
-        SLURM_CONF.format(host=host, folder=FOLDER, cpus=CPUS, kill_wait=KILL_WAIT)
+        SLURM_CONF.format(host=host, folder=FOLDER, cpus=CPUS, kill_wait=KILL_WAIT), encoding="utf-8"
     )
-    (SETTINGS / "gres.conf").write_text(GRES_CONF)
+    (SETTINGS / "gres.conf").write_text(GRES_CONF, encoding="utf-8")
     key = FOLDER / "munge.key"
     key.touch(mode=0o600)
     key.write_bytes(os.urandom(128))
@@ -136,7 +138,7 @@ def up() -> None:
 def down() -> None:
     """Stop the cluster's daemons and remove its files; nothing happens where there is none."""
     settings = SETTINGS / "slurm.conf"
-    if settings.exists() and settings.read_text().startswith(MARK):
+    if settings.exists() and settings.read_text(encoding="utf-8").startswith(MARK):
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(["scancel", "--user=root"], timeout=10, capture_output=True)
             # Their processes are ended by the daemons: KILL_WAIT seconds after they were asked to end.
@@ -147,7 +149,7 @@ def down() -> None:
         stop(FOLDER / f"{name}.pid")
     for name in ("slurm.conf", "gres.conf"):
         path = SETTINGS / name
-        if path.exists() and path.read_text().startswith(MARK):
+        if path.exists() and path.read_text(encoding="utf-8").startswith(MARK):
             path.unlink()
     shutil.rmtree(FOLDER, ignore_errors=True)
 
@@ -156,17 +158,17 @@ def start(daemon: str, *arguments: str) -> None:
     """Start a daemon, which puts itself into the background."""
     # Not captured: a daemon that inherits a pipe would keep its reader waiting.
     log = FOLDER / f"{daemon}.start.log"
-    with log.open("w") as stream:
+    with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run([daemon, *arguments], stdout=stream, stderr=stream, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise RuntimeError(f"{daemon} did not start: {log.read_text()}")
+        raise RuntimeError(f"{daemon} did not start: {log.read_text(encoding='utf-8')}")
 
 
 def stop(pid_file: Path) -> None:
     """End the daemon of a pid file, if it is still that process."""
     with contextlib.suppress(OSError, ValueError):
-        pid = int(pid_file.read_text())
-        if Path(f"/proc/{pid}/comm").read_text().strip() not in DAEMONS:
+        pid = int(pid_file.read_text(encoding="utf-8"))
+        if Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() not in DAEMONS:
             return
         os.kill(pid, signal.SIGTERM)
         for _ in range(100):

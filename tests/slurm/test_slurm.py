@@ -38,7 +38,7 @@ UNTRACKED = {"tracking": {"enabled": False}}
 
 def scientific(run: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Metrics and history of a run, without its times."""
-    metrics = json.loads((run.path / "metrics.json").read_text())
+    metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
     timed = ("seconds", "images_per_second")
     history = [{k: v for k, v in line.items() if k not in timed} for line in run.history()]
     return {k: v for k, v in metrics.items() if k != "seconds"}, history
@@ -175,7 +175,7 @@ def test_jobs_asked_for_what_the_config_says_or_what_is_estimated(interrupted, m
 
 
 def test_a_failing_job_is_reported_with_its_log_and_stops_no_other(interrupted):
-    log = (interrupted.parents[1] / "interrupted.log").read_text()
+    log = (interrupted.parents[1] / "interrupted.log").read_text(encoding="utf-8")
     assert "results/interrupted/logs/train-digits-broken-seed0.log" in log
     assert "NaN or infinite" in log, "the log's text is shown"
     assert [job.state for job in jobs("train", "digits", "broken", "0")] == ["FAILED"] * 3

@@ -28,7 +28,7 @@ def benchmark(folder: Path, name: str, variants: dict[str, Any], **keys: Any) ->
         "sampling": {"images": 4, "completions": 1},
         **keys,
     }
-    (folder / f"{name}.yaml").write_text(json.dumps(value))
+    (folder / f"{name}.yaml").write_text(json.dumps(value), encoding="utf-8")
     return folder / "results" / name
 
 
@@ -47,7 +47,7 @@ def start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
     command = ["env", "--default-signal=INT", sys.executable, "-m", "snakemake", *arguments]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     command += ["--configfile", str(folder / f"{name}.yaml")]
-    with (folder / f"{name}.log").open("a") as stream:
+    with (folder / f"{name}.log").open("a", encoding="utf-8") as stream:
         return subprocess.Popen(
             command,
             cwd=ROOT,

@@ -25,11 +25,11 @@ class Report:
 
     @property
     def page(self) -> str:
-        return (self.folder / "index.html").read_text()
+        return (self.folder / "index.html").read_text(encoding="utf-8")
 
     @property
     def markdown(self) -> str:
-        return (self.folder / "report.md").read_text()
+        return (self.folder / "report.md").read_text(encoding="utf-8")
 
     @property
     def runs(self) -> pd.DataFrame:

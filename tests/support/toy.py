@@ -24,7 +24,7 @@ SMALL = {"channels": 4, "blocks": 1, "head_channels": 4}
 
 def toy(folder: Path, **overrides) -> Path:
     """A benchmark that trains in a second, written into `folder` with its own dataset."""
-    (folder / "toy_data.py").write_text(DATASET)
+    (folder / "toy_data.py").write_text(DATASET, encoding="utf-8")
     value = {
         "benchmark": "toy",
         "datasets": {"toy": {"source": "toy_data.py", "levels": 4}},
@@ -38,7 +38,7 @@ def toy(folder: Path, **overrides) -> Path:
         **overrides,
     }
     path = folder / "toy.yaml"
-    path.write_text(json.dumps(value))  # JSON is YAML
+    path.write_text(json.dumps(value), encoding="utf-8")  # JSON is YAML
     return path
 
 
@@ -91,7 +91,7 @@ class Hold:
 
 def held_toy(folder: Path, **overrides) -> Path:
     """A toy benchmark of one run of four epochs, whose training can be held; its variant is called `held`."""
-    (folder / "held.py").write_text(HELD)
+    (folder / "held.py").write_text(HELD, encoding="utf-8")
     training = {"epochs": 4, "batch_size": 16, "warmup_steps": 2}
     variants = {"held": {"model": "held.py"}}
     return toy(folder, **{"variants": variants, "seeds": [0], "training": training, **overrides})

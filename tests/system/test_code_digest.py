@@ -21,8 +21,8 @@ def place(tmp_path) -> Path:
     """A copy of the package to edit, and a user's files beside it."""
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PACKAGE, tmp_path / "pixelcnn", ignore=ignored)
-    (tmp_path / "mine.py").write_text(OWN)
-    (tmp_path / "helper.py").write_text("WIDTH = 3\n")
+    (tmp_path / "mine.py").write_text(OWN, encoding="utf-8")
+    (tmp_path / "helper.py").write_text("WIDTH = 3\n", encoding="utf-8")
     return tmp_path
 
 
@@ -61,9 +61,9 @@ EDITS = [
 @pytest.mark.parametrize(("file", "old", "new", "stale"), EDITS, ids=[f"{e[0]} {e[1][:12]}" for e in EDITS])
 def test_an_edit_makes_stale_what_depends_on_it_and_nothing_else(place, file, old, new, stale):
     before, path = digests(place), place / file
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text, f"{file} has changed: {old!r} is not there"
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
     after = digests(place)
     assert {model for model in after if after[model] != before[model]} == stale
 
@@ -109,7 +109,7 @@ def test_own_files_are_those_beside_that_are_imported_each_once_and_the_own_one_
         "parts/deep.py": "from . import last_one\nx = 1\n",
         "parts/last_one.py": "",
     }.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     found = [str(Path(path).relative_to(tmp_path)) for path in own_files(str(tmp_path / "mine.py"))]
     assert found == [
         "mine.py", "last.py", "late.py", "more.py", "parts/__init__.py", "parts/beside.py", "parts/deep.py",
@@ -120,17 +120,17 @@ def test_own_files_are_those_beside_that_are_imported_each_once_and_the_own_one_
 
 def test_a_file_that_is_no_python_has_a_digest_and_whoever_imports_it_complains(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text("def (\n")
+    path.write_text("def (\n", encoding="utf-8")
     first = own_files(str(path))
-    path.write_text("def ((\n")
+    path.write_text("def ((\n", encoding="utf-8")
     assert list(first) == [str(path)] and own_files(str(path)) != first
 
 
 def test_helpers_of_a_linked_file_are_those_beside_what_the_link_leads_to(tmp_path):
     for folder in ("there", "here"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "there" / "mine.py").write_text("import helper\n")
-    (tmp_path / "there" / "helper.py").write_text("")
+    (tmp_path / "there" / "mine.py").write_text("import helper\n", encoding="utf-8")
+    (tmp_path / "there" / "helper.py").write_text("", encoding="utf-8")
     (tmp_path / "here" / "mine.py").symlink_to(tmp_path / "there" / "mine.py")
     found = [Path(path).resolve() for path in own_files(str(tmp_path / "here" / "mine.py"))]
     assert found == [tmp_path / "there" / "mine.py", tmp_path / "there" / "helper.py"]

@@ -50,7 +50,7 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path, holding):
 
     with locks.acquire(path, wait=True, on_wait=kill):
         assert len(told) == 1 and f"process {process.pid}" in told[0]
-        assert f"process {os.getpid()}" in path.read_text()
+        assert f"process {os.getpid()}" in path.read_text(encoding="utf-8")
     assert locks.holder(path) is None
 
 

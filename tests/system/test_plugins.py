@@ -25,12 +25,13 @@ def _as_before(monkeypatch):
 
 def own(folder: Path, helper: str = "SIZE = 6\n") -> Path:
     folder.mkdir(exist_ok=True)
-    (folder / "a_helper_of_mine.py").write_text(helper)
+    (folder / "a_helper_of_mine.py").write_text(helper, encoding="utf-8")
     path = folder / "mine.py"
     path.write_text(
-        "from a_helper_of_mine import SIZE\ndef later():\n    import a_late_one\n    return a_late_one.X\n"
+        "from a_helper_of_mine import SIZE\ndef later():\n    import a_late_one\n    return a_late_one.X\n",
+        encoding="utf-8",
     )
-    (folder / "a_late_one.py").write_text("X = 7\n")
+    (folder / "a_late_one.py").write_text("X = 7\n", encoding="utf-8")
     return path
 
 
@@ -66,7 +67,7 @@ def test_two_helpers_of_one_name_are_refused_since_the_wrong_one_would_run(tmp_p
 )
 def test_a_file_that_cannot_be_imported_is_named_with_the_reason(tmp_path, text, said):
     path = tmp_path / "mine.py"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     for _ in range(2):  # a second attempt must not find half a module
         with pytest.raises(ConfigError, match=f"mine.py: cannot be imported: {said}"):
             plugins.load(str(path), pixelcnn.data.sources)

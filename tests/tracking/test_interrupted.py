@@ -50,7 +50,9 @@ def test_a_run_that_was_interrupted_and_went_on_is_one_run_with_each_step_once(m
     # It goes on from a state that is older than its history.
     folder = write_run(made, spec, status="running", record_values={**HERE, "resumes": 1})
     history = RunFolder(folder).history_file
-    history.write_text("".join(history.read_text().splitlines(keepends=True)[:1]))
+    history.write_text(
+        "".join(history.read_text(encoding="utf-8").splitlines(keepends=True)[:1]), encoding="utf-8"
+    )
     projection.project(folder_of(made).path)
     [run] = runs(made)
     assert run["info"]["status"] == "RUNNING"  # MLflow keeps the end time, as for its own resumed runs
@@ -74,7 +76,10 @@ def test_a_training_that_starts_over_has_a_curve_of_its_own(made):
     rewrite_record(folder, run_id="over", status="running")
     history = RunFolder(folder).history_file
     history.write_text(
-        history.read_text().splitlines(keepends=True)[0].replace('"valid_nll": ', '"valid_nll": 1')
+        history.read_text(encoding="utf-8")
+        .splitlines(keepends=True)[0]
+        .replace('"valid_nll": ', '"valid_nll": 1'),
+        encoding="utf-8",
     )
     projection.project(folder_of(made).path)
     [run] = runs(made)

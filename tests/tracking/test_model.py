@@ -109,8 +109,8 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     (tmp_path / "mlflow").mkdir()
     shutil.copy(empty_database, tmp_path / "mlflow" / "mlflow.db")
     (mine := tmp_path / "mine" / "net%20of:mine.py").parent.joinpath("helpers").mkdir(parents=True)
-    mine.write_text(OWN)
-    (mine.parent / "helpers" / "table.py").write_text(TABLE)
+    mine.write_text(OWN, encoding="utf-8")
+    (mine.parent / "helpers" / "table.py").write_text(TABLE, encoding="utf-8")
     own = {"model": str(mine), "hyperparameters": {"scale": 2.0}}
     made = benchmark(tmp_path, variants={**VARIANTS, "own": own}, seeds=[0])
     folders: dict[str, Path] = {}

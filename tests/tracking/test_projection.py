@@ -78,7 +78,7 @@ def test_grows_with_the_history_and_uploads_at_the_end(made):
     assert set(run["files"]) == {"spec.json", "config.json"}
 
     lines = [json.dumps({**RunFolder(folder).history()[-1], "epoch": epoch}) for epoch in (3, 4)]
-    with RunFolder(folder).history_file.open("a") as stream:
+    with RunFolder(folder).history_file.open("a", encoding="utf-8") as stream:
         stream.write(lines[0] + "\n" + lines[1])  # the last one is still being written
     projection.project(folder_of(made).path)
     [run] = runs(made)
@@ -124,10 +124,10 @@ def test_pictures_of_a_training_are_images_by_step_each_once(made):
 def test_names_follow_the_config(made):
     write_run(made, made.runs()[0])
     projection.project(folder_of(made).path)
-    config = json.loads((folder_of(made).path / "config.json").read_text())
+    config = json.loads((folder_of(made).path / "config.json").read_text(encoding="utf-8"))
     config["datasets"]["other"] = config["datasets"]["digits"]
     config["seeds"] = list(range(11))
-    (folder_of(made).path / "config.json").write_text(json.dumps(config))
+    (folder_of(made).path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     projection.project(folder_of(made).path)
     assert [run["info"]["run_name"] for run in runs(made)] == ["gated · seed 00 · digits"]
     state = json.loads(dump(made)["experiment"]["mlflow.sharedViewState.pixelcnn"])
@@ -148,7 +148,7 @@ def test_a_description_of_ones_own_stays(made):
 
 def test_one_damaged_run_does_not_hide_the_others(made):
     first, second = made.runs()
-    (write_run(made, first) / "record.json").write_text("{")
+    (write_run(made, first) / "record.json").write_text("{", encoding="utf-8")
     write_run(made, second)
 
     summary = projection.project(folder_of(made).path)
@@ -185,7 +185,7 @@ def test_missing_config_and_missing_mlflow_are_told_plainly(made, tmp_path, monk
 def test_where_mlflow_shows_the_runs_is_noted_beside_them(made):
     write_run(made, made.runs()[0], record_values=HERE)
     summary = projection.project(folder_of(made).path)
-    noted = json.loads(folder_of(made).tracked.read_text())
+    noted = json.loads(folder_of(made).tracked.read_text(encoding="utf-8"))
     assert (noted["uri"], noted["experiment_id"]) == (summary.uri, summary.experiment_id)
     (run,) = runs(made)
     assert noted["runs"] == {run["tags"]["pixelcnn.run_id"]: run["info"]["run_id"]}

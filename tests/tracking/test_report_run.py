@@ -24,12 +24,12 @@ def write_report(made: Benchmark, **numbers: float | str) -> None:
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     save_grid(folder / "figures" / "digits.nll.png", digits(20)[0], 2)
     row = {"dataset": "digits", "variant": "gated", "commits": "abc", **numbers}
-    with (folder / "comparison.csv").open("w", newline="") as stream:
+    with (folder / "comparison.csv").open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, list(row))
         table.writeheader()
         table.writerow(row)
     for name in ("metrics.csv", "report.md", "index.html"):
-        (folder / name).write_text(f"{name} of {numbers}")
+        (folder / name).write_text(f"{name} of {numbers}", encoding="utf-8")
 
 
 def test_the_report_is_one_further_run_that_follows_it(made):

@@ -94,14 +94,18 @@ def test_a_loss_that_is_not_a_number_fails_the_run(tmp_path, when):
             with torch.no_grad():
                 next(model.parameters()).fill_(math.inf)
 
-    (tmp_path / "metrics.json").write_text("{}")
+    (tmp_path / "metrics.json").write_text("{}", encoding="utf-8")
     with pytest.raises(RunFailed, match="NaN or infinite"):
         fit(model, likelihood, data, spec, run_dir=tmp_path, device=CPU, observer=Observer(epoch=spoil))
     record = RunFolder(tmp_path).record()
     assert record.status == "failed" and "NaN or infinite" in record.error
     assert not (tmp_path / "checkpoint.pt").exists()
     assert not (tmp_path / "metrics.json").exists(), "what an earlier training left is void"
-    text = (tmp_path / "history.jsonl").read_text() if (tmp_path / "history.jsonl").exists() else ""
+    text = (
+        (tmp_path / "history.jsonl").read_text(encoding="utf-8")
+        if (tmp_path / "history.jsonl").exists()
+        else ""
+    )
     assert all(math.isfinite(v) for line in text.splitlines() for v in json.loads(line).values())
 
 

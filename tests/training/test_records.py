@@ -84,8 +84,8 @@ def test_what_was_made_from_an_earlier_training_is_void_from_the_first_step_on(t
     results = [path.name for path in RunFolder(tmp_path).results]
     assert {"checkpoint.pt", "metrics.json", "samples.npz", "analysis.json"} < set(results)
     for name in results:
-        (tmp_path / name).write_text("old")
-    (tmp_path / "notes.txt").write_text("kept")
+        (tmp_path / name).write_text("old", encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("kept", encoding="utf-8")
     left = []
 
     def look(done, total):
@@ -101,8 +101,8 @@ def test_a_training_that_goes_on_keeps_the_pictures_of_its_history_alone(tmp_pat
     for epoch in (1, 2, 4):
         picture = RunFolder(tmp_path).picture(epoch)
         picture.parent.mkdir(exist_ok=True)
-        picture.write_text("")
-    (tmp_path / "pictures" / "notes.txt").write_text("")
+        picture.write_text("", encoding="utf-8")
+    (tmp_path / "pictures" / "notes.txt").write_text("", encoding="utf-8")
     left = []
     train(tmp_path, step=lambda *at: left.append(sorted(os.listdir(tmp_path / "pictures"))))
     assert left[0] == ["epoch00001.png", "notes.txt"]
@@ -123,9 +123,9 @@ def test_a_training_that_starts_from_scratch_is_another_run_and_resumes_nothing(
         record.end("finished" if kind == "finished" else "interrupted")
     record.write(RunFolder(tmp_path).record_file)
     if kind == "damaged":
-        (tmp_path / "record.json").write_text("{")
+        (tmp_path / "record.json").write_text("{", encoding="utf-8")
     if kind == "unreadable":
-        (tmp_path / "record.json").write_text('{"unknown": 1}')
+        (tmp_path / "record.json").write_text('{"unknown": 1}', encoding="utf-8")
     train(tmp_path, asked)
     found = RunFolder(tmp_path).record()
     assert found.run_id != record.run_id and found.started != "then"
@@ -301,7 +301,7 @@ def test_a_kill_between_the_two_renames_leaves_the_previous_state_which_serves_a
 def test_states_of_other_specs_are_named_in_order_and_left(tmp_path):
     paths = [tmp_path / f"state-{name}.pt" for name in ("b", "a")]
     for path in paths:
-        path.write_text("")
+        path.write_text("", encoding="utf-8")
     said = []
     train(tmp_path, say=said.append)
     mine = spec().digest
@@ -309,7 +309,7 @@ def test_states_of_other_specs_are_named_in_order_and_left(tmp_path):
         f"{path}: not used, it is the state of another config (this one has the digest {mine})"
         for path in reversed(paths)
     ]
-    assert all(path.read_text() == "" for path in paths)
+    assert all(path.read_text(encoding="utf-8") == "" for path in paths)
 
 
 def test_a_state_is_plain_and_the_one_before_stays(tmp_path):
@@ -324,14 +324,14 @@ def test_a_state_is_plain_and_the_one_before_stays(tmp_path):
 
 def test_all_states_of_a_run_are_discarded_and_nothing_else(tmp_path):
     for name in ("state-a.pt", "state-a.previous.pt", "state-b.pt.damaged", "state.txt", "checkpoint.pt"):
-        (tmp_path / name).write_text("")
+        (tmp_path / name).write_text("", encoding="utf-8")
     state.discard(tmp_path)
     state.discard(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["checkpoint.pt", "state.txt"]
 
 
 def test_a_state_that_another_process_removes_first_is_removed(tmp_path, monkeypatch):
-    (tmp_path / "state-a.pt").write_text("")
+    (tmp_path / "state-a.pt").write_text("", encoding="utf-8")
     genuine = Path.glob
 
     def too_late(self, pattern):

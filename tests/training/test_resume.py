@@ -316,9 +316,13 @@ def test_the_comparison_can_see_a_difference(tmp_path, reference):
     wanted = chaos.run_folder(config)
     found = Path(shutil.copytree(wanted, tmp_path / "copy"))
     assert chaos.differences(wanted, found) == []
-    history = [json.loads(line) for line in (found / "history.jsonl").read_text().splitlines()]
+    history = [
+        json.loads(line) for line in (found / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     history[1]["valid_nll"] += 1e-12
-    (found / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
+    (found / "history.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in history), encoding="utf-8"
+    )
     content = torch.load(found / "checkpoint.pt", weights_only=True)
     next(iter(content["weights"].values())).view(-1)[0] += 1e-3
     torch.save(content, found / "checkpoint.pt")

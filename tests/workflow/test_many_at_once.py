@@ -31,7 +31,7 @@ def started(folder, benchmark="toy", **options):
 def text_of(log: Path) -> str:
     """What a log says by now; Snakemake removes the one of the job before at a moment of its own."""
     try:
-        return log.read_text()
+        return log.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def test_a_toy_benchmark_to_its_report(finished):
     results, said = finished.results, finished.said
-    assert "cond" in results.report.page.read_text()
+    assert "cond" in results.report.page.read_text(encoding="utf-8")
     metrics = pd.read_csv(results.report.metrics)
     assert len(metrics) == 1 and set(metrics.status) == {"finished"} and metrics.nll.notna().all()
     assert mlflow_statuses(finished.folder, results=RESULTS) == {"cond/0": "FINISHED"}
@@ -57,7 +57,7 @@ def test_results_are_taken_for_what_they_are_however_they_were_copied(finished, 
     # Snakemake's own kind of report has the page and its figures, with captions.
     own = snakemake(finished.folder, "report", "--report", str(tmp_path / "own.html"))
     assert own.returncode == 0, own.stderr
-    text = (tmp_path / "own.html").read_text()
+    text = (tmp_path / "own.html").read_text(encoding="utf-8")
     assert "toy.nll.svg" in text and "the mean over seeds (bar) and its 95 % t-interval" in text
 
 
@@ -86,8 +86,8 @@ def test_a_failing_run_leaves_a_partial_report_and_a_status_that_is_not_zero(cop
     assert good.checkpoint.stat().st_mtime_ns == before
     metrics = pd.read_csv(results.report.metrics).set_index("variant")
     assert metrics.status.to_dict() == {"good": "finished", "bad": "failed"}
-    assert "NaN or infinite" in results.report.page.read_text()
-    assert "NaN or infinite" in results.log("train", "toy", "bad", "seed0").read_text()
+    assert "NaN or infinite" in results.report.page.read_text(encoding="utf-8")
+    assert "NaN or infinite" in results.log("train", "toy", "bad", "seed0").read_text(encoding="utf-8")
     # The partial report does not count as the report: the same command tries what is missing again.
     missing = dict.fromkeys((*OF_A_RUN, "measure", "report", "all"), 1) | {"total": 7}
     assert planned_jobs(copied.folder, "all") == missing
