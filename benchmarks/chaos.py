@@ -102,7 +102,7 @@ class Outcome:
 def write_config(folder: Path, config: dict[str, Any]) -> Path:
     """A benchmark of this name in `folder`, with its results beside it."""
     path = folder / f"{config['benchmark']}.json"
-    path.write_text(json.dumps({**config, "results": str(folder / "results")}))
+    path.write_text(json.dumps({**config, "results": str(folder / "results")}), encoding="utf-8")
     return path
 
 
@@ -113,7 +113,7 @@ def start(config: Path, command: Sequence[str]) -> subprocess.Popen[str]:
         [sys.executable, "-m", "pixelcnn", name, str(config), *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
         # In the background of a script SIGINT is ignored, and children would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -159,7 +159,7 @@ def project(config: Path) -> None:
 
     benchmark = load_resolved(config)
     if (folder := folder_of(benchmark)).path.exists():
-        folder.config.write_text(json.dumps(benchmark.to_json()))
+        folder.config.write_text(json.dumps(benchmark.to_json()), encoding="utf-8")
         projection.project(folder.path)
 
 

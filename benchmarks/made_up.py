@@ -189,7 +189,7 @@ def write_run(
     write_json(folder.spec_file, spec.to_json())
     went.write(folder.record_file)
     lines = history(spec, nll, epochs, went.parameters)
-    folder.history_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    folder.history_file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     if complete:
         folder.checkpoint.write_bytes(b"weights")
     if complete and evaluated:

@@ -150,7 +150,7 @@ def prepare(folder: Path, target: Target) -> None:
     for path in files_of(folder, target):
         path.write_text(without_decorators(path.read_text(encoding="utf-8")), encoding="utf-8")
     files, tests = ("\n    ".join(values) for values in (target.files, target.tests))
-    (folder / "setup.cfg").write_text(CONFIG.format(files=files, tests=tests))
+    (folder / "setup.cfg").write_text(CONFIG.format(files=files, tests=tests), encoding="utf-8")
 
 
 def files_of(folder: Path, target: Target) -> list[Path]:
@@ -192,12 +192,16 @@ def run(folder: Path, names: list[str], processes: int) -> dict[str, str]:
     # With more threads a forked process waits for those that it did not inherit.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder / "mutants")}
     command = [mutmut, "run", "--max-children", str(processes), *names]
-    with (folder / "log.txt").open("w") as log:
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
         done = subprocess.run(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
     if done.returncode:
         sys.exit(f"mutmut failed, see {folder}/log.txt")
     told = subprocess.run(
-        [mutmut, "results", "--all", "true"], cwd=folder, env=environment, capture_output=True, text=True
+        [mutmut, "results", "--all", "true"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
     )
     found = dict(line.strip().rsplit(": ", 1) for line in told.stdout.splitlines() if ": " in line)
     return {name: found[name] for name in names}

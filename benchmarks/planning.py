@@ -30,7 +30,7 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "planning.json"
-        config.write_text(json.dumps(benchmark))
+        config.write_text(json.dumps(benchmark), encoding="utf-8")
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "report"]
         command += ["-n", "--quiet", "progress", "rules", "--cores", "2", "--directory", folder]
         for when, steps in (("on a fresh folder", ()), ("once data is prepared", ("plan", "prepare"))):

@@ -109,7 +109,7 @@ def _forget_peak(device: torch.device) -> int:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: see proc_pid_clear_refs(5)
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # Linux: see proc_pid_clear_refs(5)
     return _status("VmRSS")
 
 
@@ -118,7 +118,7 @@ def _peak(device: torch.device) -> int:
 
 
 def _status(key: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
@@ -127,7 +127,7 @@ def child(what: str, variant: str, images: int, options: argparse.Namespace) -> 
     command += ["--rounds", str(options.rounds), "--threads", str(options.threads)]
     command += ["--device", options.device]
     figures: dict[str, float] = json.loads(
-        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
     )
     return figures
 

@@ -113,7 +113,7 @@ def measure(case: str, kind: str, threads: int) -> dict[str, float]:
 def child(case: str, kind: str, threads: int) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.training", "--child", case, kind, "--threads", str(threads)]
     figures: dict[str, float] = json.loads(
-        subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
     )
     return figures
 

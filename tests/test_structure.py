@@ -146,3 +146,53 @@ def test_files_and_functions_are_short():
                 assert (node.end_lineno or 0) - node.lineno < 60, (
                     f"{module}.{node.name} does not fit a screen"
                 )
+
+
+#: Whose `open` is of no text file.
+NO_TEXT = {"os", "webbrowser", "Image", "archive"}
+
+
+def names_no_encoding(call: ast.Call) -> bool:
+    """Whether a call opens, reads or writes text in the encoding of whatever locale it runs in."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    owner = getattr(call.func.value, "id", None) if isinstance(call.func, ast.Attribute) else ""
+    if "encoding" in given:
+        return False
+    if called in ("read_text", "write_text") and owner != "":
+        return len(call.args) < (1 if called == "read_text" else 2)
+    if called == "open" and owner not in NO_TEXT:
+        at = 1 if owner in ("", "gzip") else 0  # a path's own `open` begins with the mode
+        mode = call.args[at] if len(call.args) > at else given.get("mode")
+        text = getattr(mode, "value", "rb" if owner == "gzip" else "r")
+        return "b" not in text and (owner != "gzip" or "t" in text)
+    return "text" in given or "universal_newlines" in given
+
+
+@pytest.mark.parametrize("folder", ["pixelcnn", "workflow", "benchmarks", "tests"])
+def test_every_text_file_is_utf_8_whatever_the_locale(folder):
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and names_no_encoding(node):
+                assert folder == "tests" and "text=True" in ast.unparse(node), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize(
+    ("source", "lacks"),
+    [
+        ("path.read_text()", True),
+        ("path.with_name(x).write_text(x)", True),
+        ("path.write_text(x, encoding='utf-8')", False),
+        ("read_text(path)", False),  # a function of one's own
+        ("open(path)", True),
+        ("open(path, 'wb')", False),
+        ("path.open('a')", True),
+        ("path.open(mode='rb')", False),
+        ("gzip.open(path)", False),
+        ("gzip.open(path, 'rt')", True),
+        ("os.open(path, 0)", False),
+        ("subprocess.run(command, text=True)", True),
+    ],
+)
+def test_the_check_of_encodings_sees_them(source, lacks):
+    assert names_no_encoding(ast.parse(source).body[0].value) == lacks

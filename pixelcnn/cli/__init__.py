@@ -16,6 +16,7 @@ import click
 from click.shell_completion import shell_complete
 
 from pixelcnn import __version__
+from pixelcnn.system import surroundings
 from pixelcnn.system.errors import Interrupted, RunFailed, UserError
 
 #: In the order in which one meets them. Each is a function of this name in the file of this name.
@@ -79,13 +80,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except OSError as error:  # a full disk, a folder that is read-only: of the system, not of ours
-        where = "" if error.filename is None else f"{error.filename}: "
-        return _say(f"{name}: failed: {where}{error.strerror or error}", RUN_FAILED)
+    except (OSError, UnicodeEncodeError) as error:  # a full disk, a folder that is read-only: not of ours
+        return _say(f"{name}: failed: {_of_the_system(error)}", RUN_FAILED)
+
+
+def _of_the_system(error: OSError | UnicodeEncodeError) -> str:
+    if isinstance(error, UnicodeEncodeError):  # of a path
+        return (
+            f"{error.object!r} cannot be said in {error.encoding}, the encoding of this locale; "
+            "PYTHONUTF8=1 in the environment helps"
+        )
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"{where}{error.strerror or error}"
 
 
 def entry() -> None:
     """The console script; answers a shell that completes a line, too."""
+    surroundings.make_do()
     if asked := os.environ.get("_PIXELCNN_COMPLETE"):
         sys.exit(shell_complete(pixelcnn, {}, "pixelcnn", "_PIXELCNN_COMPLETE", asked))
     sys.exit(main())

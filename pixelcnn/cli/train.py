@@ -70,7 +70,7 @@ def _why_anew(then: RunSpec, now: RunSpec) -> str:
         # See `training.optimizers`: the learning rate of every step depends on how many there are.
         return (
             f"trained from the start ({told(found)}), and not continued: the cosine of the learning rate "
-            "ends with the last epoch, so that another number of them is another training from its first steps"
+            "ends with the last epoch, so that more or fewer are another training from its first steps on"
         )
     return f"trained from the start ({told(found) or 'on other images'})"
 

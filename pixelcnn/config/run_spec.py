@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from pixelcnn.config.fields import at_least, from_plain, part_of, without_absent
@@ -170,4 +171,8 @@ def _dataset(spec: DatasetSpec, files: Mapping[str, str]) -> dict[str, Any]:
 
 def _named(name: str, files: Mapping[str, str]) -> Any:
     """What the name of a source or model stands for: of one's own file the contents, wherever it lies."""
-    return list(files.values()) if name.endswith(".py") else name
+    if not name.endswith(".py"):
+        return name
+    # The file itself, then its helpers, in whatever order they were read back.
+    first = str(Path(name))
+    return [files[path] for path in sorted(files, key=lambda path: (path != first, Path(path)))]

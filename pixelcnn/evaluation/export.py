@@ -51,8 +51,7 @@ def save(checkpoint: Checkpoint, data: PreparedData, path: Path) -> None:
     }
     weights = {name: value.cpu().contiguous() for name, value in checkpoint.ema_weights.items()}
     with atomic(path) as temporary:
-        # In its own order: the digest of a spec counts on that of the user's own files.
-        save_file(weights, temporary, {ENTRY: json.dumps(description)})
+        save_file(weights, temporary, {ENTRY: json.dumps(description, sort_keys=True)})
 
 
 def load(path: Path) -> Exported:

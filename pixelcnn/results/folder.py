@@ -285,7 +285,7 @@ class RunFolder:
         """The finished epochs. A last line without its newline is still being written: left out."""
         if not self.history_file.exists():
             return []
-        lines = self.history_file.read_text().split("\n")[:-1]
+        lines = self.history_file.read_text(encoding="utf-8").split("\n")[:-1]
         return [json.loads(line) for line in lines]
 
 

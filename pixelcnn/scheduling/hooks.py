@@ -65,7 +65,7 @@ class Tracker:
     def start(self) -> None:
         """Start it; what it says goes to its log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a") as stream:
+        with self.log.open("a", encoding="utf-8") as stream:
             # A session of its own: Ctrl-C is for the workflow, and the tracker then still delivers how the
             # runs ended.
             self._process = subprocess.Popen(

@@ -15,7 +15,8 @@ def process_alive(pid: int) -> bool:
     except PermissionError:
         return True
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        # Bytes: a process may have any name.
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
     except (OSError, IndexError):
         return True  # no /proc, or gone this moment: the next look will tell
-    return state not in ("Z", "X")
+    return state not in (b"Z", b"X")

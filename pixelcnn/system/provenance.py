@@ -72,7 +72,7 @@ def _git(package: Path, top: Path, *arguments: str) -> str:
         cwd=package,
         env=environment | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     return done.stdout.strip()

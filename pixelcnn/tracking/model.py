@@ -5,6 +5,8 @@
     digits = model.predict(None, params={"task": "sample", "n": 16, "seed": 0})
     threes = model.predict(None, params={"task": "sample", "n": 16, "labels": [3]})
 
+    POST /invocations {"inputs": [], "params": {"task": "sample", "n": 16}}     (of `mlflow models serve`)
+
 `images` are integers [N, C, H, W] in 0..levels-1, as the run was trained on. The NLL comes as float64 [N], in
 nats per image. A conditional model told `labels` gives that given the label, without them the
 label-marginalised one, which compares with unconditional models. Samples come as uint8 [n, C, H, W], the

@@ -88,7 +88,7 @@ def _note(benchmark: Benchmark, report: ReportFolder) -> str:
 def _comparison(path: Path, benchmark: Benchmark, moment: int) -> list[Point]:
     if not path.is_file():
         return []
-    with path.open(newline="") as stream:
+    with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     return [
         Point(

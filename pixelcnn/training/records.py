@@ -66,7 +66,7 @@ def begin(
     for picture in set(folder.pictures().values()) - kept:
         picture.unlink(missing_ok=True)
     with atomic(folder.history_file) as temporary:
-        temporary.write_text("".join(_line(line) for line in lines))
+        temporary.write_text("".join(_line(line) for line in lines), encoding="utf-8")
     write_json(folder.spec_file, spec.to_json())
     record.write(folder.record_file)
     return record
@@ -129,5 +129,5 @@ def _line(line: dict[str, Any]) -> str:
 
 def append(path: Path, line: dict[str, Any]) -> None:
     """Add the line of an epoch to a history."""
-    with path.open("a") as stream:
+    with path.open("a", encoding="utf-8") as stream:
         stream.write(_line(line))

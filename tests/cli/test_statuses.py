@@ -18,9 +18,9 @@ from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import Interrupted, RunFailed, UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULE, _, FUNCTION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"][
-    "pixelcnn"
-].partition(":")
+MODULE, _, FUNCTION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "scripts"
+]["pixelcnn"].partition(":")
 #: The two ways to start it: as a module, and by the console script.
 DOORS = {
     "module": [sys.executable, "-m", "pixelcnn"],
@@ -39,6 +39,12 @@ def started(door: str, *arguments: str, **variables: str) -> subprocess.Complete
         (UserError("no such thing"), 2, "error: no such thing"),
         (RunFailed("it diverged"), 1, "failed: it diverged"),
         (OSError(28, "No space left on device", "there"), 1, "failed: there: No space left on device"),
+        (
+            UnicodeEncodeError("ascii", "é/toy", 0, 1, "ordinal not in range(128)"),
+            1,
+            "failed: 'é/toy' cannot be said in ascii, the encoding of this locale; PYTHONUTF8=1 in the "
+            "environment helps",
+        ),
         (Interrupted("stopped"), 75, "stopped; its state is saved, the same command resumes it"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

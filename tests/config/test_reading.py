@@ -188,7 +188,7 @@ def test_what_is_written_does_not_depend_on_the_order_of_keys_nor_on_the_process
 def test_a_resolved_config_reads_back_as_itself_without_pydantic(tmp_path, monkeypatch):
     benchmark = resolve(benchmark_from(changed("variants", "base", "training", {"patience": 3})))
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(benchmark.to_json()))
+    path.write_text(json.dumps(benchmark.to_json()), encoding="utf-8")
     monkeypatch.setitem(sys.modules, "pixelcnn.config.validation", None)
     assert load_benchmark(path) == benchmark
 
@@ -201,14 +201,14 @@ def test_a_resolved_config_of_another_version_is_refused_with_what_to_do(tmp_pat
         ({"training": {}}, "training.epochs: missing, written by another version"),
         ({"colour": 1}, "colour: unknown key, written by another version"),
     ):
-        path.write_text(json.dumps(written | edit))
+        path.write_text(json.dumps(written | edit), encoding="utf-8")
         with pytest.raises(ConfigError, match=said):
             load_benchmark(path)
 
 
 def test_a_config_that_a_user_wrote_is_no_plan(tmp_path):
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(GOOD))
+    path.write_text(json.dumps(GOOD), encoding="utf-8")
     assert load_benchmark(path).benchmark == "b"
     with pytest.raises(ConfigError, match=r"config\.json: written by another version.*writes it again"):
         load_planned(path)
@@ -242,7 +242,7 @@ def test_a_config_that_a_user_wrote_is_no_plan(tmp_path):
 )
 def test_a_file_that_is_no_config_is_refused_by_name_and_line(tmp_path, name, text, said):
     if text is not None:
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=name) as error:
         load_benchmark(tmp_path / name)
     assert said in str(error.value)
@@ -258,7 +258,7 @@ def test_quoted_names_and_merged_keys_are_taken(tmp_path):
           abc1: *usual
         seeds: [0]
     """
-    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
     benchmark = load_benchmark(tmp_path / "a.yaml")
     assert list(benchmark.variants) == ["1e3", "on", "abc1"] and list(benchmark.datasets) == ["010"]
     assert benchmark.variants["on"].conditional and benchmark.variants["on"].model == "gated"

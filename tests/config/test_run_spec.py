@@ -195,8 +195,8 @@ def test_own_files_count_by_their_code_wherever_they_lie(tmp_path, monkeypatch):
     digests = []
     for folder in (tmp_path / "here", tmp_path / "there"):
         (folder / "deeper").mkdir(parents=True)
-        (folder / "mine.py").write_text(OWN)
-        (folder / "helper.py").write_text("SIZE = 6\n")
+        (folder / "mine.py").write_text(OWN, encoding="utf-8")
+        (folder / "helper.py").write_text("SIZE = 6\n", encoding="utf-8")
         monkeypatch.chdir(folder)
         monkeypatch.delitem(__import__("sys").modules, "helper", raising=False)
         config = changed("datasets", "small", {"source": str(folder / "mine.py"), "levels": 4})
@@ -204,7 +204,9 @@ def test_own_files_count_by_their_code_wherever_they_lie(tmp_path, monkeypatch):
         assert [Path(path).name for path in spec.own_files["source"]] == ["mine.py", "helper.py"]
         digests.append(spec.digest)
     assert digests[0] == digests[1]
-    (folder / "helper.py").write_text("# six\nSIZE = 6  # pixels\n")
+    sorted_by_name = json.dumps(spec.to_json(), sort_keys=True)
+    assert RunSpec.from_json(json.loads(sorted_by_name)) == spec, "in whatever order a file has its helpers"
+    (folder / "helper.py").write_text("# six\nSIZE = 6  # pixels\n", encoding="utf-8")
     assert resolved(config).run("small", "base", 0).digest == digests[0], "a comment changes nothing"
-    (folder / "helper.py").write_text("SIZE = 6\nOTHER = 1\n")
+    (folder / "helper.py").write_text("SIZE = 6\nOTHER = 1\n", encoding="utf-8")
     assert resolved(config).run("small", "base", 0).digest != digests[0], "a helper's code does"

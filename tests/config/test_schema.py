@@ -23,7 +23,7 @@ CONFIGS = [
 
 def test_the_committed_schema_is_that_of_the_code(capsys):
     assert main(["schema"]) == 0
-    assert SCHEMA.read_text() == capsys.readouterr().out, (
+    assert SCHEMA.read_text(encoding="utf-8") == capsys.readouterr().out, (
         "write it again: pixelcnn schema > workflow/schemas/benchmark.schema.json"
     )
 
@@ -31,15 +31,17 @@ def test_the_committed_schema_is_that_of_the_code(capsys):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_config_names_the_schema_first_and_keeps_to_it(path: Path):
     jsonschema = pytest.importorskip("jsonschema")  # comes with Snakemake
-    first = path.read_text().splitlines()[0]
+    first = path.read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith("# yaml-language-server: $schema=")
     assert (path.parent / first.partition("=")[2]).resolve() == SCHEMA
-    jsonschema.validate(yaml.safe_load(path.read_text()), json.loads(SCHEMA.read_text()))
+    jsonschema.validate(
+        yaml.safe_load(path.read_text(encoding="utf-8")), json.loads(SCHEMA.read_text(encoding="utf-8"))
+    )
 
 
 def test_the_schema_refuses_what_the_reader_refuses():
     jsonschema = pytest.importorskip("jsonschema")
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     good = {
         "benchmark": "b",
         "datasets": {"d": {"source": "mnist"}},

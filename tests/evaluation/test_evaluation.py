@@ -198,7 +198,7 @@ def test_bad_checkpoints_are_refused_and_execute_nothing(tmp_path, monkeypatch):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match=r"checkpoint\.pt.*damaged"):
         checkpoint.load(path)
-    path.write_text("hello")
+    path.write_text("hello", encoding="utf-8")
     with pytest.raises(UserError, match=r"checkpoint\.pt"):
         checkpoint.load(path)
     torch.save({"format": 1, "spec": Malicious()}, path)

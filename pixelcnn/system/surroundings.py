@@ -1,0 +1,49 @@
+"""What libraries expect of where a process runs and a container may lack: a home folder, a user's name, an
+output that takes every character."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+
+def make_do() -> None:
+    """Put something in the place of what is missing, in the environment that children inherit, too.
+
+    What is there stays as it is. Called once, where a process begins.
+    """
+    _complete_output()
+    try:
+        home = Path.home()
+    except RuntimeError:  # MLflow's import, among others, would end so
+        home = Path("/")  # as container engines have it
+        os.environ["HOME"] = str(home)
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # torch's compiler asks for it
+        os.environ["USER"] = f"uid{os.getuid()}"
+    if not os.access(home, os.W_OK):
+        # Else matplotlib warns, and looks for the system's fonts anew in each process.
+        os.environ.setdefault("MPLCONFIGDIR", str(_own_folder()))
+
+
+def _complete_output() -> None:
+    """Characters that the output's encoding lacks are written as escapes, and end no process."""
+    for stream in (sys.stdout, sys.stderr):
+        utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
+        if isinstance(stream, io.TextIOWrapper) and not (utf8 and stream.errors != "strict"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _own_folder() -> Path:
+    """A folder for temporary files that is this user's alone, the same for all processes."""
+    folder = Path(tempfile.gettempdir()) / f"pixelcnn-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        return Path(tempfile.mkdtemp(prefix="pixelcnn-"))  # somebody else was there first
+    return folder
