@@ -214,6 +214,9 @@ def test_a_refusal_names_the_keys_and_samples_apart_need_only_the_same_function(
     found = read_run(load_resolved("toy.yaml").run("toy", "base", 0), folder / "results/toy/toy/base/seed0")
     wanted = "training.learning_rate: 0.005 then, 0.002 now"
     assert found.detail == f"trained otherwise than the config now asks for ({wanted})"
+    asked = RunFolder(folder / "results/toy/toy/base/seed0").spec().digest
+    assert main(["train", *run, "--digest", asked]) == 2
+    assert f"changed meanwhile ({wanted})" in capsys.readouterr().err
     assert main(["train", *run]) == 0
     assert f"not used, it is the state of another config ({wanted})" in capsys.readouterr().err
     other = {"base": {"model": "pixelcnn", "hyperparameters": SMALL | {"blocks": 2}}}
