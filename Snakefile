@@ -12,8 +12,10 @@ from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling import commands, freshness, gpus, hooks, packs
 from pixelcnn.scheduling.jobs import Jobs
 from pixelcnn.scheduling.resolution import resolved_from
+from pixelcnn.system import surroundings
 from pixelcnn.system.errors import UserError
 
+surroundings.make_do()  # for Snakemake itself, too: it asks for the user's name
 min_version("9.0")
 
 # A benchmark given on the command line replaces the default one: merging the two would mix

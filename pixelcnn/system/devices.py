@@ -141,7 +141,7 @@ def forget_peak_memory(device: torch.device) -> None:
     with contextlib.suppress(OSError):
         if platform.libc_ver()[0] == "glibc":
             ctypes.CDLL(None).malloc_trim(0)  # what is free again belongs to no one, see `tune_allocator`
-        _CLEAR_REFS.write_text("5")
+        _CLEAR_REFS.write_text("5", encoding="utf-8")
 
 
 def peak_memory_bytes(device: torch.device) -> int:
@@ -151,7 +151,7 @@ def peak_memory_bytes(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    status = _STATUS.read_text().splitlines() if _STATUS.exists() else []
+    status = _STATUS.read_text(encoding="utf-8").splitlines() if _STATUS.exists() else []
     for line in status:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024

@@ -1,5 +1,5 @@
 """What libraries expect of where a process runs and a container may lack: a home folder, a user's name, an
-output that takes every character."""
+output that takes every character. And what an environment asks for that must not hold here."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+#: By these OpenMP binds its threads to cores, counted from the first: every training to the same one.
+BINDING = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
+
 
 def make_do() -> None:
     """Put something in the place of what is missing, in the environment that children inherit, too.
 
-    What is there stays as it is. Called once, where a process begins.
+    What is there stays as it is, but for the binding of threads to cores. Called once, where a process
+    begins, before torch is imported.
     """
+    for name in BINDING:
+        os.environ.pop(name, None)
     _complete_output()
     try:
         home = Path.home()

@@ -59,7 +59,7 @@ def _as_before(monkeypatch):
 def write(file: str, text: str) -> None:
     """Write a file as an edit is: later than what was there."""
     before = Path(file).stat().st_mtime if Path(file).exists() else 0
-    Path(file).write_text(text)
+    Path(file).write_text(text, encoding="utf-8")
     os.utime(file, (before + 10,) * 2 if before else None)
 
 
@@ -98,8 +98,8 @@ def test_code_that_was_edited_after_a_training_is_refused_and_trained_again(
 ):
     trained(folder)
     before = nll(capsys)
-    assert old in Path(file).read_text()
-    write(file, Path(file).read_text().replace(old, new))
+    assert old in Path(file).read_text(encoding="utf-8")
+    write(file, Path(file).read_text(encoding="utf-8").replace(old, new))
     refused(capsys, "evaluate", "checkpoint.pt", said, "train it again")
     refused(capsys, "sample", said)
     assert main(["train", *RUN]) == 0 and "already trained" not in capsys.readouterr().out
@@ -187,7 +187,9 @@ def test_test_results_by_other_code_than_todays_make_a_run_stale(folder, capsys)
     spec = load_resolved("toy.yaml").run("toy", "mine", 0)
     assert read_run(spec, FOLDER).stale is False
     path = RunFolder(FOLDER).metrics_file
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"code": "0" * 16}))
+    path.write_text(
+        json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"code": "0" * 16}), encoding="utf-8"
+    )
     found = read_run(spec, FOLDER)
     assert found.stale is True and found.trained_by_other_code is False
 

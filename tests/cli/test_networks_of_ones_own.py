@@ -27,9 +27,11 @@ def prepare(folder: Path, line: str, **overrides) -> None:
     leaks.network(folder, line)
     toy(folder, variants={"own": {"model": "own.py"}}, seeds=[0], **overrides)
     larger = DATASET.replace("2, 4, 6", "2, 12, 12").replace("6, 6", "12, 12").replace("0, 3)", "0, 11)")
-    Path("toy_data.py").write_text(larger)
+    Path("toy_data.py").write_text(larger, encoding="utf-8")
     toy_config = Path("toy.yaml")
-    toy_config.write_text(toy_config.read_text().replace('"levels": 4', '"levels": 12'))
+    toy_config.write_text(
+        toy_config.read_text(encoding="utf-8").replace('"levels": 4', '"levels": 12'), encoding="utf-8"
+    )
     assert main(["prepare", "toy.yaml"]) == 0
 
 
@@ -113,7 +115,7 @@ WRONG = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_incremental_form_costs_no_training_and_is_one_sentence(folder, capfd, recwarn, kind):
-    Path("own.py").write_text(LAYER.replace("{form}", WRONG[kind]))
+    Path("own.py").write_text(LAYER.replace("{form}", WRONG[kind]), encoding="utf-8")
     toy(folder, variants={"own": {"model": "own.py"}}, training={"epochs": 4, "batch_size": 16})
     assert main(["prepare", "toy.yaml"]) == 0
     capfd.readouterr()
@@ -130,7 +132,7 @@ def test_a_wrong_incremental_form_costs_no_training_and_is_one_sentence(folder, 
 def test_a_check_of_a_wrong_incremental_form_is_lines_alone(folder, capfd, recwarn):
     warning = "import warnings; warnings.warn('hm'); return torch.tanh"
     text = LAYER.replace("{form}", WRONG["resized"]).replace("return torch.tanh", warning)
-    Path("own.py").write_text(text)
+    Path("own.py").write_text(text, encoding="utf-8")
     assert main(["check", "own.py"]) == 1
     output = capfd.readouterr()
     assert output.err == "" and not recwarn.list

@@ -58,11 +58,14 @@ def test_a_seed_beyond_the_whole_numbers_of_floats_is_the_same_everywhere(folder
     path = toy(folder, seeds=[SEED, SEED + 1], training={"epochs": 1})
     run = ["toy.yaml", "--variant", "base", "--seed", str(SEED)]
     assert [main(c) for c in (["plan", "toy.yaml"], ["prepare", "toy.yaml"], ["train", *run])] == [0, 0, 0]
-    assert str(SEED) in path.read_text()
-    assert json.loads(Path("results/toy/config.json").read_text())["seeds"] == [SEED, SEED + 1]
+    assert str(SEED) in path.read_text(encoding="utf-8")
+    assert json.loads(Path("results/toy/config.json").read_text(encoding="utf-8"))["seeds"] == [
+        SEED,
+        SEED + 1,
+    ]
     place = RunFolder(Path(f"results/toy/toy/base/seed{SEED}"))
     assert place.spec().seed == SEED
-    assert json.loads(place.spec_file.read_text())["seed"] == SEED
+    assert json.loads(place.spec_file.read_text(encoding="utf-8"))["seed"] == SEED
     assert main(["sample", *run]) == 0
     assert main(["evaluate", "results/toy/config.json", *run[1:]]) == 0
     assert main(["evaluate", *run[:-1], str(SEED - 1)]) == 2
@@ -73,7 +76,7 @@ def test_so_it_is_in_the_tables_the_page_and_mlflow(tmp_path):
     for spec in made.runs():
         made_up.write_run(made, spec)
     report = report_of(made)
-    with (report.folder / "metrics.csv").open() as stream:
+    with (report.folder / "metrics.csv").open(encoding="utf-8") as stream:
         assert [row["seed"] for row in csv.DictReader(stream)] == [str(SEED), str(SEED + 1)]
     for text in (report.page, report.markdown):
         assert str(SEED) in text and str(SEED - 1) not in text

@@ -42,7 +42,7 @@ FORWARD = "        return super().forward(x, y)"
 )  # fmt: skip
 def test_it_is_told_in_one_sentence_with_its_line(folder, capsys, old, new, said):
     assert old in MODEL
-    Path("mine.py").write_text(MODEL.replace(old, new))
+    Path("mine.py").write_text(MODEL.replace(old, new), encoding="utf-8")
     toy(folder, variants={"mine": {"model": "mine.py"}})
     assert main(["plan", "toy.yaml"]) == 2
     error = capsys.readouterr().err
@@ -55,7 +55,7 @@ def test_it_is_told_in_one_sentence_with_its_line(folder, capsys, old, new, said
 
 def test_memory_that_a_forward_pass_lacks_is_told_at_the_plan(folder, capsys):
     wide = MODEL.replace(FORWARD, "        return super().forward(x.repeat(10**12, 1, 1, 1), y)")
-    Path("mine.py").write_text(wide)
+    Path("mine.py").write_text(wide, encoding="utf-8")
     toy(folder, variants={"mine": {"model": "mine.py"}})
     assert main(["plan", "toy.yaml"]) == 1
     error = capsys.readouterr().err

@@ -37,7 +37,7 @@ def test_what_is_said_of_the_pictures_holds_of_both_of_them_or_is_not_said(train
     assert main(["sample", *RUN]) == 0  # three samples beside completions of before
     assert not FOLDER.sampled.exists(), "else the config of before would take them for its own"
     assert main(["sample", *RUN, "--also-complete"]) == 0
-    assert json.loads(FOLDER.sampled.read_text())["images"] == 3
+    assert json.loads(FOLDER.sampled.read_text(encoding="utf-8"))["images"] == 3
     assert main(["sample", *RUN, "--out", "apart.npz"]) == 0 and FOLDER.sampled.exists()
 
 
@@ -68,7 +68,7 @@ def test_a_file_of_the_results_cannot_be_written_by_out(trained, capsys):
 
 
 def test_any_other_place_may_be_named(trained):
-    Path("samples.png").write_text("a picture of one's own")
+    Path("samples.png").write_text("a picture of one's own", encoding="utf-8")
     for out in ("samples.npz", "data.npz", "pictures/a.npz", f"{FOLDER.path}/mine.npz", "no/such/a.npz"):
         assert main(["sample", *RUN, "--out", out, "-n", "2"]) == 0
         with np.load(out) as drawn:
@@ -85,13 +85,14 @@ def test_a_temperature_that_makes_no_distribution_is_refused(trained, capsys):
 
 def test_completions_for_the_report_are_of_the_data_that_it_was_trained_on(trained, capsys):
     """The description of the data is the same, and what its source gave was another."""
-    text = Path("toy_data.py").read_text()
+    text = Path("toy_data.py").read_text(encoding="utf-8")
     os.environ["SHIFTED"] = ""
     try:
         Path("toy_data.py").write_text(
             text.replace("import numpy", "import os\nimport numpy").replace(
                 "split_seed, i", 'split_seed, i, len(os.environ["SHIFTED"])'
-            )
+            ),
+            encoding="utf-8",
         )
         assert [main(c) for c in (["prepare", "toy.yaml"], ["train", *RUN])] == [0, 0]
         os.environ["SHIFTED"] = "yes"

@@ -53,8 +53,8 @@ RETURN = '{"train": given, "valid": given, "test": given}'
 )
 def test_what_can_mean_one_thing_only_is_taken(tmp_path, old, new):
     assert old in MODULE
-    (tmp_path / "mine.py").write_text(MODULE)
-    (tmp_path / "other.py").write_text(MODULE.replace(old, new))
+    (tmp_path / "mine.py").write_text(MODULE, encoding="utf-8")
+    (tmp_path / "other.py").write_text(MODULE.replace(old, new), encoding="utf-8")
     wanted, found = (
         prepare(DatasetSpec(str(tmp_path / name), levels=8), tmp_path) for name in ("mine.py", "other.py")
     )
@@ -110,7 +110,7 @@ REFUSED = [
 @pytest.mark.parametrize(("old", "new", "said"), REFUSED)
 def test_what_is_wrong_is_told_in_one_sentence_that_names_the_file(folder, capsys, old, new, said):
     assert old in MODULE
-    Path("mine.py").write_text(MODULE.replace(old, new))
+    Path("mine.py").write_text(MODULE.replace(old, new), encoding="utf-8")
     toy(folder, datasets={"toy": {"source": "mine.py", "levels": 8}})
     assert main(["prepare", "toy.yaml"]) == 2
     error = capsys.readouterr().err
@@ -123,7 +123,7 @@ def test_words_of_the_module_itself_are_left_as_they_are(folder, capsys):
     raising = "from pixelcnn.system.errors import DataError\n" + MODULE.replace(
         GIVEN, "DataError('x')\n    raise given"
     ).replace("DataError('x')", "DataError('stripes: put them into data/')")
-    Path("mine.py").write_text(raising)
+    Path("mine.py").write_text(raising, encoding="utf-8")
     toy(folder, datasets={"toy": {"source": "mine.py", "levels": 8}})
     assert main(["prepare", "toy.yaml"]) == 2
     assert capsys.readouterr().err == "pixelcnn prepare: error: stripes: put them into data/\n"
@@ -132,7 +132,7 @@ def test_words_of_the_module_itself_are_left_as_they_are(folder, capsys):
 def test_a_module_that_is_edited_while_it_loads_is_prepared_again(folder, capsys):
     """Else the digest would be that of the new code, and the images those of the old."""
     edit = "    open(__file__, 'a').write('x = 1\\n')\n    given ="
-    Path("mine.py").write_text(MODULE.replace("    given =", edit))
+    Path("mine.py").write_text(MODULE.replace("    given =", edit), encoding="utf-8")
     toy(folder, datasets={"toy": {"source": "mine.py", "levels": 8}})
     assert main(["prepare", "toy.yaml"]) == 2
     assert "mine.py: edited while it was prepared; prepare it again" in capsys.readouterr().err

@@ -32,7 +32,7 @@ def load(data_root, split_seed):
 
 
 def data(folder: Path, spread: int = 1, **asked):
-    (folder / "mine.py").write_text(MODULE.format(spread=spread))
+    (folder / "mine.py").write_text(MODULE.format(spread=spread), encoding="utf-8")
     return prepare(DatasetSpec(str(folder / "mine.py"), **asked), folder)
 
 
@@ -76,7 +76,7 @@ def test_the_file_keeps_the_counts_and_their_digest_is_that_of_the_images_alone(
 
 
 def test_preparing_says_how_many_there_are(folder, capsys):
-    Path("mine.py").write_text(MODULE.format(spread=1))
+    Path("mine.py").write_text(MODULE.format(spread=1), encoding="utf-8")
     toy(folder, datasets={"toy": {"source": "mine.py"}}, variants={"base": {"model": "pixelcnn"}})
     assert main(["prepare", "toy.yaml"]) == 0
     said = capsys.readouterr().out

@@ -32,4 +32,4 @@ def test_a_benchmark_of_the_longest_names_has_its_files(tmp_path, monkeypatch):
         temporary.write_bytes(b"")
     log = folder_of(made).log("evaluate", dataset, variant, f"seed{seed}")
     log.parent.mkdir(exist_ok=True)
-    log.write_text("as the rules of the workflow name it")
+    log.write_text("as the rules of the workflow name it", encoding="utf-8")

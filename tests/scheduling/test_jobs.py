@@ -117,7 +117,9 @@ def machine(tmp_path, monkeypatch):
     """The files by which a machine says that it has three GPUs, and a torch that is built for them."""
     for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl"):
         (tmp_path / name).touch()
-    (tmp_path / "version.py").write_text("cuda: Optional[str] = '13.2'\nhip: Optional[str] = None\n")
+    (tmp_path / "version.py").write_text(
+        "cuda: Optional[str] = '13.2'\nhip: Optional[str] = None\n", encoding="utf-8"
+    )
     return {"devices": tmp_path, "torch": tmp_path}
 
 
@@ -158,7 +160,9 @@ def test_gpus_are_counted_as_cuda_counts_them(tmp_path, machine, device, visible
     ],
 )
 def test_torch_that_is_built_for_the_cpu_has_no_gpus(tmp_path, machine, version, found):
-    (tmp_path / "version.py").unlink() if version is None else (tmp_path / "version.py").write_text(version)
+    (tmp_path / "version.py").unlink() if version is None else (tmp_path / "version.py").write_text(
+        version, encoding="utf-8"
+    )
     benchmark = load_resolved(toy(tmp_path))
     assert gpus.here(benchmark, {}, **machine) == found
     assert gpus.here(benchmark, {"CUDA_VISIBLE_DEVICES": "GPU-5a"}, **machine) == min(found, 1)

@@ -70,5 +70,5 @@ RIGHT = {
 def network(folder: Path, line: str) -> str:
     """The path of a file with the network that has this line."""
     path = folder / "own.py"
-    path.write_text(NETWORK.replace("{line}", line))
+    path.write_text(NETWORK.replace("{line}", line), encoding="utf-8")
     return str(path)

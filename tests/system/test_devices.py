@@ -87,7 +87,9 @@ def test_where_nothing_can_be_forgotten_the_peak_is_that_of_the_process(tmp_path
     monkeypatch.setattr(devices, "_STATUS", tmp_path / "status")
     devices.forget_peak_memory(CPU)
     assert devices.peak_memory_bytes(CPU) > 50e6, "as the system counts"
-    (tmp_path / "status").write_text("VmPeak:\t  99 kB\nVmHWM:\t  1000 kB\nVmRSS:\t  10 kB\n")
+    (tmp_path / "status").write_text(
+        "VmPeak:\t  99 kB\nVmHWM:\t  1000 kB\nVmRSS:\t  10 kB\n", encoding="utf-8"
+    )
     assert devices.peak_memory_bytes(CPU) == 1_024_000
 
 

@@ -41,7 +41,7 @@ def checkout(folder: Path) -> Path:
     """A package in a checkout of one commit."""
     package = folder / "checkout" / "pixelcnn"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("", encoding="utf-8")
     git(package.parent, "init", "-q", ".")
     git(package.parent, "add", ".")
     git(package.parent, "commit", "-q", "-m", "one")
@@ -59,7 +59,7 @@ def head(package: Path) -> str:
 
 def test_the_commit_is_that_of_the_checkout_and_dirty_if_it_was_edited(package):
     assert commit_or_why(package) == (head(package), None)
-    (package / "__init__.py").write_text("x = 1\n")
+    (package / "__init__.py").write_text("x = 1\n", encoding="utf-8")
     assert commit(package) == f"{head(package)}-dirty"
 
 
@@ -118,11 +118,11 @@ def test_a_checkout_that_is_not_of_who_owns_the_code_is_not_trusted_and_the_reas
 
 def test_a_package_beside_no_checkout_or_in_one_that_is_not_its_own_has_none(package, tmp_path):
     (alone := tmp_path / "alone" / "pixelcnn").mkdir(parents=True)
-    (alone / "__init__.py").write_text("")
+    (alone / "__init__.py").write_text("", encoding="utf-8")
     found, why = commit_or_why(alone)
     assert found is None and "not run from a git checkout" in why
     (installed := package.parent / "venv" / "pixelcnn").mkdir(parents=True)
-    (installed / "__init__.py").write_text("")
+    (installed / "__init__.py").write_text("", encoding="utf-8")
     found, why = commit_or_why(installed)
     assert found is None and "did not match any file" in why
 

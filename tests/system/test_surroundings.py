@@ -79,3 +79,19 @@ def test_a_folder_for_temporary_files_that_others_can_write_is_not_used(tmp_path
     surroundings.make_do()
     chosen = Path(os.environ["MPLCONFIGDIR"])
     assert chosen.parent == tmp_path and not chosen.stat().st_mode & 0o077
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="asks which cores are free as Linux does")
+def test_no_process_is_bound_to_the_first_core(tmp_path):
+    """Trainings side by side would share it; torch's import is enough."""
+    code = f"""{UNKNOWN}
+import os
+sys.argv = ["pixelcnn", "--version"]
+try:
+    runpy.run_module("pixelcnn", run_name="__main__")
+finally:
+    import torch
+    print(len(os.sched_getaffinity(0)))
+"""
+    done = run(tmp_path, code, OMP_PROC_BIND="close", OMP_PLACES="cores")
+    assert done.stdout.split()[-1] == str(len(os.sched_getaffinity(0))), done.stderr
