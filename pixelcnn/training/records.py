@@ -93,17 +93,17 @@ def adopt(folder: RunFolder) -> None:
     whole once this is called again: the record, by which `has_ended` knows, is moved last.
     """
     new = folder.attempt
-    _move(new.checkpoint, folder.checkpoint)
-    for void in set(folder.results) - {folder.checkpoint}:
-        void.unlink(missing_ok=True)
-    if new.pictures_folder.is_dir():
+    if new.checkpoint.exists():  # else an earlier call came as far as that
+        for void in set(folder.results) - {folder.checkpoint}:
+            void.unlink(missing_ok=True)
         shutil.rmtree(folder.pictures_folder, ignore_errors=True)
+        os.replace(new.checkpoint, folder.checkpoint)
     for name in (new.pictures_folder, new.history_file, new.spec_file, new.record_file):
         _move(name, folder.path / name.name)
 
 
 def _move(source: Path, target: Path) -> None:
-    if source.exists():  # else an earlier call came as far as that
+    if source.exists():
         os.replace(source, target)
 
 

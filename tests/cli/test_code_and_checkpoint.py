@@ -220,7 +220,7 @@ def test_a_refusal_names_the_keys_and_samples_apart_need_only_the_same_function(
     assert main(["train", *run, "--digest", asked]) == 2
     assert f"changed meanwhile ({wanted})" in capsys.readouterr().err
     assert main(["train", *run]) == 0
-    assert f"not used, it is the state of another config ({wanted})" in capsys.readouterr().err
+    assert f"trained from the start ({wanted})" in capsys.readouterr().err
     other = {"base": {"model": "pixelcnn", "hyperparameters": SMALL | {"blocks": 2}}}
     toy(folder, training=training | {"learning_rate": 0.002}, variants=other)
     assert main(["sample", *run, "--out", "after.npz"]) == 2

@@ -31,5 +31,5 @@ def test_a_benchmark_of_the_longest_names_has_its_files(tmp_path, monkeypatch):
     with atomic(figures / f"{dataset}.completions.{variant}.png") as temporary:  # the longest of its names
         temporary.write_bytes(b"")
     log = folder_of(made).log("evaluate", dataset, variant, f"seed{seed}")
-    log.parent.mkdir(exist_ok=True)
+    log.parent.mkdir(parents=True)
     log.write_text("as the rules of the workflow name it", encoding="utf-8")
