@@ -16,7 +16,7 @@ from pixelcnn.cli import options
 @click.option("--port", type=int, default=5000, show_default=True)
 @click.option("--no-open", is_flag=True, help="Only print the address, open no browser.")
 def ui(directory: Path, host: str, allowed_hosts: str | None, port: int, no_open: bool) -> int:
-    """Open the MLflow UI on the runs of a benchmark."""
+    """Open the MLflow UI on the runs of a benchmark's folder."""
     from pixelcnn.tracking.ui import serve
 
     return serve(directory, host=host, port=port, allowed_hosts=allowed_hosts, open_browser=not no_open)
