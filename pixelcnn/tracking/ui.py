@@ -62,7 +62,9 @@ def serve(
     print("MLflow takes some seconds to start; Ctrl-C ends it.", flush=True)
     server = subprocess.Popen(command)
     if open_browser and has_desktop():
-        threading.Thread(target=_open_when_up, args=(server, host, port, address), daemon=True).start()
+        here = HOST if host in EVERYWHERE else host  # this machine need not know itself by its name
+        opened = (server, here, port, address.replace(_in_url(host), _in_url(here), 1))
+        threading.Thread(target=_open_when_up, args=opened, daemon=True).start()
     try:
         return server.wait()
     except KeyboardInterrupt:  # the server was told, too: it belongs to the same terminal
@@ -101,7 +103,7 @@ def _check_port(host: str, port: int) -> None:
 def _open_when_up(server: subprocess.Popen[bytes], host: str, port: int, address: str) -> None:
     until = time.monotonic() + START_SECONDS
     while server.poll() is None and time.monotonic() < until:
-        if answers(port, HOST if host in EVERYWHERE else host):
+        if answers(port, host):
             webbrowser.open(address)
             return
         time.sleep(0.3)
@@ -147,8 +149,8 @@ def _access(host: str, port: int, allowed_hosts: str | None) -> list[str]:
     """By which names a browser elsewhere may ask: MLflow refuses others, and searches from others' pages."""
     if allowed_hosts is None and host in (HOST, "localhost"):
         return []
-    names = allowed_hosts.split(",") if allowed_hosts else [_in_url(host)]
-    names = [name.strip() for name in names] + ["localhost", HOST]
+    given = allowed_hosts.split(",") if allowed_hosts else []
+    names = [*(name.strip() for name in given), _in_url(host), "localhost", HOST]
     names += [f"{name}:{port}" for name in names]
     origins = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
     both = (["*"], ["*"]) if "*" in names else (names, origins)

@@ -136,7 +136,7 @@ def test_other_machines_may_ask_by_the_names_that_one_gives(made):
     assert asked(everywhere, f"{platform.node()}:5123") == asked(everywhere, "127.0.0.1:5123") == (True, True)
     assert asked(everywhere, "evil.example") == (False, False)
     named = {**everywhere, "allowed_hosts": "gpu7, *.lab.example"}
-    for name in ("gpu7", "gpu7:5123", "a.lab.example:5123", "localhost:5123"):
+    for name in ("gpu7", "gpu7:5123", "a.lab.example:5123", "localhost:5123", f"{platform.node()}:5123"):
         assert asked(named, name) == (True, True), name
     assert asked(named, f"{platform.node()}x") == (False, False)
     assert asked({**everywhere, "allowed_hosts": "*"}, "anyone") == (True, True)
