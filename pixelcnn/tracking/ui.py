@@ -63,7 +63,7 @@ def serve(
     server = subprocess.Popen(command)
     if open_browser and has_desktop():
         here = HOST if host in EVERYWHERE else host  # this machine need not know itself by its name
-        opened = (server, here, port, address.replace(_in_url(host), _in_url(here), 1))
+        opened = (server, here, port, address.replace(f"//{_in_url(host)}:", f"//{_in_url(here)}:"))
         threading.Thread(target=_open_when_up, args=opened, daemon=True).start()
     try:
         return server.wait()

@@ -115,7 +115,8 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     made = benchmark(tmp_path, variants={**VARIANTS, "own": own}, seeds=[0])
     folders: dict[str, Path] = {}
     for spec in made.runs():
-        folder = folders[spec.variant_name] = write_run(made, spec)
+        versions = {"torch": "2.11.0+cpu", "numpy": "2.3.4"}
+        folder = folders[spec.variant_name] = write_run(made, spec, record_values={"versions": versions})
         whole = trained(spec)
         checkpoint.save(whole, RunFolder(folder).checkpoint)
         evaluate_run(whole, DATA, torch.device("cpu"), folder)
@@ -132,6 +133,10 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     shutil.rmtree(mine.parent)
 
     ids = {run.data.tags["variant"]: run.info.run_id for run in _runs(made)}
+    kept = tmp_path / "mlflow" / "artifacts" / made.benchmark / ids["plain"] / "artifacts" / "model"
+    required = (kept / "requirements.txt").read_text(encoding="utf-8").split()
+    assert {"torch==2.11.0", "numpy==2.3.4"} < set(required) and all("==" in line for line in required)
+    assert not any(line.startswith("pixelcnn") for line in required) and not list(kept.rglob("__pycache__"))
     labels = DATA.splits["test"].labels[:8].tolist()
     plain, conditional, own = (f"runs:/{ids[name]}/model" for name in ("plain", "conditional", "own"))
     draw = {"task": "sample", "n": 5, "seed": 3}
