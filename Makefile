@@ -15,6 +15,11 @@ PORT ?= 5000
 TORCH_INDEX ?=
 FOLDER := from pixelcnn.config.reading import load_benchmark; from pixelcnn.results.folder import folder_of
 
+# Snakemake keeps a cache in the home folder, which not every user has.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export XDG_CACHE_HOME ?= $(CURDIR)/.cache
+endif
+
 .PHONY: report preview test env-slurm test-slurm test-browser test-hostile mutants check format ui clean-env
 
 report: $(BIN)/.installed

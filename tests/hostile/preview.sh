@@ -36,7 +36,7 @@ if ! "${as_nobody[@]}" true 2> /dev/null; then
 fi
 
 hostile() {
-  "${as_nobody[@]}" env -i PATH="$PATH" HOME=/nonexistent LC_ALL=C OMP_PROC_BIND=close OMP_PLACES=cores \
+  "${as_nobody[@]}" env -i PATH="$PATH" HOME=/proc/nobody LC_ALL=C OMP_PROC_BIND=close OMP_PLACES=cores \
     SNAKEMAKE_PROFILE="$top/foreign profile" "$@"
 }
 
