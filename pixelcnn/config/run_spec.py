@@ -143,6 +143,9 @@ class RunSpec:
             raise ConfigError(f"spec: format {value.get('format', 1)}, expected {FORMAT}; {ANEW}")
         content = {key: item for key, item in value.items() if key not in ("format", "digest")}
         spec = from_plain(cls, content, "spec")
+        named = {"source": spec.dataset.source, "model": spec.variant.model}
+        own = {key: _in_order(named[key], files) for key, files in spec.own_files.items() if key in named}
+        spec = dataclasses.replace(spec, own_files=own)
         if value.get("digest") != spec.digest:
             raise ConfigError(f"spec: digest {value.get('digest')} does not match its content")
         return spec
@@ -171,8 +174,10 @@ def _dataset(spec: DatasetSpec, files: Mapping[str, str]) -> dict[str, Any]:
 
 def _named(name: str, files: Mapping[str, str]) -> Any:
     """What the name of a source or model stands for: of one's own file the contents, wherever it lies."""
-    if not name.endswith(".py"):
-        return name
-    # The file itself, then its helpers, in whatever order they were read back.
+    return list(files.values()) if name.endswith(".py") else name
+
+
+def _in_order(name: str, files: Mapping[str, str]) -> dict[str, str]:
+    """One's own file, then its helpers, as `own_files` has them, in whatever order they were read back."""
     first = str(Path(name))
-    return [files[path] for path in sorted(files, key=lambda path: (path != first, Path(path)))]
+    return {path: files[path] for path in sorted(files, key=lambda path: (path != first, Path(path)))}

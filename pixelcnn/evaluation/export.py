@@ -51,7 +51,7 @@ def save(checkpoint: Checkpoint, data: PreparedData, path: Path) -> None:
     }
     weights = {name: value.cpu().contiguous() for name, value in checkpoint.ema_weights.items()}
     with atomic(path) as temporary:
-        save_file(weights, temporary, {ENTRY: json.dumps(description)})
+        save_file(weights, temporary, {ENTRY: json.dumps(description, sort_keys=True)})
 
 
 def load(path: Path) -> Exported:
