@@ -52,3 +52,10 @@ clone "$place/copy" && cp -r "$place/pixelcnn/results/." "$place/copy/results"
 hostile make -C "$place/copy" preview > "$top/copy.log" 2>&1 || { cat "$top/copy.log"; exit 1; }
 grep -q "Nothing to be done" "$top/copy.log" || { cat "$top/copy.log"; exit 1; }
 echo "Nothing to be done."
+
+say "And with several runs in a job"
+sed 's/^seeds:.*/seeds: [0, 1, 2]\njobs: {runs_per_job: 5}/' "$place/copy/configs/preview.yaml" > "$place/copy/packed.yaml"
+hostile make -C "$place/copy" report CONFIG=packed.yaml > "$top/packed.log" 2>&1 || { cat "$top/packed.log"; exit 1; }
+test "$(find "$place/copy/results/preview" -name metrics.json | wc -l)" = 9
+grep -q "already trained" -r "$place/copy/results/preview/logs/train" && { echo "A run was done again."; exit 1; }
+echo "Three runs more, and no other done again."

@@ -32,19 +32,19 @@ class Hold:
 
     def __call__(self, run: RunFolder, workflow: subprocess.Popen[str], before: int = 0) -> int:
         """Stop the process of a training, another than the one before, after two epochs; returns it."""
-        done = len(run.history())
+        done = len(run.attempt.history())
 
         def in_the_middle() -> bool:
             assert workflow.poll() is None, f"the workflow ended before {run.path} was interrupted"
-            record = run.record()
-            return record is not None and record.pid != before and len(run.history()) >= done + 2
+            record = run.attempt.record()
+            return record is not None and record.pid != before and len(run.attempt.history()) >= done + 2
 
         wait_for(in_the_middle, seconds=300)
-        record = run.record()
+        record = run.attempt.record()
         assert record is not None and record.status == "running"
         os.kill(record.pid, signal.SIGSTOP)
         self._pids.add(record.pid)
-        self.histories[run.path] = run.history()
+        self.histories[run.path] = run.attempt.history()
         return record.pid
 
     def release(self) -> None:

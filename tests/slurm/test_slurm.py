@@ -176,7 +176,7 @@ def test_jobs_asked_for_what_the_config_says_or_what_is_estimated(interrupted, m
 
 def test_a_failing_job_is_reported_with_its_log_and_stops_no_other(interrupted):
     log = (interrupted.parents[1] / "interrupted.log").read_text(encoding="utf-8")
-    assert "results/interrupted/logs/train-digits-broken-seed0.log" in log
+    assert "results/interrupted/logs/train/digits/broken/seed0.log" in log
     assert "NaN or infinite" in log, "the log's text is shown"
     assert [job.state for job in jobs("train", "digits", "broken", "0")] == ["FAILED"] * 3
     metrics = pd.read_csv(interrupted / "report" / "metrics.csv").set_index("variant")
