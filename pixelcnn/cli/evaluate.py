@@ -25,7 +25,8 @@ def evaluate(run: Run, batch_size: int | None) -> None:
         with devices.out_of_memory(devices.smaller("--batch-size", batch_size)):
             metrics = evaluate_run(trained, data, device, run.folder.path, batch_size)
         export.save(trained, data, run.folder.model)
-    state.discard(run.folder.attempt.path)  # accepted: nothing is to be resumed any more
+    if not run.folder.attempt.record_file.exists():  # else another training has begun there
+        state.discard(run.folder.attempt.path)  # accepted: nothing is to be resumed any more
     marginal = (
         ""
         if metrics.marginal_nll is None

@@ -49,7 +49,6 @@ def train(run: Run, force: bool, digest: str | None) -> None:
             say(f"{run.spec.name}: {why}; what is there stays until that has ended")
         device = run.device()
         epoch = _fit(run, device)
-        records.adopt(run.folder)
     print(f"{finished}: epoch {epoch}, {devices.device_name(device)}")
 
 
@@ -85,6 +84,7 @@ def _fit(run: Run, device: torch.device) -> int:
     from pixelcnn.system.code_digest import own_files
     from pixelcnn.system.progress import TrainingProgress
     from pixelcnn.system.seeding import derived_seed
+    from pixelcnn.training import records
     from pixelcnn.training.loop import Observer, fit, image_spec
 
     spec, benchmark, data = run.spec, run.benchmark, run.data()
@@ -104,4 +104,5 @@ def _fit(run: Run, device: torch.device) -> int:
             model, likelihood, data, spec,
             run_dir=folder, device=device, saving=benchmark.saving, observer=observer,
         )  # fmt: skip
+        records.adopt(run.folder)
     return result.epoch
