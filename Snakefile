@@ -1,8 +1,10 @@
 # Front door of the workflow: reads and checks the config, then includes the rules.
 # `snakemake --cores 8 report` runs everything for config.yaml;
 # `snakemake report --cores 8 --configfile configs/mnist.yaml` another benchmark.
+import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -30,6 +32,8 @@ include: "workflow/rules/common.smk"
 
 BENCHMARK = checked(resolved_from, config, "config", map(Path, workflow.configfiles))
 # The one place that says which runs there are; rules ask for what they need of them.
+#: By this jobs on a cluster know what `forced` found.
+FORCED = "PIXELCNN_FORCED"
 JOBS = Jobs(
     BENCHMARK, BENCHMARK.runs(), checked(gpus.of_a_job, BENCHMARK, os.environ), forced
 )

@@ -27,6 +27,7 @@ _CLAIMS: list[Claim] = []
 class Dataset:
     """A dataset of a benchmark; `threads` are the CPU threads asked for, None for the config's."""
 
+    config: Path
     benchmark: Benchmark
     dataset: str
     threads: int | None
@@ -85,6 +86,15 @@ class Run(Dataset):
     spec: RunSpec
     folder: RunFolder
 
+    def still_asked_for(self) -> bool:
+        """Whether the config, as it is by now, describes this run."""
+        try:
+            chosen = choose_dataset(self.config, self.dataset, self.threads)
+            spec = chosen.benchmark.run(self.dataset, self.spec.variant_name, self.spec.seed)
+        except UserError:
+            return False
+        return spec.digest == self.spec.digest
+
     def checkpoint(self, *, apart: bool = False) -> Checkpoint:
         """What its training ended in.
 
@@ -136,7 +146,7 @@ def choose_dataset(config: Path, name: str | None, threads: int | None) -> Datas
         raise UserError(f"--dataset: needed, since the config has {', '.join(known)}")
     if name not in (None, *known):
         raise UserError(f"--dataset: {name!r} is not one of {', '.join(known)}")
-    return Dataset(benchmark, name or known[0], threads)
+    return Dataset(config, benchmark, name or known[0], threads)
 
 
 def choose_run(chosen: Dataset, variant: str, seed: int | None) -> Run:
@@ -150,7 +160,8 @@ def choose_run(chosen: Dataset, variant: str, seed: int | None) -> Run:
     benchmark = chosen.benchmark
     spec = benchmark.run(chosen.dataset, variant, benchmark.seeds[0] if seed is None else seed)
     check_run(spec)
-    return Run(benchmark, chosen.dataset, chosen.threads, spec, folder_of(benchmark).run_of(spec))
+    folder = folder_of(benchmark).run_of(spec)
+    return Run(chosen.config, benchmark, chosen.dataset, chosen.threads, spec, folder)
 
 
 def say(sentence: str) -> None:

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     import torch
 
     from pixelcnn.config.run_spec import RunSpec
+    from pixelcnn.data.prepared import PreparedData
 
 
 @click.command()
 @options.of_a_run()
 @click.option("--force", is_flag=True, help="Retrain what is already trained.")
 @click.option("--digest", help="Refuse to train if the config means another run than this one.")
-def train(run: Run, force: bool, digest: str | None) -> None:
+@click.option("--replace", help="Retrain if what is there is the training with this id (see record.json).")
+def train(run: Run, force: bool, digest: str | None, replace: str | None) -> None:
     """Train one run."""
     from pixelcnn.results import checkpoint
     from pixelcnn.system import devices, locks
@@ -36,20 +38,56 @@ def train(run: Run, force: bool, digest: str | None) -> None:
     with locks.acquire(
         run.folder.lock, wait=True, on_wait=lambda holder: say(f"{run.spec.name}: waits for {holder}")
     ):
+        data = run.data()
         if force:
             state.discard(run.folder.attempt.path)
-        elif records.has_ended(run.folder, run.spec.digest):
-            records.adopt(run.folder)  # killed before it had done so
-        if finished.exists() and not force:
-            found, data = checkpoint.load(finished), run.data()
-            if (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256):
+        elif records.has_ended(run.folder, run.spec.digest, data.sha256):
+            _adopt(run)  # killed before it had done so
+        if finished.exists() and not force and not _replaced(run, replace):
+            found = checkpoint.load(finished)
+            same = (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256)
+            if same and records.tells_of(run.folder, run.spec.digest):
                 print(f"{run.folder.path}: already trained; --force retrains it")
                 return
-            why = _why_anew(found.spec, run.spec)
+            why = "trained from the start (its records are gone or damaged)"
+            why = why if same else _why_anew(found.spec, run.spec)
             say(f"{run.spec.name}: {why}; what is there stays until that has ended")
         device = run.device()
-        epoch = _fit(run, device)
+        epoch = _fit(run, data, device)
+        _adopt(run)
     print(f"{finished}: epoch {epoch}, {devices.device_name(device)}")
+
+
+def _replaced(run: Run, run_id: str | None) -> bool:
+    """Whether what is there is the training that is to be replaced; what it left to resume from goes."""
+    from pixelcnn.training import records, state
+
+    if run_id is None or not records.tells_of(run.folder, run.spec.digest):
+        return False
+    record = run.folder.record()
+    if record is None or record.run_id != run_id:
+        return False
+    if not run.folder.attempt.record_file.exists():  # else the one that replaces it has begun
+        state.discard(run.folder.attempt.path)
+    return True
+
+
+def _adopt(run: Run) -> None:
+    """Put a training that has ended in its place, if the config still asks for it: another may lie there.
+
+    Raises:
+        UserError: if it does not, as when a workflow was killed and the config edited before this had ended.
+    """
+    from pixelcnn.system import signals
+    from pixelcnn.training import records
+
+    if not run.still_asked_for():
+        raise UserError(
+            f"{run.folder.attempt.path}: trained, but {run.config} asks for another run by now; it takes its "
+            "place once the config asks for it again and the same command is given"
+        )
+    with signals.noted():  # in the middle of it there would be something of both
+        records.adopt(run.folder)
 
 
 def _changes(run: Run, digest: str | None) -> str:
@@ -74,7 +112,7 @@ def _why_anew(then: RunSpec, now: RunSpec) -> str:
     return f"trained from the start ({told(found) or 'on other images'})"
 
 
-def _fit(run: Run, device: torch.device) -> int:
+def _fit(run: Run, data: PreparedData, device: torch.device) -> int:
     """Train, saying how far it is; returns the epoch that was chosen."""
     from pixelcnn.config.differences import edited, told
     from pixelcnn.images.while_training import drawer
@@ -84,10 +122,9 @@ def _fit(run: Run, device: torch.device) -> int:
     from pixelcnn.system.code_digest import own_files
     from pixelcnn.system.progress import TrainingProgress
     from pixelcnn.system.seeding import derived_seed
-    from pixelcnn.training import records
     from pixelcnn.training.loop import Observer, fit, image_spec
 
-    spec, benchmark, data = run.spec, run.benchmark, run.data()
+    spec, benchmark = run.spec, run.benchmark
     seed = derived_seed(spec.seed, "initialisation")
     model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)
     if other := edited(spec.own_files.get("model", {}), own_files(spec.variant.model)):
@@ -104,5 +141,4 @@ def _fit(run: Run, device: torch.device) -> int:
             model, likelihood, data, spec,
             run_dir=folder, device=device, saving=benchmark.saving, observer=observer,
         )  # fmt: skip
-        records.adopt(run.folder)
     return result.epoch

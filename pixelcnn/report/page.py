@@ -43,8 +43,9 @@ def build_report(benchmark_dir: Path) -> Path:
     made = {plate.file for part in shown for plate in part.content.plates}
     _remove_others(folder.figures, made)
     _write(folder.text, markdown_page(whole, shown))
-    _write(folder.made_of, made_of)
-    return _write(folder.page, html_page(whole, shown))
+    page = _write(folder.page, html_page(whole, shown))
+    _write(folder.made_of, made_of)  # last: by it the rest is known to be of these records
+    return page
 
 
 def _material(dataset: DatasetRuns, collected: Collected, target: Path) -> Material:

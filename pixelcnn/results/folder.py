@@ -111,8 +111,9 @@ class BenchmarkFolder:
         place = path.resolve()
         run, above = RunFolder(place.parent), RunFolder(place.parent.parent)
         of_run = run.begun and place in run.results
+        attempt = above.attempt.begun and place.parent == above.attempt.path
         picture = above.begun and place.parent == above.pictures_folder and place.suffix == ".png"
-        return of_run or picture or place == self.dataset(place.parent.name).data.resolve()
+        return of_run or attempt or picture or place == self.dataset(place.parent.name).data.resolve()
 
     def runs(self) -> list[RunFolder]:
         """The folders in which a training has begun, whether or not a config asks for it."""
@@ -148,7 +149,7 @@ class ReportFolder:
 
     path: Path
 
-    page = At("index.html")  # is written last: if it is new, all is
+    page = At("index.html")
     text = At("report.md")
     metrics = At("metrics.csv")  # a row a run
     comparison = At("comparison.csv")  # a row a dataset and variant

@@ -24,9 +24,21 @@ from pixelcnn.system.files import read_json
 def is_current(kind: str, benchmark: Benchmark, runs: Sequence[RunSpec]) -> bool:
     """Whether what a job of this kind made for these runs is what the config asks for now."""
     entry, folder = KINDS[kind], folder_of(benchmark)
-    if not entry.made(folder, runs[0]).exists():
+    first, *others = entry.makes(folder, runs[0])
+    if not first.exists():
         return True
+    if not all(path.exists() for path in others):
+        return False
     return _agrees(entry.said(folder, runs[0]), entry.wanted(benchmark, runs))
+
+
+def run_id_of(benchmark: Benchmark, run: RunSpec) -> str | None:
+    """The id of the training that a run's folder holds; None if it says none."""
+    try:
+        said = read_json(folder_of(benchmark).run_of(run).record_file)
+    except UserError:
+        return None
+    return said.get("run_id") if isinstance(said, dict) else None
 
 
 def plan_is_current(benchmark: Benchmark) -> bool:
@@ -45,11 +57,11 @@ def report_is_current(benchmark: Benchmark) -> bool:
     """Whether the report is of all runs, as their records are now, or is missing."""
     folder = folder_of(benchmark)
     report = folder.report
-    if not (report.page.exists() and report.whole.exists()):
+    if not report.page.exists():
         return True
-    return report.made_of.exists() and report.made_of.read_text(encoding="utf-8") == report_digest(
-        folder, benchmark
-    )
+    if not (report.whole.exists() and report.made_of.exists()):
+        return False
+    return report.made_of.read_text(encoding="utf-8") == report_digest(folder, benchmark)
 
 
 def measured_run(benchmark: Benchmark, runs: Sequence[RunSpec]) -> RunSpec:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
+import hashlib
+import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -16,7 +15,7 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.scheduling.commands import PIXELCNN
 from pixelcnn.scheduling.freshness import plan_is_current
-from pixelcnn.system import locks
+from pixelcnn.system import locks, surroundings
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import write_json
 
@@ -39,14 +38,14 @@ def hold(folder: BenchmarkFolder) -> IO[str]:
 
 
 def handed_over(benchmark: Benchmark) -> Path:
-    """A file with a benchmark's description for `pixelcnn plan`, which goes with this process.
+    """A file with a benchmark's description for `pixelcnn plan`, the same one for the same description.
 
     A command line would not hold a large one, and Snakemake takes its braces for wildcards.
     """
-    folder = Path(tempfile.mkdtemp(prefix="pixelcnn-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / "asked.json"
-    write_json(path, benchmark.to_json())
+    asked = benchmark.to_json()
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+    path = surroundings.own_folder() / f"asked-{digest}.json"
+    write_json(path, asked)
     return path
 
 

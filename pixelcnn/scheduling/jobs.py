@@ -81,6 +81,15 @@ class Jobs:
     def _settled(self) -> dict[tuple[str, str], bool]:
         return {}
 
+    def replaced(self, wildcards: Mapping[str, str]) -> list[str]:
+        """The words by which a training that is forced replaces the one that is there, whose id they name."""
+        run = self.runs_of(wildcards)[0]
+        checkpoint = str(KINDS["train"].made(folder_of(self.benchmark), run))
+        if not {"train", checkpoint} & self.forced():
+            return []
+        run_id = freshness.run_id_of(self.benchmark, run)
+        return [] if run_id is None else ["--replace", run_id]
+
     def makes(self, kind: str, wildcards: Mapping[str, str]) -> list[Path]:
         """The files that a job makes, that by which one knows that it did first."""
         run = self.runs_of(wildcards)[0]

@@ -78,9 +78,16 @@ def _said_of_data(data: Path) -> Any:
 
 
 def _said_of_training(run: RunFolder) -> Any:
-    spec, record = _json(run.spec_file), _json(run.record_file)
-    both = isinstance(spec, dict) and isinstance(record, dict)
-    return {"digest": spec.get("digest"), "data_sha256": record.get("data_sha256")} if both else None
+    """What spec and record say alike; nothing while a training that has ended waits to replace this one."""
+    spec, record, next_one = map(_json, (run.spec_file, run.record_file, run.attempt.record_file))
+    if not (
+        isinstance(spec, dict) and isinstance(record, dict) and spec.get("digest") == record.get("digest")
+    ):
+        return None
+    waits = isinstance(next_one, dict) and next_one.get("status") == "finished"
+    if waits and next_one.get("digest") == spec.get("digest"):
+        return None
+    return {"digest": spec.get("digest"), "data_sha256": record.get("data_sha256")}
 
 
 def _of_its_dataset(benchmark: Benchmark, runs: Sequence[RunSpec]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def make_do() -> None:
         os.environ["USER"] = f"uid{os.getuid()}"
     if not os.access(home, os.W_OK):
         # Else matplotlib warns, and looks for the system's fonts anew in each process.
-        os.environ.setdefault("MPLCONFIGDIR", str(_own_folder()))
+        os.environ.setdefault("MPLCONFIGDIR", str(own_folder()))
 
 
 def _complete_output() -> None:
@@ -45,7 +45,7 @@ def _complete_output() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _own_folder() -> Path:
+def own_folder() -> Path:
     """A folder for temporary files that is this user's alone, the same for all processes."""
     folder = Path(tempfile.gettempdir()) / f"pixelcnn-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)

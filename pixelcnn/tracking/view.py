@@ -129,9 +129,9 @@ def read_view(folder: RunFolder, expected: RunSpec, benchmark: Benchmark, config
 
 
 def _shown(folder: RunFolder, digest: str) -> RunFolder:
-    """Where the training is that is worth looking at: one that goes on before all others."""
-    going_on = folder.attempt.record()
-    if going_on is not None and going_on.status == "running" and not is_lost(going_on):
+    """Where the training is that is worth looking at: one of this spec that goes on before all others."""
+    record = folder.attempt.record()
+    if record is not None and (record.digest, record.status) == (digest, "running") and not is_lost(record):
         return folder.attempt
     return folder.training_of(digest)
 

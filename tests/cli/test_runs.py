@@ -12,6 +12,8 @@ from support.toy import DATASET, toy
 
 from pixelcnn.cli import main
 from pixelcnn.results.folder import RunFolder
+from pixelcnn.scheduling.freshness import is_current
+from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.progress import TrainingProgress
 
 
@@ -182,5 +184,65 @@ def test_a_training_that_was_killed_before_it_replaced_another_does_so_next_time
             patch.setattr(os, "replace", killed_at(place))
             assert main(["train", *of_run, *(["--force"] if place > 1 else [])]) == 130
         trained = run.attempt.record().run_id
+        benchmark = load_resolved("toy.yaml")
+        spec = benchmark.run("toy", "base", 0)
+        # The checkpoint counts as missing or as another's: whoever asks for it lets the same command run.
+        assert not (run.checkpoint.exists() and is_current("train", benchmark, [spec]))
         assert main(["train", *of_run]) == 0
         assert run.record().run_id == trained and len(run.history()) == 3 and run.checkpoint.exists()
+
+
+def test_a_run_whose_records_are_gone_is_trained_again(folder, capsys):
+    of_run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    run = RunFolder(folder / "results/toy/toy/base/seed0")
+    main(["prepare", "toy.yaml"])
+    assert main(["train", *of_run]) == 0
+    for path in (run.spec_file, run.record_file):
+        for content in (None, "{"):
+            path.unlink() if content is None else path.write_text(content, encoding="utf-8")
+            assert main(["train", *of_run]) == 0
+            assert "its records are gone or damaged" in capsys.readouterr().err
+            assert run.spec() is not None and run.record() is not None
+    assert main(["train", *of_run]) == 0 and "already trained" in capsys.readouterr().out
+
+
+def test_a_training_that_replaces_another_by_its_id_goes_on_after_an_interruption(
+    folder, capsys, monkeypatch
+):
+    of_run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    run = RunFolder(folder / "results/toy/toy/base/seed0")
+    main(["prepare", "toy.yaml"])
+    assert main(["train", *of_run]) == 0
+    replaced = run.record().run_id
+    anew = ["train", *of_run, "--replace", replaced]
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingProgress, "on_epoch", lambda self, line: os.kill(os.getpid(), signal.SIGTERM))
+        assert main(anew) == 75
+    begun = run.attempt.record()
+    assert begun.run_id != replaced and (begun.epochs, begun.resumes) == (1, 0), "not what the other one left"
+    assert run.record().run_id == replaced
+    # An evaluation of what is there leaves what the other resumes from.
+    assert main(["evaluate", *of_run]) == 0
+    assert main(anew) == 0
+    assert (run.record().run_id, run.record().resumes) == (begun.run_id, 1)
+    capsys.readouterr()
+    assert main(anew) == 0 and "already trained" in capsys.readouterr().out
+
+
+def test_a_training_that_is_no_longer_asked_for_replaces_nothing_until_it_is(folder, capsys, monkeypatch):
+    """Such as one that outlives its workflow, while the edit that it comes from is taken back."""
+    of_run = ["toy.yaml", "--variant", "base", "--seed", "0"]
+    run = RunFolder(folder / "results/toy/toy/base/seed0")
+    main(["prepare", "toy.yaml"])
+    assert main(["train", *of_run]) == 0 and main(["evaluate", *of_run]) == 0
+    before = {path: path.read_bytes() for path in (*run.evaluated, run.checkpoint, run.record_file)}
+    other = {"epochs": 3, "batch_size": 16, "warmup_steps": 2}
+    toy(folder, training=other)
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingProgress, "on_epoch", lambda self, line: toy(folder))
+        assert main(["train", *of_run]) == 2
+    assert "toy.yaml asks for another run by now" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+    trained = run.attempt.record()
+    toy(folder, training=other)
+    assert main(["train", *of_run]) == 0 and run.record() == trained, "nothing was trained again"

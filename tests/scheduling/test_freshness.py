@@ -16,7 +16,7 @@ from pixelcnn.data.prepared import load_prepared, save
 from pixelcnn.results.folder import folder_of
 from pixelcnn.results.records import Cost
 from pixelcnn.scheduling.commands import TAKES, WILDCARDS
-from pixelcnn.scheduling.freshness import is_current, measured_run
+from pixelcnn.scheduling.freshness import is_current, measured_run, report_is_current
 from pixelcnn.scheduling.jobs import PACK, Jobs
 from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
 from pixelcnn.scheduling.planning import load_resolved
@@ -198,3 +198,51 @@ def test_what_was_made_from_other_images_is_not_current(here):
     stays = {kind for kind in KINDS if is_current(kind, benchmark, cond)}
     assert stays == {"prepare", "sample", "measure"}
     assert settled(Jobs(benchmark, benchmark.runs(), 0)) == {"prepare"}
+
+
+def test_what_lacks_a_part_is_not_current(here):
+    benchmark = load_resolved(toy(here, seeds=[0]))
+    cond = [run for run in benchmark.runs() if run.variant_name == "cond"]
+    of_a_dataset_or_run = {name: kind for name, kind in KINDS.items() if kind.of != "variant"}
+    for name, kind in of_a_dataset_or_run.items():
+        for part in kind.makes(folder_of(benchmark), cond[0])[1:]:
+            content = part.read_bytes()
+            part.unlink()
+            assert not is_current(name, benchmark, cond), part
+            part.write_bytes(content)
+            assert is_current(name, benchmark, cond)
+
+
+def test_a_training_that_waits_to_replace_one_of_its_spec_makes_that_not_current(here):
+    benchmark = load_resolved(toy(here, seeds=[0]))
+    cond = [run for run in benchmark.runs() if run.variant_name == "cond"]
+    run = folder_of(benchmark).run_of(cond[0])
+    run.attempt.path.mkdir()
+    record = run.record()
+    for status, digest, current in (
+        ("running", record.digest, True),
+        ("finished", "0" * 16, True),
+        ("finished", record.digest, False),
+    ):
+        replace(record, status=status, digest=digest).write(run.attempt.record_file)
+        assert is_current("train", benchmark, cond) == current, status
+
+
+def test_a_report_is_current_if_it_is_whole_and_of_the_records_as_they_are(here):
+    benchmark = load_resolved(toy(here, seeds=[0]))
+    report = folder_of(benchmark).report
+    assert report_is_current(benchmark), "what is missing needs no second reason"
+    assert main(["report", "results/toy"]) == 0
+    assert not report_is_current(benchmark), "a partial one"
+    report.whole.touch()
+    assert report_is_current(benchmark)
+    for record in (
+        folder_of(benchmark).config,
+        folder_of(benchmark).run("toy", "cond", 0).metrics_file,
+        folder_of(benchmark).cost("toy", "base"),
+    ):
+        content = record.read_bytes()
+        record.write_bytes(content + b" ")
+        assert not report_is_current(benchmark), record
+        record.write_bytes(content)
+    assert report_is_current(benchmark)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import subprocess
 import sys
 
@@ -111,3 +113,20 @@ def test_another_folder_of_the_same_name_keeps_its_runs(made, tmp_path):
     for directory in (folder_of(made).path, folder_of(other).path, folder_of(made).path):
         assert projection.project(directory, uri=uri).superseded == []
     assert len(runs(made)) == 2
+
+
+def test_a_training_that_is_to_replace_another_is_shown_if_the_config_asks_for_it(made):
+    spec = made.runs()[0]
+    folder = RunFolder(write_run(made, spec))
+    finished = folder.record()
+    folder.attempt.path.mkdir()
+    shutil.copy(folder.spec_file, folder.attempt.spec_file)
+    begun = dataclasses.replace(finished, run_id="begun", status="running", ended=None, **HERE)
+    # One of a config that was edited since, on a machine of which nothing is heard any more.
+    other = dataclasses.replace(begun, digest="0" * 16, host="elsewhere")
+    for record, shown in ((other, finished), (begun, begun)):
+        record.write(folder.attempt.record_file)
+        projection.project(folder_of(made).path)
+        [run] = runs(made)
+        assert run["tags"]["pixelcnn.run_id"] == shown.run_id
+        assert run["info"]["status"] == {"running": "RUNNING", "finished": "FINISHED"}[shown.status]

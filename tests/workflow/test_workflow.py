@@ -133,12 +133,17 @@ def test_what_is_trained_anew_replaces_what_is_there_only_once_it_is_there_itsel
         "gradient_clip": 1e30,
     }
     copied.edit(training=training, **UNTRACKED)
+    left = copied.folder / ".snakemake" / "backups" / run.checkpoint.relative_to(copied.folder)
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_text("of a Snakemake that was killed", encoding="utf-8")
     planned = snakemake(copied.folder, "plan")
+    assert not left.exists(), "it would take the place of a result that a failed job has not touched"
     assert planned.returncode == 0 and "Report:" not in planned.stdout + planned.stderr
     anew = dict.fromkeys((*OF_A_RUN, "measure", "report"), 1) | {"total": 6}
     # What a command line says of resources is beside what a training needs on a cluster.
-    shown = snakemake(copied.folder, "report", "-n", "--default-resources", "slurm_account=me").stdout
-    assert shown.count("--signal=TERM@60") == 1
+    resources = ("--default-resources", "slurm_account=me", "slurm_extra='--qos=fast'")
+    shown = snakemake(copied.folder, "report", "-n", *resources).stdout
+    assert shown.count("--qos=fast --signal=TERM@60") == 1
     assert planned_jobs(copied.folder, "report") == anew
     assert snakemake(copied.folder, "report").returncode != 0
     assert run.attempt.record().status == "failed"
@@ -162,6 +167,13 @@ def test_what_is_asked_for_by_name_is_made_below_an_edited_config_too(copied):
     # A value from the command line comes as text: it is what stands in the file, and changes nothing.
     same = ("--config", "seeds=['0']", "threads='1'", "training={'epochs': '2', 'batch_size': '16'}")
     assert planned_jobs(copied.folder, "report", *same) == {"report": 1, "total": 1}
+    # What is forced is done, though it is current.
+    trained, checkpoint = run.record(), str(run.checkpoint.relative_to(copied.folder))
+    for forcing in (["--forcerun", "train"], ["--force"]):
+        before = run.record().run_id
+        done = snakemake(copied.folder, checkpoint, *forcing)
+        assert done.returncode == 0 and run.record().run_id != before, done.stdout + done.stderr
+    assert run.record().best_valid_nll == trained.best_valid_nll
 
 
 def test_a_bad_config_stops_before_anything_runs(tmp_path):

@@ -18,19 +18,27 @@ def run_of(wildcards):
 
 
 def forced():
-    """Rules and files that are to be made anew in any case; known once the graph is built."""
+    """Rules and files that are to be made anew in any case; known once the graph is built.
+
+    Jobs on a cluster read the Snakefile again and are not told: they have it from the environment.
+    """
     asked = workflow.dag_settings
-    if asked is None:
-        return set()
+    if asked is None or FORCED in os.environ:
+        return set(json.loads(os.environ.get(FORCED, "[]")))
     if asked.forceall:
-        return {rule.name for rule in workflow.rules}
-    return set(asked.forcerun) | set(map(os.path.relpath, asked.forcerun))
+        found = {rule.name for rule in workflow.rules}
+    else:
+        found = {*asked.forcerun, *map(os.path.relpath, asked.forcerun)}
+        # --force means the targets themselves.
+        found |= targets() if asked.forcetargets else set()
+    os.environ[FORCED] = json.dumps(sorted(found))
+    return found
 
 
-def is_target(path):
-    """Whether a file is asked for by its name."""
-    targets = getattr(workflow.dag_settings, "targets", ())
-    return str(path) in {*targets, *map(os.path.relpath, targets)}
+def targets():
+    """What is asked for by name, rules and files."""
+    asked = getattr(workflow.dag_settings, "targets", ())
+    return {*asked, *map(os.path.relpath, asked)}
 
 
 # Snakemake compares times, which a copy does not keep, and parameters with those that it noted in a folder
@@ -59,7 +67,7 @@ def plan_for(kind):
         current, made = JOBS.is_current(kind, given), JOBS.makes(kind, given)
         if not current:
             workflow.dag.forcefiles.update(map(str, made))
-        missing = any(is_target(path) and not path.exists() for path in made)
+        missing = any(str(path) in targets() and not path.exists() for path in made)
         return files({FOLDER.plan: current and not missing and kind not in forced()})
 
     return plan
@@ -108,5 +116,18 @@ def kept(paths):
 
 
 # On SLURM: SIGTERM a minute before the time limit (SLURM may send it a minute earlier), so that a training
-# saves its state. Here and not in the profile, for what a command line says of resources replaces all of that.
-ASK_TO_STOP = "'--signal=TERM@60'"
+# saves its state. Here and not in the profile, for what a command line says of resources replaces all of that;
+# with the options that it names for all jobs.
+def ask_to_stop(wildcards):
+    default = getattr(workflow.resource_settings, "default_resources", None) or {}
+    # As it was written: Snakemake has an expression of Python there, a text in quotation marks.
+    given = str(default["slurm_extra"].raw) if "slurm_extra" in default else ""
+    return " ".join([given.strip("'\""), "--signal=TERM@60"]).strip()
+
+
+# What a Snakemake that was killed kept of its outputs, and would put in the place of those of a job that fails.
+def forget_backups():
+    kept = Path(workflow.persistence.path) / "backups"
+    shutil.rmtree(
+        kept / FOLDER.path.relative_to(FOLDER.path.anchor), ignore_errors=True
+    )

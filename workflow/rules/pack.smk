@@ -20,7 +20,7 @@ rule pack:
         mem_mb=memory_of("pack"),
         runtime=minutes_of("pack"),
         gpu=JOBS.gpus,
-        slurm_extra=ASK_TO_STOP,
+        slurm_extra=ask_to_stop,
     params:
         results=lambda wildcards: list(
             map(str, packs.results(BENCHMARK, JOBS.runs_of(names(wildcards))))

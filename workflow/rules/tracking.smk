@@ -6,6 +6,7 @@ HELD = []
 
 onstart:
     HELD.append(checked(hooks.hold, FOLDER))
+    forget_backups()
     if BENCHMARK.tracking.enabled:
         TRACKER.start()
 

@@ -14,8 +14,11 @@ rule train:
         mem_mb=memory_of("train"),
         runtime=minutes_of("train"),
         gpu=JOBS.gpus,
-        slurm_extra=ASK_TO_STOP,
+        slurm_extra=ask_to_stop,
     params:
         digest=lambda wildcards: run_of(wildcards).digest,
+        replace=lambda wildcards: JOBS.replaced(names(wildcards)),
     shell:
-        commands.shell_command("train", "--threads {threads} --digest {params.digest}")
+        commands.shell_command(
+            "train", "--threads {threads} --digest {params.digest} {params.replace}"
+        )
