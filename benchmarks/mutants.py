@@ -67,7 +67,7 @@ class Target:
 #: The tests of training, but for those that run whole benchmarks, cost most, or change the number of threads,
 #: which a forked process does not survive.
 TRAINING = ("tests/training", "-k", "not killed_ and not attention and not gated and not different")
-STEP = ("tests/training/test_recipe.py", "tests/training/test_step.py")
+STEP = ("tests/training/test_average.py", "tests/training/test_recipe.py", "tests/training/test_step.py")
 TARGETS = {
     "step": Target(
         tuple(f"pixelcnn/training/{m}.py" for m in ("step", "optimizers", "average")), STEP, every=True

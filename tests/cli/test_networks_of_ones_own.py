@@ -10,10 +10,11 @@ from support import leaks
 from support.toy import DATASET, toy
 
 from pixelcnn.cli import main
+from pixelcnn.data.prepared import load_prepared
 from pixelcnn.invariants import before_training
 from pixelcnn.models import registry
 from pixelcnn.results import checkpoint
-from pixelcnn.results.folder import RunFolder
+from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.seeding import derived_seed
 from pixelcnn.training.loop import fit, image_spec
@@ -53,9 +54,7 @@ def test_a_training_has_the_weights_that_it_has_without_the_proof(folder):
     assert main(["train", *RUN]) == 0
     benchmark = load_resolved("toy.yaml")
     spec = benchmark.run("toy", "own", 0)
-    from pixelcnn.cli.runs import Run
-
-    data = Run(benchmark, "toy", None, spec, FOLDER).data()
+    data = load_prepared(folder_of(benchmark).dataset("toy").data)
     model, likelihood = registry.build_model(
         spec.variant, image_spec(data), seed=derived_seed(0, "initialisation")
     )
