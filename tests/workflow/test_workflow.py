@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from base64 import urlsafe_b64encode
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,10 @@ def test_results_are_taken_for_what_they_are_however_they_were_copied(finished, 
         os.utime(path, (1e9 + newer, 1e9 + newer))
     config = finished.results.config.relative_to(finished.folder)
     os.utime(home / config, (2e9, 2e9))
+    # As a job that was killed leaves it: nothing was written, for outputs appear whole.
+    (marks := home / ".snakemake" / "incomplete").mkdir(parents=True)
+    checkpoint = finished.results.run("toy", "cond", 0).checkpoint.relative_to(finished.folder)
+    (marks / urlsafe_b64encode(str(checkpoint).encode()).decode()).touch()
     done = snakemake(home, "report")
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
     # What is missing is made, and of what is there only what is made of it. The report sees the new record.
