@@ -31,9 +31,9 @@ include: "workflow/rules/common.smk"
 
 
 BENCHMARK = checked(resolved_from, config, "config", map(Path, workflow.configfiles))
-# The one place that says which runs there are; rules ask for what they need of them.
-#: By this jobs on a cluster know what `forced` found.
+# By this jobs on a cluster know what `forced` found.
 FORCED = "PIXELCNN_FORCED"
+# The one place that says which runs there are; rules ask for what they need of them.
 JOBS = Jobs(
     BENCHMARK, BENCHMARK.runs(), checked(gpus.of_a_job, BENCHMARK, os.environ), forced
 )

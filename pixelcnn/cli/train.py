@@ -46,7 +46,7 @@ def train(run: Run, force: bool, digest: str | None, replace: str | None) -> Non
         if finished.exists() and not force and not _replaced(run, replace):
             found = checkpoint.load(finished)
             same = (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256)
-            if same and records.tells_of(run.folder, run.spec.digest):
+            if same and run.folder.told == run.spec.digest:
                 print(f"{run.folder.path}: already trained; --force retrains it")
                 return
             why = "trained from the start (its records are gone or damaged)"
@@ -60,9 +60,9 @@ def train(run: Run, force: bool, digest: str | None, replace: str | None) -> Non
 
 def _replaced(run: Run, run_id: str | None) -> bool:
     """Whether what is there is the training that is to be replaced; what it left to resume from goes."""
-    from pixelcnn.training import records, state
+    from pixelcnn.training import state
 
-    if run_id is None or not records.tells_of(run.folder, run.spec.digest):
+    if run_id is None or run.folder.told != run.spec.digest:
         return False
     record = run.folder.record()
     if record is None or record.run_id != run_id:

@@ -233,6 +233,12 @@ class RunFolder:
         """The training that goes on, or did not come to its end."""
         return RunFolder(self.path / "training")
 
+    @property
+    def told(self) -> str | None:
+        """The digest of the training that is here, if spec and record are there and name the same one."""
+        spec, record = _digest_in(self.spec_file), _digest_in(self.record_file)
+        return spec if spec == record else None
+
     def training_of(self, digest: str) -> RunFolder:
         """Where the records of the training of a spec are: the finished one's, else those of the attempt.
 

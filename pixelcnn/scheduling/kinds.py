@@ -78,16 +78,14 @@ def _said_of_data(data: Path) -> Any:
 
 
 def _said_of_training(run: RunFolder) -> Any:
-    """What spec and record say alike; nothing while a training that has ended waits to replace this one."""
-    spec, record, next_one = map(_json, (run.spec_file, run.record_file, run.attempt.record_file))
-    if not (
-        isinstance(spec, dict) and isinstance(record, dict) and spec.get("digest") == record.get("digest")
-    ):
+    """What its records say; nothing while a training of the same that has ended waits to replace it."""
+    if run.told is None:
         return None
-    waits = isinstance(next_one, dict) and next_one.get("status") == "finished"
-    if waits and next_one.get("digest") == spec.get("digest"):
+    said = {"digest": run.told, "data_sha256": _json(run.record_file).get("data_sha256")}
+    waits = _json(run.attempt.record_file)
+    if isinstance(waits, dict) and waits.items() >= (said | {"status": "finished"}).items():
         return None
-    return {"digest": spec.get("digest"), "data_sha256": record.get("data_sha256")}
+    return said
 
 
 def _of_its_dataset(benchmark: Benchmark, runs: Sequence[RunSpec]) -> dict[str, Any]:

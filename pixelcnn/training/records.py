@@ -79,26 +79,12 @@ def _epochs_on_disk(folder: RunFolder) -> int:
 
 def has_ended(folder: RunFolder, digest: str, data_sha256: str) -> bool:
     """Whether an attempt in a run's folder is a training of this spec on these data that came to its end."""
-    record = _read(folder.attempt)
+    try:
+        record = folder.attempt.record()
+    except (UserError, TypeError):
+        return False  # damaged: as good as none
     wanted = (digest, data_sha256, "finished")
     return record is not None and (record.digest, record.data_sha256, record.status) == wanted
-
-
-def tells_of(folder: RunFolder, digest: str) -> bool:
-    """Whether the records in a run's folder are there, and of a training of this spec."""
-    record = _read(folder)
-    try:
-        spec = folder.spec()
-    except UserError:
-        return False
-    return record is not None and spec is not None and record.digest == spec.digest == digest
-
-
-def _read(folder: RunFolder) -> Record | None:
-    try:
-        return folder.record()
-    except (UserError, TypeError):
-        return None  # damaged: as good as none
 
 
 def adopt(folder: RunFolder) -> None:
