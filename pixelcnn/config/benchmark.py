@@ -62,10 +62,10 @@ class SamplingSpec:
 class AnalysisSpec:
     """How closely trained models are looked at: more images mean less noise and more time."""
 
-    images: int = at_least(
-        1, 64, MOST_IMAGES
-    )  # test images that the effective receptive field is averaged over
-    samples: int = at_least(1, 300, MOST_IMAGES)  # of each conditional run, for the classifier to judge
+    # Test images that the effective receptive field is averaged over.
+    images: int = at_least(1, 64, MOST_IMAGES)
+    # Of each conditional run, for the classifier to judge.
+    samples: int = at_least(1, 300, MOST_IMAGES)
 
 
 @dataclass(frozen=True)
