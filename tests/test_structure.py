@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "evaluation": "results data models likelihoods config system",
     "sampling": "models likelihoods incremental config system",
     "images": "sampling results data models likelihoods system",
-    "training": "evaluation results data models likelihoods config system",
+    "training": "evaluation results data models layers likelihoods config system",
     "invariants": "sampling models likelihoods incremental config system",
     "analysis": "invariants training images sampling evaluation results data models likelihoods config "
     "system",

@@ -54,11 +54,13 @@ class TrainingSpec:
 
     epochs: int = at_least(1, 20, MOST_EPOCHS)
     """Passes over the training images."""
-    batch_size: int = at_least(1, 64, LARGEST_BATCH)
+    batch_size: int = at_least(1, 16, LARGEST_BATCH)
     """Images a step."""
-    optimizer: Literal["adam", "adamw"] = "adamw"
-    learning_rate: float = at_least(1e-12, 3e-3)
+    optimizer: Literal["muon", "adamw", "adam"] = "muon"
+    learning_rate: float = at_least(1e-12, 0.02)
     """The peak: linear warm-up, then a cosine to zero, counted in steps."""
+    adam_learning_rate: float = at_least(1e-12, 5e-3, absent=5e-3)
+    """With muon: that of AdamW, which trains the last layer and all biases."""
     weight_decay: float = at_least(0, 1e-4)
     warmup_steps: int = at_least(0, 100, MOST_STEPS)
     gradient_clip: float = at_least(1e-12, 1.0)

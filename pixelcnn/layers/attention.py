@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +48,9 @@ class CausalSelfAttention(CausalLayer):
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         result: Tensor = self.to_out(attended.transpose(1, 2).reshape(n, h, w, c).permute(0, 3, 1, 2))
         return result
+
+    def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
+        return [(self.to_qkv.weight, None), (self.to_out.weight, None)]
 
     def reach(self, seen: Seen) -> Seen:
         h, w, pixels = seen.sets.shape

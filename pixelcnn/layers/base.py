@@ -13,6 +13,7 @@ layer's taps and never from its weights, so that tests can hold the forms agains
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -66,6 +67,14 @@ class CausalLayer(nn.Module):
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         """Add this layer to the program of `x`; a layer without such a form makes sampling slow."""
         raise NoForm(f"{type(self).__name__} has no incremental form")
+
+    def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
+        """This layer's own weights [out, in, height, width] that give features, each with its mask or None.
+
+        Optimizers may treat these as matrices. Weights that give what the likelihood takes are none, for each
+        of their rows means a thing of its own; nor are those of layers that do not know of this.
+        """
+        return ()
 
     def _same_kind(self, x: Symbol, given: Any) -> Any:
         if type(given) is not type(x):

@@ -7,6 +7,7 @@ that a mask would zero; within the crop the mask is applied functionally, never 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -61,6 +62,9 @@ class CausalConv2d(CausalLayer):
         pads = (-d * self.columns[0], d * self.columns[1], -d * self.rows[0], d * self.rows[1])
         weight = self.weight if self.is_dense else self.weight * self.mask
         return F.conv2d(F.pad(x, pads), weight, self.bias, dilation=d)
+
+    def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
+        return [(self.weight, None if self.is_dense else self.mask)]
 
     def reach(self, seen: Seen) -> Seen:
         sets = torch.zeros_like(seen.sets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -46,11 +46,12 @@ class Pointwise(PixelwiseLayer):
     """1x1 convolution: [N, in, H, W] -> [N, out, H, W].
 
     `gain` scales the initial weights; a small one at the last layer makes the first loss that of a
-    uniform guess, dims · ln(levels).
+    uniform guess, dims · ln(levels). `last` says that it is that one; see `matrices`.
     """
 
-    def __init__(self, inputs: int, outputs: int, gain: float = 1.0) -> None:
+    def __init__(self, inputs: int, outputs: int, gain: float = 1.0, *, last: bool = False) -> None:
         super().__init__()
+        self.last = last
         self.conv = nn.Conv2d(inputs, outputs, 1)
         with torch.no_grad():
             self.conv.weight.mul_(gain)
@@ -59,6 +60,9 @@ class Pointwise(PixelwiseLayer):
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         result: Tensor = self.conv(x)
         return result
+
+    def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
+        return [] if self.last else [(self.conv.weight, None)]
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         return x.program.linear(x, lambda: self.conv.weight[:, :, 0, 0], self.conv.bias)

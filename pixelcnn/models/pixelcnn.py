@@ -79,5 +79,5 @@ def head(channels: int, hidden: int, parameters: int) -> tuple[nn.Module, ...]:
         Activation(),
         Pointwise(channels, hidden),
         Activation(),
-        Pointwise(hidden, parameters, gain=0.1),
+        Pointwise(hidden, parameters, gain=0.1, last=True),
     )

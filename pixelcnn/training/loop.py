@@ -260,7 +260,7 @@ class _Training:
                 "step": epoch * len(self.batches),
                 "train_nll": running.nats.item() / images,
                 "valid_nll": valid_nll,
-                "learning_rate": self.step.schedule.get_last_lr()[0],
+                "learning_rate": self.step.learning_rate,
                 "gradient_norm": running.norms.item() / len(self.batches),
                 "seconds": record.training_seconds,
                 "images_per_second": images / running.seconds,

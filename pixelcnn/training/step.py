@@ -11,7 +11,7 @@ from pixelcnn.config.run_spec import TrainingSpec
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.training.average import Averaged
-from pixelcnn.training.optimizers import learning_rate_factor, make_optimizer
+from pixelcnn.training.optimizers import learning_rate_factor, make_optimizer, matrices_of
 
 
 class TrainingStep:
@@ -27,10 +27,8 @@ class TrainingStep:
     ) -> None:
         self.model, self.likelihood, self.spec = model, likelihood, spec
         self.precision = precision
-        self.optimizer = make_optimizer(model, spec)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: learning_rate_factor(step, total, spec.warmup_steps)
-        )
+        self.total, self.done = total, 0
+        self.optimizer = make_optimizer(dict(model.named_parameters()), matrices_of(model), spec)
         self.ema = Averaged(model, spec.ema_decay)
 
     def __call__(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -41,11 +39,26 @@ class TrainingStep:
         # The loss is nats per dimension, so that clipping means the same at every image size.
         (nats / x[0].numel()).backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.gradient_clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.schedule.step()
+        self.optimizer.step(self._gradients(), self._factor())
+        self.done += 1
         self.ema.update(self.model)
         return nats.detach(), norm.detach()
+
+    def _gradients(self) -> dict[str, Tensor]:
+        """Those of all weights, which let go of them; of one that took no part it is zero."""
+        found = {}
+        for name, weight in self.model.named_parameters():
+            found[name] = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            weight.grad = None
+        return found
+
+    def _factor(self) -> float:
+        return learning_rate_factor(self.done, self.total, self.spec.warmup_steps)
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the next step."""
+        return self.spec.learning_rate * self._factor()
 
     def state(self) -> dict[str, Any]:
         """Plain data and tensors from which `restore` makes the next step the same."""
@@ -53,8 +66,8 @@ class TrainingStep:
             "model": self.model.state_dict(),
             "ema": self.ema.model.state_dict(),
             "ema_updates": self.ema.updates,
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "optimizer": self.optimizer.state(),
+            "done": self.done,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -62,5 +75,5 @@ class TrainingStep:
         self.model.load_state_dict(state["model"])
         self.ema.model.load_state_dict(state["ema"])
         self.ema.updates = state["ema_updates"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        self.optimizer.restore(state["optimizer"])
+        self.done = state["done"]

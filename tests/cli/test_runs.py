@@ -133,7 +133,7 @@ def test_results_of_another_config_are_refused(folder, capsys):
             {"epochs": 3},
             "training.epochs: 2 then, 3 now), and not continued: the cosine of the learning rate",
         ),
-        ({"epochs": 2, "learning_rate": 0.01}, "training.learning_rate: 0.003 then, 0.01 now);"),
+        ({"epochs": 2, "learning_rate": 0.01}, "training.learning_rate: 0.02 then, 0.01 now);"),
     ],
 )
 def test_a_finished_training_stays_until_the_one_that_replaces_it_has_ended(folder, capsys, recipe, why):

@@ -22,7 +22,7 @@ def test_nothing_differs_in_equal_descriptions_whatever_they_are_called():
         (replace(THEN, seed=3), "seed: 0 then, 3 now", True),
         (
             replace(THEN, training=replace(THEN.training, learning_rate=0.002)),
-            "training.learning_rate: 0.003 then, 0.002 now",
+            "training.learning_rate: 0.02 then, 0.002 now",
             True,
         ),
         (

@@ -29,7 +29,7 @@ BAD = [
     (changed("training", "epochs", 0), ["training.epochs", "at least 1", "0"]),
     (changed("training", "epochs", 2.5), ["training.epochs", "whole number", "2.5"]),
     (changed("training", "epochs", True), ["training.epochs", "whole number", "True"]),
-    (changed("training", "optimizer", "sgd"), ["training.optimizer", "adam, adamw", "'sgd'"]),
+    (changed("training", "optimizer", "sgd"), ["training.optimizer", "muon, adamw, adam", "'sgd'"]),
     (changed("training", "ema_decay", 1.0), ["training.ema_decay", "1.0"]),
     (changed("training", 5), ["training", "keys and values", "5"]),
     (changed("datasets", {}), ["datasets", "at least one"]),

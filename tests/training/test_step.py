@@ -57,10 +57,5 @@ def test_the_network_runs_in_bfloat16_if_it_is_asked_for(precision, enabled):
     assert found == enabled and (dtype == torch.bfloat16 or not enabled)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_an_optimizer_step_is_one_fused_kernel(optimizer):
-    assert stepped("float32", optimizer=optimizer).optimizer.defaults["fused"] is True
-
-
 def test_the_learning_rate_ends_at_nothing_even_one_step_after_the_warm_up():
     assert learning_rate_factor(5, 5, 4) == 0
