@@ -131,8 +131,9 @@ class AutoregressiveModel(nn.Module):
         """
         scaled = self.scaled(x, self._parameter.dtype)
         place = coordinates(x.shape[2], x.shape[3], scaled.dtype, scaled.device).expand(len(x), -1, -1, -1)
-        entered = torch.cat([scaled, torch.ones_like(scaled[:, :1]), place], dim=1)
-        return entered.contiguous(memory_format=torch.channels_last)
+        entered = (scaled, torch.ones_like(scaled[:, :1]), place)
+        # Channels last in memory. (`contiguous` can make it so, too, but not where `vmap` stacks networks.)
+        return torch.cat([part.permute(0, 2, 3, 1) for part in entered], dim=-1).permute(0, 3, 1, 2)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
