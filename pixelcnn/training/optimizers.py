@@ -40,10 +40,13 @@ class Optimizer(Protocol):
     def step(self, gradients: Mapping[str, Tensor], factor: float) -> None:
         """One update by the gradients of all weights, at the learning rate times `factor`."""
 
-    def state(self) -> dict[str, Any]:
-        """Tensors from which `restore` makes the next step the same."""
+    def state(self, seed: int | None = None) -> dict[str, Any]:
+        """Tensors from which `restore` makes the next step the same.
 
-    def restore(self, state: dict[str, Any]) -> None:
+        With a leading dimension for several seeds that of one of them, which is as it would be for it alone.
+        """
+
+    def restore(self, state: dict[str, Any], seed: int | None = None) -> None:
         """Take over what `state` returned."""
 
 
@@ -87,14 +90,19 @@ class AdamW:
             maximize=False,
         )
 
-    def state(self) -> dict[str, Any]:
-        return {"mean": self._mean, "square": self._square, "steps": self._steps}
+    def state(self, seed: int | None = None) -> dict[str, Any]:
+        mean, square = (
+            {name: value if seed is None else value[seed] for name, value in values.items()}
+            for values in (self._mean, self._square)
+        )
+        return {"mean": mean, "square": square, "steps": self._steps}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        for own, saved in ((self._mean, state["mean"]), (self._square, state["square"])):
-            for name, value in own.items():
-                value.copy_(saved[name])
-        for steps, saved in zip(self._steps, state["steps"], strict=True):
+    def restore(self, state: dict[str, Any], seed: int | None = None) -> None:
+        own = self.state(seed)
+        for key in ("mean", "square"):
+            for name, value in own[key].items():
+                value.copy_(state[key][name])
+        for steps, saved in zip(own["steps"], state["steps"], strict=True):
             steps.copy_(saved)
 
 
@@ -137,11 +145,12 @@ class Muon:
                     update = update * self._masks[name]
                 weight.mul_(1 - rate * self.weight_decay).add_(update, alpha=-rate * self._scales[name])
 
-    def state(self) -> dict[str, Any]:
-        return {"momentum": self._momentum}
+    def state(self, seed: int | None = None) -> dict[str, Any]:
+        # The filters of a group come first, then the seeds.
+        return {"momentum": [value if seed is None else value[:, seed] for value in self._momentum]}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        for own, saved in zip(self._momentum, state["momentum"], strict=True):
+    def restore(self, state: dict[str, Any], seed: int | None = None) -> None:
+        for own, saved in zip(self.state(seed)["momentum"], state["momentum"], strict=True):
             own.copy_(saved)
 
 
@@ -155,12 +164,12 @@ class Several:
         for part in self.parts:
             part.step(gradients, factor)
 
-    def state(self) -> dict[str, Any]:
-        return {"parts": [part.state() for part in self.parts]}
+    def state(self, seed: int | None = None) -> dict[str, Any]:
+        return {"parts": [part.state(seed) for part in self.parts]}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], seed: int | None = None) -> None:
         for part, saved in zip(self.parts, state["parts"], strict=True):
-            part.restore(saved)
+            part.restore(saved, seed)
 
 
 def _as_matrix(weight: Tensor) -> Tensor:
