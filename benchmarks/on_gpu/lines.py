@@ -32,7 +32,7 @@ class Line:
         return self.verdict.startswith(FAILED)
 
     def __str__(self) -> str:
-        return f"{self.what:<78} {self.figure:>10} {self.unit:<21} {self.verdict}".rstrip()
+        return f"{self.what:<84} {self.figure:>10} {self.unit:<21} {self.verdict}".rstrip()
 
 
 def judged(what: str, good: bool, figure: str, unit: str, wanted: str) -> Line:

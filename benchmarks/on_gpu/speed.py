@@ -71,7 +71,7 @@ def training(setting: Setting) -> Iterator[Line]:
             for mode in COMPILED:
                 yield from _compiled(setting, network, precision, mode)
             for k in STACKS[:3] if setting.quick else STACKS:
-                yield from _lines(setting, network, precision, f"{k} seeds stacked", _stacked(k))
+                yield from _lines(setting, network, precision, f"stacked seeds: {k}", _stacked(k))
 
 
 #: A step on made-up images, and how many images that is.
