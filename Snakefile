@@ -1,6 +1,7 @@
 # Front door of the workflow: reads and checks the config, then includes the rules.
 # `snakemake --cores 8 report` runs everything for config.yaml;
-# `snakemake report --cores 8 --configfile configs/mnist.yaml` another benchmark.
+# `snakemake report --cores 8 --configfile configs/mnist.yaml` another benchmark;
+# `snakemake tune --cores 8` the trials of its tuning.
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from pixelcnn.scheduling.jobs import Jobs
 from pixelcnn.scheduling.resolution import resolved_from
 from pixelcnn.system import surroundings
 from pixelcnn.system.errors import UserError
+from pixelcnn.tuning.trials import trials_of
 
 surroundings.make_do()  # for Snakemake itself, too: it asks for the user's name
 min_version("9.0")
@@ -31,6 +33,9 @@ include: "workflow/rules/common.smk"
 
 
 BENCHMARK = checked(resolved_from, config, "config", map(Path, workflow.configfiles))
+# The trials of a tuning are a benchmark themselves, in a folder of its own: all that follows is of that one.
+if asked_to_tune():
+    BENCHMARK = checked(trials_of, BENCHMARK)
 # By this jobs on a cluster know what `forced` found.
 FORCED = "PIXELCNN_FORCED"
 # The one place that says which runs there are; rules ask for what they need of them.
@@ -63,23 +68,26 @@ wildcard_constraints:
 localrules:
     all,
     report,
+    tune,
     plan,
     prepare,
 
 
-# `report` is the front door's first target, so that a bare `snakemake --cores 8` makes it, too.
-rule all:
-    default_target: True
-    input:
-        FOLDER.report.page,
-        FOLDER.report.whole,
-
-
 include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/sample.smk"
-include: "workflow/rules/analyse.smk"
+
+
+if BENCHMARK.tunes:
+
+    include: "workflow/rules/tune.smk"
+
+else:
+
+    include: "workflow/rules/train.smk"
+    include: "workflow/rules/evaluate.smk"
+    include: "workflow/rules/sample.smk"
+    include: "workflow/rules/analyse.smk"
+    include: "workflow/rules/report.smk"
+
+
 include: "workflow/rules/pack.smk"
-include: "workflow/rules/report.smk"
 include: "workflow/rules/tracking.smk"

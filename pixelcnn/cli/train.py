@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 @click.option("--replace", help="Retrain if what is there is the training with this id (see record.json).")
 def train(run: Run, force: bool, digest: str | None, replace: str | None) -> None:
     """Train one run."""
+    train_run(run, force=force, digest=digest, replace=replace)
+
+
+def train_run(run: Run, *, force: bool, digest: str | None, replace: str | None) -> None:
+    """What `train` does, for whoever does more.
+
+    Raises:
+        RunFailed: if the training fails; the record of its attempt says why.
+    """
     from pixelcnn.results import checkpoint
     from pixelcnn.system import devices, locks
     from pixelcnn.training import records, state

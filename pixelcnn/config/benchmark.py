@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pixelcnn.config.fields import at_least, internal
+from pixelcnn.config.fields import added, at_least, internal
 from pixelcnn.config.jobs import JobsSpec
 from pixelcnn.config.run_spec import (
     FORMAT,
@@ -22,6 +22,7 @@ from pixelcnn.config.run_spec import (
     VariantSpec,
     likelihood_for,
 )
+from pixelcnn.config.tuning import TuningSpec
 from pixelcnn.system.code_digest import own_files
 from pixelcnn.system.errors import ConfigError
 
@@ -101,6 +102,8 @@ class Benchmark:
     variants: dict[str, VariantSpec]
     seeds: tuple[int, ...]
     training: TrainingSpec = field(default_factory=TrainingSpec)
+    tuning: TuningSpec | None = added(None, absent=None)  # noqa: RUF009  # a field
+    """What `snakemake tune` tries; it changes no run of this benchmark."""
     sampling: SamplingSpec = SamplingSpec()
     analysis: AnalysisSpec = AnalysisSpec()
     saving: SavingSpec = SavingSpec()
@@ -117,6 +120,8 @@ class Benchmark:
     """Whether all that decides results is written out."""
     asked: str = internal("")
     """Of a resolved one: what it was resolved from, see `scheduling.resolution`."""
+    tunes: Benchmark | None = internal(None)  # noqa: RUF009  # a field
+    """Of the benchmark of a tuning's trials: the one that is tuned, see `tuning.trials`."""
 
     def __post_init__(self) -> None:
         for key in ("datasets", "variants", "seeds"):
@@ -142,6 +147,24 @@ class Benchmark:
             raise ConfigError(f"seeds: each may stand once, got {list(self.seeds)}")
         if min(self.seeds) < 0:
             raise ConfigError(f"seeds: must be 0 or more, got {min(self.seeds)}")
+        if self.tuning is not None:
+            self._check_tuning(self.tuning)
+
+    def _check_tuning(self, tuning: TuningSpec) -> None:
+        if both := sorted({*tuning.seeds} & {*self.seeds}):
+            raise ConfigError(
+                f"tuning.seeds: {both[0]} is one of the seeds of the final runs, which would be compared by "
+                f"what they were chosen for; take others than {list(self.seeds)}"
+            )
+        if len(self.datasets) > 1:
+            raise ConfigError(
+                f"tuning: needs one dataset, for a variant has one recipe; got {', '.join(self.datasets)}: "
+                "make a config for each"
+            )
+        for name in tuning.variants or ():
+            if name not in self.variants:
+                known = ", ".join(self.variants)
+                raise ConfigError(f"tuning.variants: {name!r} is not in the config, which has {known}")
 
     def run(self, dataset: str, variant: str, seed: int) -> RunSpec:
         """The run of this benchmark, which must be resolved, with these names.
@@ -180,4 +203,7 @@ class Benchmark:
         """Plain data that `reading.benchmark_from` takes for the same benchmark, resolved."""
         plain = dataclasses.asdict(self)
         del plain["resolved"]
+        for key in ("tuning", "tunes"):  # most have neither
+            if plain[key] is None:
+                del plain[key]
         return {"format": FORMAT, **plain}

@@ -13,9 +13,12 @@ from typing import Any, Protocol
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
-from pixelcnn.results.records import Analysis, Metrics, Record
+from pixelcnn.results.records import Analysis, Metrics, Record, TrialRecord
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import read_json
+
+#: What the benchmark of a tuning's trials is called, after the benchmark that it tunes.
+TRIALS = "-tuning"
 
 
 class _Folder(Protocol):
@@ -58,6 +61,11 @@ def folder_of(benchmark: Benchmark) -> BenchmarkFolder:
     return ResultsFolder(Path(benchmark.results)).benchmark(benchmark.benchmark)
 
 
+def tuning_folder(benchmark: Benchmark) -> BenchmarkFolder:
+    """The folder of the trials of a benchmark."""
+    return ResultsFolder(Path(benchmark.results)).benchmark(f"{benchmark.benchmark}{TRIALS}")
+
+
 @dataclass(frozen=True)
 class BenchmarkFolder:
     """`results/BENCHMARK/`: everything that a benchmark writes."""
@@ -74,6 +82,10 @@ class BenchmarkFolder:
     workflow_lock = At(".workflow.lock")  # locked by the workflow that works on this folder
     logs = At("logs")
     packs = At("packs")  # marks of the jobs that hold several runs
+    # Of the trials of a tuning.
+    tuned = At("tuned.yaml")  # the config that was chosen
+    trials = At("trials.csv")  # a row a trial
+    tuned_of = At(".tuned-of")  # a digest of the records that both were made from, see `made_of`
 
     @property
     def report(self) -> ReportFolder:
@@ -181,6 +193,8 @@ class RunFolder:
     checkpoint = At("checkpoint.pt")  # weights and EMA weights of the best epoch, once it has ended
     pictures_folder = At("pictures")  # samples while it trained: epoch00001.png, ... at epochs 1, 2, 4
     lock = At(".train.lock")  # locked while it is trained
+    # By `trial`, in the place of all that follows.
+    trial_file = At("trial.json")  # how it went, failed ones too; see `records.TrialRecord`
     # By `evaluate`.
     metrics_file = At("metrics.json")  # test NLL (nats/image), bits/dim, perplexity; see `records.Metrics`
     nats = At("nats.npz")  # nats per test image, mean nats per pixel
@@ -226,7 +240,7 @@ class RunFolder:
     @property
     def results(self) -> tuple[Path, ...]:
         """What is made from a training; void as soon as the run is retrained."""
-        return (self.checkpoint, *self.evaluated, *self.drawn, *self.analysed)
+        return (self.checkpoint, self.trial_file, *self.evaluated, *self.drawn, *self.analysed)
 
     @property
     def attempt(self) -> RunFolder:
@@ -287,6 +301,11 @@ class RunFolder:
         """What a look into the model showed, if the run was analysed."""
         value = _json(self.analysis_file)
         return None if value is None else Analysis(**value)
+
+    def trial(self) -> TrialRecord | None:
+        """How it went as a trial of a tuning, once that ended."""
+        value = _json(self.trial_file)
+        return None if value is None else TrialRecord(**value)
 
     def history(self) -> list[dict[str, Any]]:
         """The finished epochs. A last line without its newline is still being written: left out."""

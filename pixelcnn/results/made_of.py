@@ -1,9 +1,11 @@
-"""What a report was made from, as one digest: by that a report is known to be of the records as they are."""
+"""What a report, or the choice of a tuning, was made from, as one digest: by that it is known to be of the
+records as they are.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pixelcnn.config.benchmark import Benchmark
@@ -15,8 +17,18 @@ def report_digest(folder: BenchmarkFolder, benchmark: Benchmark) -> str:
 
     Of the large files, such as samples, the records beside them say how they were made.
     """
+    return _digest(folder, _records(folder, benchmark))
+
+
+def tuning_digest(folder: BenchmarkFolder, benchmark: Benchmark) -> str:
+    """The same over the config and the record of every trial: what the choice among them is made from."""
+    trials = (folder.run_of(spec).trial_file for spec in benchmark.runs())
+    return _digest(folder, [folder.config, *trials])
+
+
+def _digest(folder: BenchmarkFolder, paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in _records(folder, benchmark):
+    for path in paths:
         content = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
         digest.update(f"{path.relative_to(folder.path)} {content}\n".encode())
     return digest.hexdigest()

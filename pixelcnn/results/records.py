@@ -222,6 +222,39 @@ class Record:
         write_json(path, asdict(self))
 
 
+@dataclass(frozen=True)
+class TrialRecord:
+    """How a trial of a tuning went at one seed: a training that failed is a result, too.
+
+    `valid_nll` is the best validation NLL of the averaged weights, nats per image; None if it failed.
+    `seconds` are those of the training, validation included.
+    """
+
+    digest: str
+    data_sha256: str
+    status: Literal["finished", "failed"]
+    valid_nll: float | None
+    seconds: float
+    error: str | None = None
+
+    @classmethod
+    def of(cls, record: Record, data_sha256: str) -> TrialRecord:
+        """What the record of a training that ended says of it."""
+        finished = record.status == "finished"
+        return cls(
+            digest=record.digest,
+            data_sha256=data_sha256,
+            status="finished" if finished else "failed",
+            valid_nll=record.best_valid_nll if finished else None,
+            seconds=record.wall_seconds,
+            error=None if finished else record.error,
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the file atomically."""
+        write_json(path, asdict(self))
+
+
 def sampled(spec: RunSpec, sampling: SamplingSpec) -> dict[str, Any]:
     """What is said of samples and completions: the training they are of, and how they were drawn."""
     # One by one: a key of `sampling` that changes nothing in the pictures must not have them drawn anew.

@@ -38,6 +38,11 @@ def report_command(folder: Path) -> str:
     return f"exec {in_line([*PIXELCNN, 'report', str(folder)])} > {{log:q}} 2>&1"
 
 
+def tune_command(folder: Path) -> str:
+    """The line for the rule that chooses among the trials of a tuning's folder."""
+    return f"exec {in_line([*PIXELCNN, 'tuned', str(folder)])} > {{log:q}} 2>&1"
+
+
 def pack_command(snakefile: str) -> str:
     """The line for the rule of packs: a Snakemake that makes {params.results}.
 

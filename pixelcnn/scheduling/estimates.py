@@ -19,7 +19,7 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.jobs import JobSpec
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import folder_of
-from pixelcnn.scheduling.kinds import KINDS, description
+from pixelcnn.scheduling.kinds import KINDS, TRAIN, description
 from pixelcnn.system.files import read_json
 
 #: Multiply-adds a second of one CPU thread and of one GPU; seconds of starting a process.
@@ -60,7 +60,7 @@ def memory_mb(benchmark: Benchmark, kinds: Sequence[str]) -> int:
 
 def asked(benchmark: Benchmark, kind: str) -> JobSpec:
     """What the config says that jobs of a kind ask for."""
-    spec: JobSpec = getattr(benchmark.jobs, kind, JobSpec())
+    spec: JobSpec = getattr(benchmark.jobs, "train" if kind in TRAIN else kind, JobSpec())
     return spec
 
 

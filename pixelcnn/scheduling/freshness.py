@@ -15,7 +15,7 @@ from typing import Any
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import folder_of
-from pixelcnn.results.made_of import report_digest
+from pixelcnn.results.made_of import report_digest, tuning_digest
 from pixelcnn.scheduling.kinds import KINDS
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import read_json
@@ -62,6 +62,16 @@ def report_is_current(benchmark: Benchmark) -> bool:
     if not (report.whole.exists() and report.made_of.exists()):
         return False
     return report.made_of.read_text(encoding="utf-8") == report_digest(folder, benchmark)
+
+
+def tuned_is_current(benchmark: Benchmark) -> bool:
+    """Whether the config that was chosen is of all trials, as their records are now, or is missing."""
+    folder = folder_of(benchmark)
+    if not folder.tuned.exists():
+        return True
+    if not (folder.tuned_of.exists() and folder.trials.exists()):
+        return False
+    return folder.tuned_of.read_text(encoding="utf-8") == tuning_digest(folder, benchmark)
 
 
 def measured_run(benchmark: Benchmark, runs: Sequence[RunSpec]) -> RunSpec:

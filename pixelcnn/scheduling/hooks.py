@@ -92,12 +92,12 @@ class Tracker:
 
 
 def partial_report(benchmark: Benchmark, command: Sequence[str] = PIXELCNN) -> Path | None:
-    """A report of what there is: its page, or None if even the config was not accepted.
+    """A report of what there is: its page, or None if even the config was not accepted, or of a tuning.
 
     It is not marked as whole, and so not taken for the report.
     """
     folder = folder_of(benchmark)
-    if not folder.config.exists() or not plan_is_current(benchmark):
+    if benchmark.tunes is not None or not folder.config.exists() or not plan_is_current(benchmark):
         return None
     folder.report.whole.unlink(missing_ok=True)
     done = subprocess.run([*command, "report", str(folder.path)], check=False)

@@ -12,7 +12,7 @@ from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling import estimates, freshness, packs
 from pixelcnn.scheduling.commands import TAKES, WILDCARDS
-from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
+from pixelcnn.scheduling.kinds import KINDS, TRAIN, of_a_run
 
 PACK = "pack"
 
@@ -81,11 +81,11 @@ class Jobs:
     def _settled(self) -> dict[tuple[str, str], bool]:
         return {}
 
-    def replaced(self, wildcards: Mapping[str, str]) -> list[str]:
+    def replaced(self, kind: str, wildcards: Mapping[str, str]) -> list[str]:
         """The words by which a training that is forced replaces the one that is there, whose id they name."""
         run = self.runs_of(wildcards)[0]
-        checkpoint = str(KINDS["train"].made(folder_of(self.benchmark), run))
-        if not {"train", checkpoint} & self.forced():
+        made = str(KINDS[kind].made(folder_of(self.benchmark), run))
+        if not {kind, made} & self.forced():
             return []
         run_id = freshness.run_id_of(self.benchmark, run)
         return [] if run_id is None else ["--replace", run_id]
@@ -110,7 +110,7 @@ class Jobs:
         if kind == PACK:
             return packs.minutes(self.benchmark, runs, self.gpus)
         least = estimates.minutes(self.benchmark, [(kind, runs[0])], on_gpu=self.gpus > 0)
-        fixed = kind == "train" or estimates.asked(self.benchmark, kind).minutes is not None
+        fixed = kind in TRAIN or estimates.asked(self.benchmark, kind).minutes is not None
         return least if fixed else least * attempt
 
     def memory_mb(self, kind: str, attempt: int) -> int:
@@ -132,9 +132,12 @@ class Jobs:
     def read(self, kind: str, wildcards: Mapping[str, str]) -> Read:
         """What jobs of a kind have made of the runs of a job, for that to read.
 
-        Only of conditional runs a classifier judges the samples.
+        Only of conditional runs a classifier judges the samples, and none of a tuning's.
         """
-        runs = [run for run in self.runs_of(wildcards) if kind != "classify" or run.variant.conditional]
+        runs = self.runs_of(wildcards)
+        if kind == "classify":
+            judged = self.benchmark.tunes is None
+            runs = [run for run in runs if judged and run.variant.conditional]
         return {KINDS[kind].made(folder_of(self.benchmark), run): self.is_settled(kind, run) for run in runs}
 
     def read_all(self, kind: str) -> Read:
@@ -153,12 +156,20 @@ class Jobs:
 
     def read_by_report(self) -> Read:
         """The results of every run, or the marks of the packs, and the cost of every variant."""
+        return self._read_at_the_end(["measure"])
+
+    def read_by_tune(self) -> Read:
+        """How every trial went, or the marks of the packs."""
+        return self._read_at_the_end([])
+
+    def _read_at_the_end(self, beside: Sequence[str]) -> Read:
+        """What every run has in the end, or the marks of the packs, and what jobs of further kinds made."""
         found = {}
         for number, runs in enumerate(self.packs):
-            settled = all(self.is_settled(kind, run) for run in runs for kind in OF_A_RUN)
+            settled = all(self.is_settled(kind, run) for run in runs for kind in of_a_run(self.benchmark))
             mark = folder_of(self.benchmark).pack(number)
             found[mark] = settled and self.is_current(PACK, {PACK: str(number)})
-        kinds = ["measure"] if self.packs else [*packs.RESULTS, "measure"]
+        kinds = beside if self.packs else [*packs.results_of(self.benchmark), *beside]
         for run in self.runs:
             for kind in kinds:
                 found[KINDS[kind].made(folder_of(self.benchmark), run)] = self.is_settled(kind, run)

@@ -135,6 +135,15 @@ KINDS: dict[str, Kind] = {
         wanted=_of_its_training,
         work=work.training,
     ),
+    # In a tuning, in the place of all others of a run: nothing is made of the test images there.
+    "trial": Kind(
+        of="run",
+        after=("prepare",),
+        makes=lambda folder, run: (folder.run_of(run).trial_file,),
+        said=lambda folder, run: _json(folder.run_of(run).trial_file),
+        wanted=_of_its_training,
+        work=work.training,
+    ),
     "evaluate": Kind(
         of="run",
         after=("prepare", "train"),
@@ -175,5 +184,12 @@ KINDS: dict[str, Kind] = {
     ),
 }
 
+#: Those that train: tried again they go on where they were.
+TRAIN = ("train", "trial")
 #: Those that every run goes through, in this order.
-OF_A_RUN = tuple(name for name, kind in KINDS.items() if kind.of == "run")
+OF_A_RUN = tuple(name for name, kind in KINDS.items() if kind.of == "run" and name != "trial")
+
+
+def of_a_run(benchmark: Benchmark) -> tuple[str, ...]:
+    """Those that every run of a benchmark goes through, in this order; a tuning's runs are trials."""
+    return OF_A_RUN if benchmark.tunes is None else ("trial",)

@@ -15,7 +15,7 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling import estimates, freshness
-from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
+from pixelcnn.scheduling.kinds import KINDS, of_a_run
 from pixelcnn.system.errors import UserError
 
 
@@ -30,33 +30,35 @@ def at_once(benchmark: Benchmark, gpus: int) -> int:
     return min(benchmark.jobs.runs_per_job, benchmark.runs_per_gpu * gpus) if gpus else 1
 
 
-#: The kinds whose results are there once a run is done; it was trained by then.
-RESULTS = tuple(name for name in OF_A_RUN if name != "train")
+def results_of(benchmark: Benchmark) -> tuple[str, ...]:
+    """The kinds whose results are there once a run is done; it was trained by then."""
+    return tuple(name for name in of_a_run(benchmark) if name != "train")
 
 
 def results(benchmark: Benchmark, runs: Iterable[RunSpec]) -> list[Path]:
     """What is there once these runs are done."""
     folder = folder_of(benchmark)
-    return [KINDS[kind].made(folder, run) for run in runs for kind in RESULTS]
+    return [KINDS[kind].made(folder, run) for run in runs for kind in results_of(benchmark)]
 
 
 def is_current(benchmark: Benchmark, runs: Sequence[RunSpec], mark: Path) -> bool:
     """Whether a pack's mark, if it is there, tells the truth: of these runs, all there, from this config."""
     if mark.exists() and not all(path.exists() for path in results(benchmark, runs)):
         return False
-    return all(freshness.is_current(kind, benchmark, [run]) for run in runs for kind in OF_A_RUN)
+    return all(freshness.is_current(kind, benchmark, [run]) for run in runs for kind in of_a_run(benchmark))
 
 
 def minutes(benchmark: Benchmark, runs: Sequence[RunSpec], gpus: int) -> int:
     """Minutes to ask for; raises as `estimates.minutes` does."""
-    work = [(kind, run) for run in runs for kind in OF_A_RUN]
+    work = [(kind, run) for run in runs for kind in of_a_run(benchmark)]
     return estimates.minutes(benchmark, work, on_gpu=gpus > 0, at_once=at_once(benchmark, gpus))
 
 
 def memory_mb(benchmark: Benchmark, gpus: int, attempt: int) -> int:
     """MB to ask for; what is tried again asks for more, unless the config says all of it."""
-    known = all(estimates.asked(benchmark, kind).memory_mb is not None for kind in OF_A_RUN)
-    return at_once(benchmark, gpus) * estimates.memory_mb(benchmark, OF_A_RUN) * (1 if known else attempt)
+    kinds = of_a_run(benchmark)
+    known = all(estimates.asked(benchmark, kind).memory_mb is not None for kind in kinds)
+    return at_once(benchmark, gpus) * estimates.memory_mb(benchmark, kinds) * (1 if known else attempt)
 
 
 def refuse_forced(benchmark: Benchmark, rules: Iterable[str]) -> None:
@@ -67,7 +69,7 @@ def refuse_forced(benchmark: Benchmark, rules: Iterable[str]) -> None:
     Raises:
         UserError: naming them.
     """
-    if inside := sorted({*OF_A_RUN, "pack"} & set(rules)):
+    if inside := sorted({*of_a_run(benchmark), "pack"} & set(rules)):
         raise UserError(
             f"forcing {', '.join(inside)} does not reach the runs inside the jobs of "
             f"jobs.runs_per_job: {benchmark.jobs.runs_per_job}; add --config 'jobs={{runs_per_job: 1}}'"

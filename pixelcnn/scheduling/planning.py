@@ -19,6 +19,7 @@ from pixelcnn.models.size import size_of
 from pixelcnn.scheduling.estimates import Size
 from pixelcnn.scheduling.resolution import key_of
 from pixelcnn.system.errors import ConfigError, RunFailed
+from pixelcnn.tuning.planning import planned
 
 
 def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
@@ -44,7 +45,7 @@ def _size(spec: RunSpec) -> Size:
 
 
 def resolve(benchmark: Benchmark) -> Benchmark:
-    """The benchmark with all that decides results written out: hyper-parameters, sizes of images.
+    """The benchmark with all that decides results written out: hyper-parameters, sizes of images, trials.
 
     Raises:
         ConfigError: naming the key that the architecture or the dataset does not take.
@@ -60,9 +61,10 @@ def resolve(benchmark: Benchmark) -> Benchmark:
     for name, variant in benchmark.variants.items():
         with named(f"variants.{name}"):
             variants[name] = registry.resolve(variant)
-    return dataclasses.replace(
+    found = dataclasses.replace(
         benchmark, datasets=datasets, variants=variants, resolved=True, asked=key_of(benchmark)
     )
+    return dataclasses.replace(found, tuning=planned(found))
 
 
 def load_resolved(path: str | Path) -> Benchmark:

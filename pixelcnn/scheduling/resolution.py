@@ -17,12 +17,12 @@ from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.reading import benchmark_from, check_text, load_planned
-from pixelcnn.results.folder import folder_of
+from pixelcnn.results.folder import folder_of, tuning_folder
 from pixelcnn.system.code_digest import PACKAGE, own_files
 from pixelcnn.system.errors import ConfigError
 
 #: Where the package says which hyper-parameters there are, and how large the images of a dataset.
-ASKED_OF = ("config", "data/sources", "models")
+ASKED_OF = ("config", "data/sources", "models", "tuning")
 
 
 def key_of(written: Benchmark) -> str:
@@ -31,12 +31,15 @@ def key_of(written: Benchmark) -> str:
     for folder in ASKED_OF:
         for path in sorted((PACKAGE / folder).glob("*.py")):
             digest.update(path.read_bytes())
-    asked = {
+    asked: dict[str, Any] = {
         "datasets": {k: [asdict(v), own_files(v.source)] for k, v in written.datasets.items()},
         "variants": {
             k: [v.model, v.hyperparameters, own_files(v.model)] for k, v in written.variants.items()
         },
     }
+    if written.tuning is not None:  # what its trials are, too
+        asked["tuning"] = [asdict(written.tuning), asdict(written.training)]
+        asked["recipes"] = {k: v.training for k, v in written.variants.items()}
     digest.update(json.dumps(asked, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
 
@@ -53,12 +56,13 @@ def resolved_from(config: Mapping[str, Any], where: str, files: Iterable[Path] =
     if written.resolved:
         return written
     key = key_of(written)
-    known = _known(folder_of(written).config, key)
+    known = _known(folder_of(written).config, key) or _known(tuning_folder(written).config, key)
     if known is None:
         known = _ask(config, where)
     hyperparameters = {name: variant.hyperparameters for name, variant in known.variants.items()}
     variants = {k: replace(v, hyperparameters=hyperparameters[k]) for k, v in written.variants.items()}
-    return replace(written, datasets=known.datasets, variants=variants, resolved=True, asked=key)
+    found = replace(written, datasets=known.datasets, variants=variants, resolved=True, asked=key)
+    return replace(found, tuning=known.tuning)  # its description is part of the key
 
 
 def _known(path: Path, key: str) -> Benchmark | None:
@@ -67,6 +71,7 @@ def _known(path: Path, key: str) -> Benchmark | None:
         planned = load_planned(path)
     except ConfigError:
         return None  # not there yet, or of another version: it will be written anew
+    planned = planned.tunes or planned
     return planned if planned.asked == key else None
 
 

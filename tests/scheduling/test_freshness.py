@@ -18,10 +18,13 @@ from pixelcnn.results.records import Cost
 from pixelcnn.scheduling.commands import TAKES, WILDCARDS
 from pixelcnn.scheduling.freshness import is_current, measured_run, report_is_current
 from pixelcnn.scheduling.jobs import PACK, Jobs
-from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
+from pixelcnn.scheduling.kinds import KINDS as EVERY_KIND
+from pixelcnn.scheduling.kinds import OF_A_RUN
 from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.files import write_json
 
+#: Those of a benchmark that is no tuning.
+KINDS = {name: kind for name, kind in EVERY_KIND.items() if name != "trial"}
 BASE = {"base": {"model": "pixelcnn", "hyperparameters": SMALL}}
 COND = {"model": "gated", "conditional": True, "hyperparameters": SMALL}
 TRAINING = {"epochs": 2, "batch_size": 16, "warmup_steps": 2}

@@ -16,7 +16,7 @@ from pixelcnn.cli import main
 from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling import commands, estimates, gpus, packs
 from pixelcnn.scheduling.jobs import PACK, Jobs
-from pixelcnn.scheduling.kinds import KINDS
+from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
 from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.errors import UserError
 
@@ -95,7 +95,7 @@ def test_what_is_tried_again_asks_for_more_unless_it_goes_on_or_the_config_says_
 
 def test_a_pack_asks_for_what_its_runs_need_so_many_at_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    minutes = {kind: {"minutes": 10, "memory_mb": 1000} for kind in packs.OF_A_RUN}
+    minutes = {kind: {"minutes": 10, "memory_mb": 1000} for kind in OF_A_RUN}
     shape = {"runs_per_gpu": 2, "jobs": {"runs_per_job": 4, **minutes}}
     alone, shared = jobs_of(tmp_path, **shape), jobs_of(tmp_path, gpus=1, **shape)
     assert (packs.at_once(alone.benchmark, 0), packs.at_once(shared.benchmark, 1)) == (1, 2)

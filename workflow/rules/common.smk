@@ -41,6 +41,29 @@ def targets():
     return {*asked, *map(os.path.relpath, asked)}
 
 
+# By this jobs on a cluster know what this found: their command line names no targets.
+TUNING = "PIXELCNN_TUNING"
+
+
+def asked_to_tune():
+    """Whether `tune` is among the targets. Snakemake tells them only once all rules are read."""
+    if "tune" in sys.argv[1:]:
+        os.environ[TUNING] = "1"
+    return TUNING in os.environ
+
+
+def refused_while_tuning(target):
+    """An input function of a target that does not go together with `tune`."""
+
+    def refused(wildcards):
+        raise WorkflowError(
+            f"{target}: not together with tune, whose trials are a benchmark of their own; afterwards: "
+            f"snakemake {target} --configfile {FOLDER.tuned}"
+        )
+
+    return refused
+
+
 # Snakemake compares times, which a copy does not keep, and parameters with those that it noted in a folder
 # that a copy may lack. So for what is current, files are read as `ancient`: their times say nothing. What is not
 # is forced, as by --forcerun, and reads them as they are, so that it waits for those that are made anew.
@@ -73,12 +96,12 @@ def plan_for(kind):
     return plan
 
 
-def config_for(page):
-    """An input function: the config of the report, whose page is forced unless it is current."""
+def config_for(made, is_current):
+    """An input function: the config of what is made last, which is forced unless it is current."""
 
     def config(wildcards):
-        if not freshness.report_is_current(BENCHMARK):
-            workflow.dag.forcefiles.add(str(page))
+        if not is_current(BENCHMARK):
+            workflow.dag.forcefiles.add(str(made))
         current = freshness.plan_is_current(BENCHMARK) and "plan" not in forced()
         return files({FOLDER.config: current})
 

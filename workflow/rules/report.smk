@@ -1,6 +1,14 @@
+# `report` is the front door's first target, so that a bare `snakemake --cores 8` makes it, too.
+rule all:
+    default_target: True
+    input:
+        FOLDER.report.page,
+        FOLDER.report.whole,
+
+
 rule report:
     input:
-        config=config_for(FOLDER.report.page),
+        config=config_for(FOLDER.report.page, freshness.report_is_current),
         data=lambda wildcards: files(JOBS.read_all("prepare")),
         runs=lambda wildcards: files(JOBS.read_by_report()),
     output:

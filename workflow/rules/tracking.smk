@@ -13,6 +13,10 @@ onstart:
 
 onsuccess:
     TRACKER.finish()
+    if BENCHMARK.tunes and FOLDER.tuned.exists():
+        print(
+            f"Tuned: snakemake report --cores {workflow.cores} --configfile {FOLDER.tuned}"
+        )
     if FOLDER.report.whole.exists() and freshness.report_is_current(BENCHMARK):
         print(f"Report: {FOLDER.report.page.resolve()}")
 

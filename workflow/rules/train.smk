@@ -17,7 +17,7 @@ rule train:
         slurm_extra=ask_to_stop,
     params:
         digest=lambda wildcards: run_of(wildcards).digest,
-        replace=lambda wildcards: JOBS.replaced(names(wildcards)),
+        replace=lambda wildcards: JOBS.replaced("train", names(wildcards)),
     shell:
         commands.shell_command(
             "train", "--threads {threads} --digest {params.digest} {params.replace}"

@@ -1,0 +1,75 @@
+"""The trials of a tuning as a benchmark: a variant for each trial, trained at the seeds of the tuning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.run_spec import VariantSpec
+from pixelcnn.config.tuning import Trial, TuningSpec, split
+from pixelcnn.results.folder import tuning_folder
+from pixelcnn.system.errors import ConfigError
+
+
+def trials_of(benchmark: Benchmark) -> Benchmark:
+    """The benchmark of a resolved one's trials, which is resolved, too; of such a benchmark itself.
+
+    It has a name and so a folder of its own, the variants `VARIANT.t00`, `VARIANT.t01`, ..., and the seeds of
+    the tuning. Nothing else differs, but that nobody needs pictures of every trial.
+
+    Raises:
+        ConfigError: if the config has no tuning.
+    """
+    if benchmark.tunes is not None:
+        return benchmark
+    tuning = tuning_of(benchmark)
+    assert benchmark.resolved, "only a resolved benchmark knows its trials"
+    return replace(
+        benchmark,
+        benchmark=tuning_folder(benchmark).path.name,
+        variants={t.name: with_values(benchmark.variants[t.variant], t) for t in tuning.planned},
+        seeds=tuning.seeds,
+        tracking=replace(benchmark.tracking, pictures=0),
+        tuning=None,
+        tunes=benchmark,
+    )
+
+
+def tuned(benchmark: Benchmark) -> Benchmark:
+    """The benchmark that the trials of this one are of.
+
+    Raises:
+        ConfigError: if its variants are no trials.
+    """
+    if benchmark.tunes is None:
+        raise ConfigError(f"{benchmark.benchmark}: no benchmark of trials; `snakemake tune` makes one")
+    return benchmark.tunes
+
+
+def tuning_of(benchmark: Benchmark) -> TuningSpec:
+    """What the config says of tuning.
+
+    Raises:
+        ConfigError: if it says nothing.
+    """
+    if benchmark.tuning is None:
+        raise ConfigError(
+            "tuning: not in the config; say what to try, such as tuning: {trials: 8, seeds: [1000], space: "
+            "{training.learning_rate: {low: 0.001, high: 0.03, scale: log}}}"
+        )
+    return benchmark.tuning
+
+
+def with_values(variant: VariantSpec, trial: Trial) -> VariantSpec:
+    """A variant with the values of a trial; that of the first trial as it is."""
+    if trial.number == 0:
+        return variant
+    given: dict[str, dict[str, object]] = {"training": {}, "hyperparameters": {}}
+    for key, value in trial.values.items():
+        place, name = split(key)
+        given[place][name] = value
+    return replace(
+        variant,
+        training=variant.training | given["training"],
+        hyperparameters=variant.hyperparameters | given["hyperparameters"],
+    )
