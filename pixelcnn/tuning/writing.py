@@ -138,7 +138,7 @@ def _provenance(
     yield from textwrap.wrap(
         f"Chosen by `snakemake tune` for {original.benchmark}, among {tuning.trials} trials of each variant, "
         "which trials.csv beside this file lists. They were judged by the best validation NLL of the "
-        f"averaged weights (nats/image, mean over {_seeds(tuning.seeds)}). Trial 0 is the config as it was written. "
+        f"averaged weights (nats/image, mean over {_seeds(tuning.seeds)}). Trial 0 is the config as written. "
         f"Written at {f'commit {commit}' if commit else f'no commit ({no_commit})'}; "
         f"`pixelcnn tuned {folder_of(benchmark).path}` writes it again, so copy it before you edit it.",
         WIDTH,
