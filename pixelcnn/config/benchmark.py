@@ -37,6 +37,8 @@ RESERVED_NAMES = (
     "config.json",
     "plan.json",
     "tracking.json",
+    "tuned.yaml",
+    "trials.csv",
     "data.npz",
     "classifier.pt",
     "classifier.json",

@@ -16,6 +16,8 @@ from pixelcnn.results.metric_table import METRICS, RANKED_BY, metric
 #: is a section of its own, which the UI puts above the metrics of a run.
 PICTURES_KEY = "samples/while training"
 VIEW = "pixelcnn"
+#: The metric that the trials of a tuning are judged by.
+CHOSEN_BY = "best_valid_nll"
 EXPERIMENT_KIND = ("mlflow.experimentKind", "custom_model_development")  # the UI's word for training
 # Without the first the UI of MLflow 3 shows an experiment's GenAI pages, whatever its kind.
 TABLE_QUERY = f"workflowType=machine_learning&viewStateShareKey={VIEW}"
@@ -56,20 +58,31 @@ def comparison_metric(benchmark: Benchmark, column: str, dataset: str, variant: 
 
 
 def _view(benchmark: Benchmark) -> dict[str, Any]:
-    columns = {f"metrics.`{key}`": width for key, width in metric_columns().items()}
-    columns |= {"tags.`dataset`": 110} if len(benchmark.datasets) > 1 else {}
-    columns |= {"tags.`variant`": 130, "tags.`seed`": 70}
+    columns = _columns(benchmark)
+    ranked_by = RANKED_BY if benchmark.tunes is None else CHOSEN_BY
     return {
         "selectedColumns": list(columns),
         "columnOrder": [*FIXED_COLUMNS, *columns],
         "columnWidths": FIXED_COLUMNS | columns,
-        "orderByKey": f"metrics.`{RANKED_BY}`",
-        "orderByAsc": metric(RANKED_BY).better == "lower",
+        "orderByKey": f"metrics.`{ranked_by}`",
+        "orderByAsc": metric(ranked_by).better == "lower",
         "runsHiddenMode": "SHOW_ALL",
         "compareRunSections": _sections(),
-        "compareRunCharts": _charts(benchmark.training.epochs),
+        "compareRunCharts": _charts(benchmark.training.epochs, ranked_by),
         "isAccordionReordered": True,
     }
+
+
+def _columns(benchmark: Benchmark) -> dict[str, int]:
+    """The columns of the runs table with their width; for trials of a tuning their values."""
+    if benchmark.tunes is None:
+        columns = {f"metrics.`{key}`": width for key, width in metric_columns().items()}
+        columns |= {"tags.`dataset`": 110} if len(benchmark.datasets) > 1 else {}
+        return columns | {"tags.`variant`": 130, "tags.`seed`": 70}
+    columns = {f"metrics.`{CHOSEN_BY}`": metric_columns()[CHOSEN_BY], "tags.`tuned`": 130}
+    assert benchmark.tunes.tuning is not None  # else it has no trials
+    columns |= {f"params.`{key}`": 170 for key in benchmark.tunes.tuning.space}
+    return columns | {"tags.`trial`": 60, "tags.`seed`": 70, "metrics.`training_seconds`": 135}
 
 
 def _sections() -> list[dict[str, Any]]:
@@ -85,7 +98,7 @@ def _section(name: str) -> str:
     return f"{VIEW}-{name.lower().replace(' ', '-')}"
 
 
-def _charts(epochs: int) -> list[dict[str, Any]]:
+def _charts(epochs: int, ranked_by: str) -> list[dict[str, Any]]:
     common = {"metricSectionId": _section("Comparison"), "deleted": False, "isGenerated": False}
     by_step = {
         "scaleType": "linear",
@@ -109,12 +122,12 @@ def _charts(epochs: int) -> list[dict[str, Any]]:
             "showRunParams": False,
             "runsCountToCompare": 20,
         },
-        {"type": "BAR", "metricKey": RANKED_BY, "runsCountToCompare": 100},
+        {"type": "BAR", "metricKey": ranked_by, "runsCountToCompare": 100},
         {"type": "LINE", "metricKey": "valid_nll", "runsCountToCompare": 100, **by_step},
         {
             "type": "SCATTER",
             "xaxis": {"key": "training_seconds", "type": "METRIC"},
-            "yaxis": {"key": RANKED_BY, "type": "METRIC"},
+            "yaxis": {"key": ranked_by, "type": "METRIC"},
             "runsCountToCompare": 100,
         },
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -121,7 +121,8 @@ def read_view(folder: RunFolder, expected: RunSpec, benchmark: Benchmark, config
                 "a training that starts right now mends it"
             )
         title = run_title(benchmark, spec.dataset_name, spec.variant_name, spec.seed)
-        return _view(folder, record, spec, lost, config, title)
+        view = _view(folder, record, spec, lost, config, title)
+        return replace(view, tags=view.tags | _trial_tags(benchmark, spec.variant_name))
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{folder.path}: cannot make sense of its records: {error}") from error
     except OSError as error:
@@ -247,6 +248,13 @@ def _tags(spec: RunSpec, record: Record, error: str | None) -> dict[str, str]:
     if record.code:
         tags["code"] = record.code
     return tags
+
+
+def _trial_tags(benchmark: Benchmark, variant: str) -> dict[str, str]:
+    """Of a tuning's trial which variant is tuned by it, and its number."""
+    tuning = benchmark.tunes.tuning if benchmark.tunes else None
+    trials = (trial for trial in tuning.planned if trial.name == variant) if tuning else ()
+    return next(({"tuned": trial.variant, "trial": str(trial.number)} for trial in trials), {})
 
 
 def _epoch_points(line: Mapping[str, Any], started: int) -> list[Point]:

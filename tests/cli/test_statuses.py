@@ -93,7 +93,7 @@ def test_both_doors_lead_to_the_same_commands(door):
 @pytest.mark.parametrize(
     ("line", "completions"),
     [
-        ("pixelcnn tr", {"train", "track"}),
+        ("pixelcnn tra", {"train", "track"}),
         ("pixelcnn train --d", {"--dataset", "--digest"}),
         ("pixelcnn no --d", set()),
     ],

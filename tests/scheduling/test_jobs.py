@@ -19,6 +19,7 @@ from pixelcnn.scheduling.jobs import PACK, Jobs
 from pixelcnn.scheduling.kinds import KINDS, OF_A_RUN
 from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system.errors import UserError
+from pixelcnn.tuning.trials import trials_of
 
 RULES = Path(__file__).resolve().parents[2] / "workflow" / "rules"
 COND = {"toy": {"source": "toy_data.py", "levels": 4}, "more": {"source": "toy_data.py", "levels": 3}}
@@ -215,3 +216,18 @@ def test_a_command_can_be_copied_from_a_log_and_run_by_hand(tmp_path, monkeypatc
     assert words == shlex.split(
         "-m pixelcnn measure 'my config' --dataset the-dataset --variant the-variant --seed the-seed"
     )
+
+
+def test_the_runs_of_a_tuning_are_trials_in_packs_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tuning = {"seeds": [9], "trials": 2, "space": {"training.batch_size": {"choices": [4]}}}
+    minutes = {"train": {"minutes": 10}, "evaluate": {"minutes": 1000}}
+    of = jobs_of(tmp_path, tuning=tuning, jobs={"runs_per_job": 3, **minutes}).benchmark
+    jobs = Jobs(trials_of(of), trials_of(of).runs(), gpus=0)
+    names = [run.name for run in jobs.runs]
+    assert names == [f"toy/{name}.t0{n}/seed9" for name in ("base", "cond") for n in (0, 1)]
+    made = packs.results(jobs.benchmark, jobs.packs[0])
+    assert made == [folder_of(jobs.benchmark).path / name / "trial.json" for name in names[:3]]
+    assert jobs.minutes(PACK, {"pack": "0"}, attempt=1) == 30, "what the config says of trainings"
+    assert jobs.read("classify", {"pack": "1"}) == {}, "no sample of a conditional trial is judged"
+    assert set(jobs.read_by_tune()) == {folder_of(jobs.benchmark).pack(n) for n in (0, 1)}

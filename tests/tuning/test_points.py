@@ -32,7 +32,7 @@ def test_points_fill_a_space_evenly_and_are_the_same_for_everyone():
     space = {"a": Dimension(1e-4, 1, "log"), "b": Dimension(choices=("p", "q", "r", "s"))}
     found = points(space, 16, [])
     assert found == points(space, 16, [])
-    # A property of the sequence: every power of ten meets every choice, once. Random points leave out a third.
+    # A property of the sequence: every power of ten meets every choice once. Random points leave gaps.
     met = {(math.floor(math.log10(point["a"])), point["b"]) for point in found}
     assert met == {(power, choice) for power in (-4, -3, -2, -1) for choice in "pqrs"}
 
