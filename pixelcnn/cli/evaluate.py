@@ -6,6 +6,7 @@ import click
 
 from pixelcnn.cli import options
 from pixelcnn.cli.runs import Run
+from pixelcnn.system.errors import UserError
 
 
 @click.command()
@@ -19,6 +20,11 @@ def evaluate(run: Run, batch_size: int | None) -> None:
     from pixelcnn.system import devices
     from pixelcnn.training import state
 
+    if run.benchmark.tunes is not None:
+        raise UserError(
+            f"{run.spec.name}: a trial of a tuning, judged by validation images alone; test images are for "
+            "the runs of the config that the tuning leads to"
+        )
     trained, data, device = run.checkpoint(), run.data(), run.device()
     batch_size = batch_size or trained.image.at_once(BATCH_SIZE)
     with noted_in_record(run.folder.path):

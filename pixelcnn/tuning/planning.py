@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -89,7 +90,7 @@ def _as_written(benchmark: Benchmark, variant: VariantSpec, keys: list[str]) -> 
     _, described_by = registry.find_architecture(variant.model)
     recipe = asdict(replace(benchmark.training, **variant.training))
     hyperparameters = asdict(from_plain(described_by, variant.hyperparameters, "hyperparameters"))
-    own = {"training": recipe, "hyperparameters": hyperparameters}
+    own = json.loads(json.dumps({"training": recipe, "hyperparameters": hyperparameters}))
     return {key: own[place][name] for key in keys for place, name in [split(key)]}
 
 

@@ -15,7 +15,9 @@ from pixelcnn.results.records import TrialRecord
 from pixelcnn.scheduling.freshness import tuned_is_current
 from pixelcnn.scheduling.planning import resolve
 from pixelcnn.system.files import write_json
+from pixelcnn.tuning.choice import outcomes_of
 from pixelcnn.tuning.trials import trials_of
+from pixelcnn.tuning.writing import tuned_benchmark
 
 SPACE = {
     "training.learning_rate": {"low": 1e-3, "high": 3e-2, "scale": "log"},
@@ -116,6 +118,22 @@ def test_a_trial_that_is_not_there_yet_or_is_of_another_config_is_named(made, ca
     write_json(run.trial_file, {**vars(record), "digest": "0" * 16})
     assert main(["tuned", str(folder_of(made).path)]) == 2
     assert "cond.t01/seed8/trial.json: of another config" in capsys.readouterr().err
+
+
+def test_test_images_are_not_for_trials(made, capsys):
+    run = [str(folder_of(made).config), "--variant", "base.t00", "--seed", "7"]
+    assert main(["evaluate", *run]) == 2
+    assert "base.t00/seed7: a trial of a tuning, judged by validation images alone" in (
+        capsys.readouterr().err
+    )
+
+
+def test_the_note_names_who_was_not_tuned(made):
+    original = made.tunes
+    best = {"base": outcomes_of(folder_of(made), made)[2]}
+    config = tuned_benchmark(original, best)
+    assert config.note.endswith("Not tuned: cond, independent.")
+    assert [config.variants[name] == original.variants[name] for name in VARIANTS] == [False, True, True]
 
 
 def test_a_benchmark_that_is_no_tuning_has_nothing_to_choose_from(made, capsys):

@@ -81,6 +81,14 @@ def test_tuning_changes_no_run_of_the_benchmark_and_survives_being_written(bench
         assert trials_of(again) == trials_of(benchmark)
 
 
+def test_lists_may_be_chosen_among():
+    space = {"hyperparameters.dilations": {"choices": [[1], [1, 2, 4]]}}
+    planned = resolved(tuning(space=space)).tuning.planned
+    assert {trial.variant for trial in planned} == {"base"}
+    tried = [trial.values["hyperparameters.dilations"] for trial in planned]
+    assert tried[0] == [1] and [1, 2, 4] in tried[1:] and [1] in tried[1:]
+
+
 def test_more_trials_keep_the_earlier_ones(benchmark):
     more = trials_of(resolved(tuning(trials=7)))
     earlier = {run.digest for run in trials_of(benchmark).runs()}
