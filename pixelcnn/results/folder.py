@@ -193,7 +193,7 @@ class RunFolder:
     checkpoint = At("checkpoint.pt")  # weights and EMA weights of the best epoch, once it has ended
     pictures_folder = At("pictures")  # samples while it trained: epoch00001.png, ... at epochs 1, 2, 4
     lock = At(".train.lock")  # locked while it is trained
-    # By `trial`, in the place of all that follows.
+    # By `trial`, in the place of all that follows; it names the training that it is of.
     trial_file = At("trial.json")  # how it went, failed ones too; see `records.TrialRecord`
     # By `evaluate`.
     metrics_file = At("metrics.json")  # test NLL (nats/image), bits/dim, perplexity; see `records.Metrics`
@@ -240,7 +240,7 @@ class RunFolder:
     @property
     def results(self) -> tuple[Path, ...]:
         """What is made from a training; void as soon as the run is retrained."""
-        return (self.checkpoint, self.trial_file, *self.evaluated, *self.drawn, *self.analysed)
+        return (self.checkpoint, *self.evaluated, *self.drawn, *self.analysed)
 
     @property
     def attempt(self) -> RunFolder:
