@@ -18,7 +18,9 @@ def trial(run: Run, digest: str | None, replace: str | None) -> None:
     from pixelcnn.results.records import TrialRecord
     from pixelcnn.system.errors import RunFailed
     from pixelcnn.training import state
+    from pixelcnn.tuning.trials import tuned
 
+    tuned(run.benchmark)  # or these are no trials
     trained = run.folder
     try:
         train_run(run, force=False, digest=digest, replace=replace)

@@ -140,6 +140,8 @@ def test_a_benchmark_that_is_no_tuning_has_nothing_to_choose_from(made, capsys):
     write_json(folder_of(made.tunes).config, made.tunes.to_json())
     assert main(["tuned", str(folder_of(made.tunes).path)]) == 2
     assert "b: no benchmark of trials; `snakemake tune` makes one" in capsys.readouterr().err
+    assert main(["trial", str(folder_of(made.tunes).config), "--variant", "base", "--seed", "0"]) == 2
+    assert "b: no benchmark of trials" in capsys.readouterr().err
 
 
 def test_the_choice_is_current_as_long_as_the_records_are_as_they_were(made):
