@@ -91,7 +91,8 @@ class StackedStep:
         averaged = [copy.deepcopy(model).eval().requires_grad_(False) for model in models]
         self.stack, self.ema = Stack(models), Stack(averaged)
         self.ema_updates = 0
-        self.optimizer = make_optimizer(self.stack.parameters, matrices_of(models[0]), spec)
+        self.trained = {k: v for k, v in self.stack.parameters.items() if v.requires_grad}
+        self.optimizer = make_optimizer(self.trained, matrices_of(models[0]), spec)
 
     def __call__(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Train on x int64 [k, N, C, H, W] and y int64 [k, N] or None.
@@ -139,7 +140,7 @@ class StackedStep:
     def _gradients(self) -> dict[str, Tensor]:
         """Those of all weights, which let go of them; of one that took no part it is zero."""
         found = {}
-        for name, weight in self.stack.parameters.items():
+        for name, weight in self.trained.items():
             found[name] = torch.zeros_like(weight) if weight.grad is None else weight.grad
             weight.grad = None
         return found

@@ -28,7 +28,8 @@ class TrainingStep:
         self.model, self.likelihood, self.spec = model, likelihood, spec
         self.precision = precision
         self.total, self.done = total, 0
-        self.optimizer = make_optimizer(dict(model.named_parameters()), matrices_of(model), spec)
+        self.trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.optimizer = make_optimizer(self.trained, matrices_of(model), spec)
         self.ema = Averaged(model, spec.ema_decay)
 
     def __call__(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -47,7 +48,7 @@ class TrainingStep:
     def _gradients(self) -> dict[str, Tensor]:
         """Those of all weights, which let go of them; of one that took no part it is zero."""
         found = {}
-        for name, weight in self.model.named_parameters():
+        for name, weight in self.trained.items():
             found[name] = torch.zeros_like(weight) if weight.grad is None else weight.grad
             weight.grad = None
         return found

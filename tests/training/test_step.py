@@ -59,3 +59,14 @@ def test_the_network_runs_in_bfloat16_if_it_is_asked_for(precision, enabled):
 
 def test_the_learning_rate_ends_at_nothing_even_one_step_after_the_warm_up():
     assert learning_rate_factor(5, 5, 4) == 0
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "adam"])
+def test_a_weight_that_is_not_to_be_trained_stays_as_it_is(optimizer):
+    model = Model(None, ImageSpec(1, 2, 2, 2, classes=3), 1)
+    model.frozen = torch.nn.Parameter(torch.ones(2), requires_grad=False)
+    step = TrainingStep(
+        model, Bernoulli(), TrainingSpec(optimizer=optimizer, weight_decay=0.5), 10, "float32"
+    )
+    step(torch.ones(3, 1, 2, 2, dtype=torch.long), torch.tensor([2, 0, 1]))
+    assert torch.equal(model.frozen, torch.ones(2))
