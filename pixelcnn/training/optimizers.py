@@ -101,7 +101,7 @@ class AdamW:
         own = self.state(seed)
         for key in ("mean", "square"):
             for name, value in own[key].items():
-                value.copy_(state[key][name])
+                value.copy_(state[key][name].to(value.device))
         for steps, saved in zip(own["steps"], state["steps"], strict=True):
             steps.copy_(saved)
 
@@ -151,7 +151,7 @@ class Muon:
 
     def restore(self, state: dict[str, Any], seed: int | None = None) -> None:
         for own, saved in zip(self.state(seed)["momentum"], state["momentum"], strict=True):
-            own.copy_(saved)
+            own.copy_(saved.to(own.device))
 
 
 class Several:

@@ -237,7 +237,7 @@ def test_a_state_of_other_data_is_refused(tmp_path):
 def test_a_state_of_another_spec_is_not_used_and_said_so(tmp_path):
     path = interrupted(tmp_path)
     said, epochs = [], []
-    other = run_spec(learning_rate=0.02)
+    other = run_spec(learning_rate=0.03)
     train(tmp_path, other, say=said.append, epoch=lambda line: epochs.append(line["epoch"]))
     assert epochs == [1, 2, 3] and f"{path}: not used" in said[0] and path.exists()
     shutil.copy(path, tmp_path / f"state-{run_spec(seed=5).digest}.pt")
