@@ -49,7 +49,7 @@ METRICS = (
     "marginal_perplexity",
     "accuracy",
 )
-HISTORY = ("epoch", "step", "train_nll", "valid_nll", "learning_rate", "gradient_norm")
+HISTORY = ("epoch", "images", "step", "train_nll", "valid_nll", "learning_rate", "gradient_norm")
 RECORD = ("status", "epochs", "best_epoch", "best_valid_nll", "stopped_early", "images_seen", "precision")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 
@@ -218,6 +218,7 @@ def tracked(config: Path) -> list[str]:
     if [run.info.status for run in runs] != ["FINISHED"]:
         return [f"MLflow: the runs are {[run.info.status for run in runs]}"]
     told = []
+    assert benchmark.training.epochs is not None  # see CONFIG
     epochs = list(range(1, benchmark.training.epochs + 1))
     for key in runs[0].data.metrics:
         steps = sorted(point.step for point in client.get_metric_history(runs[0].info.run_id, key))

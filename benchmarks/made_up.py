@@ -99,6 +99,7 @@ def history(spec: RunSpec, nll: float, epochs: int, parameters: int) -> list[dic
         lines.append(
             {
                 "epoch": epoch,
+                "images": 200 * epoch,
                 "step": 60 * epoch,
                 "train_nll": nll + excess - 0.3 + float(rng.normal(0, 0.1)),
                 "valid_nll": nll + excess + 0.2 + float(rng.normal(0, 0.08)),
@@ -181,6 +182,7 @@ def write_run(
     folder = folder_of(made).run_of(spec)
     folder.path.mkdir(parents=True, exist_ok=True)
     complete = status == "finished"
+    assert spec.training.epochs is not None  # all made-up trainings are in epochs
     epochs = spec.training.epochs if complete else spec.training.epochs // 2
     went = record(spec, epochs, status=status, **(record_values or {}))
     if not complete:

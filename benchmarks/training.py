@@ -82,7 +82,7 @@ def textbook_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callabl
 def our_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callable[[Tensor], None]:
     precision = devices.choose_precision("auto", torch.device("cpu"))
     model.to(memory_format=torch.channels_last)
-    step = TrainingStep(model, likelihood, TrainingSpec(), 10_000, precision)
+    step = TrainingStep(model, likelihood, TrainingSpec(epochs=1), 10_000, precision)
     return lambda x: step(x, None) and None
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from pixelcnn.config.budget import Budget
 from pixelcnn.data.prepared import PreparedData
 from pixelcnn.evaluation.likelihoods import BATCH_SIZE
 from pixelcnn.likelihoods.base import Likelihood
@@ -87,8 +88,8 @@ def _step(
     device = next(model.parameters()).device
     copied = copy.deepcopy(model).to(memory_format=torch.channels_last).train()
     batches = Batches(data, trained.spec, device)
-    total = trained.spec.training.epochs * len(batches)
-    step = TrainingStep(copied, likelihood, trained.spec.training, total, precision)
+    budget = Budget.of(trained.spec.training, len(batches.images))
+    step = TrainingStep(copied, likelihood, trained.spec.training, budget.steps, precision)
     x, y = next(batches.epoch())
     return lambda: step(x, y)
 

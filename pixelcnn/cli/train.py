@@ -33,6 +33,7 @@ def train_run(run: Run, *, force: bool, digest: str | None, replace: str | None)
     Raises:
         RunFailed: if the training fails; the record of its attempt says why.
     """
+    from pixelcnn.config.budget import epochs_words
     from pixelcnn.results import checkpoint
     from pixelcnn.system import devices, locks
     from pixelcnn.training import records, state
@@ -64,7 +65,7 @@ def train_run(run: Run, *, force: bool, digest: str | None, replace: str | None)
         device = run.device()
         epoch = _fit(run, data, device)
         _adopt(run)
-    print(f"{finished}: epoch {epoch}, {devices.device_name(device)}")
+    print(f"{finished}: epoch {epochs_words(epoch)}, {devices.device_name(device)}")
 
 
 def _replaced(run: Run, run_id: str | None) -> bool:
@@ -110,19 +111,22 @@ def _changes(run: Run, digest: str | None) -> str:
 def _why_anew(then: RunSpec, now: RunSpec) -> str:
     """Why a finished training is no part of the one that is asked for now."""
     from pixelcnn.config.differences import differences, told
+    from pixelcnn.config.run_spec import BUDGETS
 
     found = differences(then, now)
-    if len(found) == 1 and now.training.epochs != then.training.epochs:
+    budgets = [(getattr(then.training, key), getattr(now.training, key)) for key in BUDGETS]
+    if found and len(found) == sum(before != after for before, after in budgets):
         # See `training.optimizers`: the learning rate of every step depends on how many there are.
+        last = "last epoch" if now.training.images is None else "last of the images"
         return (
             f"trained from the start ({told(found)}), and not continued: the cosine of the learning rate "
-            "ends with the last epoch, so that more or fewer are another training from its first steps on"
+            f"ends with the {last}, so that more or fewer are another training from its first steps on"
         )
     return f"trained from the start ({told(found) or 'on other images'})"
 
 
-def _fit(run: Run, data: PreparedData, device: torch.device) -> int:
-    """Train, saying how far it is; returns the epoch that was chosen."""
+def _fit(run: Run, data: PreparedData, device: torch.device) -> float:
+    """Train, saying how far it is; returns after how many epochs the chosen weights were."""
     from pixelcnn.config.differences import edited, told
     from pixelcnn.images.while_training import drawer
     from pixelcnn.invariants.before_training import prove_no_leak
@@ -141,11 +145,15 @@ def _fit(run: Run, data: PreparedData, device: torch.device) -> int:
             f"{spec.variant.model}: edited after this command began ({told(other)}); the same command trains "
             "the network that it describes now"
         )
-    progress = TrainingProgress(spec.name, spec.training.epochs)
+    recipe = spec.training
+    progress = TrainingProgress(spec.name, recipe.epochs, recipe.images)
     folder = run.folder.attempt.path
-    draw = drawer(likelihood, folder, n=benchmark.tracking.pictures, seed=spec.seed, say=say)
+    draw = drawer(
+        likelihood, folder,
+        n=benchmark.tracking.pictures, seed=spec.seed, say=say, counted_in=recipe.counted_in,
+    )  # fmt: skip
     with signals.noted() as came:
-        observer = Observer(progress.on_epoch, progress.on_step, say, came, draw, prove_no_leak)
+        observer = Observer(progress.on_validation, progress.on_step, say, came, draw, prove_no_leak)
         result = fit(
             model, likelihood, data, spec,
             run_dir=folder, device=device, saving=benchmark.saving, observer=observer,

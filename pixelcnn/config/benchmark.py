@@ -76,7 +76,8 @@ class SavingSpec:
     """How often a training saves the state from which it resumes after an interruption.
 
     It is also saved at the end and when a signal asks the training to stop. By the clock it is saved
-    less often than asked for if that would take more than 2 % of the time.
+    less often than asked for if that would take more than 2 % of the time. After so many `epochs`: at the
+    first validation then.
     """
 
     minutes: float | None = at_least(0, 1.0)
@@ -87,7 +88,8 @@ class SavingSpec:
 class TrackingSpec:
     """Where MLflow keeps its runs; no uri means sqlite under the results folder.
 
-    `pictures` samples are drawn while a run trains, after epochs 1, 2, 4, 8, ... and the last; 0: none.
+    `pictures` samples are drawn while a run trains, after its validations 1, 2, 4, 8, ... and the last; 0:
+    none.
     """
 
     enabled: bool = True
@@ -103,7 +105,7 @@ class Benchmark:
     datasets: dict[str, DatasetSpec]
     variants: dict[str, VariantSpec]
     seeds: tuple[int, ...]
-    training: TrainingSpec = field(default_factory=TrainingSpec)
+    training: TrainingSpec
     tuning: TuningSpec | None = added(None, absent=None)  # noqa: RUF009  # a field
     """What `snakemake tune` tries; it changes no run of this benchmark."""
     sampling: SamplingSpec = SamplingSpec()
@@ -149,8 +151,16 @@ class Benchmark:
             raise ConfigError(f"seeds: each may stand once, got {list(self.seeds)}")
         if min(self.seeds) < 0:
             raise ConfigError(f"seeds: must be 0 or more, got {min(self.seeds)}")
+        self._check_recipes()
         if self.tuning is not None:
             self._check_tuning(self.tuning)
+
+    def _check_recipes(self) -> None:
+        for name, variant in self.variants.items():
+            try:
+                self.training.changed(variant.training)
+            except ConfigError as error:
+                raise ConfigError(f"variants.{name}.training.{error}") from None
 
     def _check_tuning(self, tuning: TuningSpec) -> None:
         if both := sorted({*tuning.seeds} & {*self.seeds}):
@@ -192,7 +202,7 @@ class Benchmark:
             seed=seed,
             dataset=self.datasets[dataset],
             variant=dataclasses.replace(self.variants[variant], likelihood=likelihood),
-            training=dataclasses.replace(self.training, **self.variants[variant].training),
+            training=self.training.changed(self.variants[variant].training),
             own_files=own,
         )
 

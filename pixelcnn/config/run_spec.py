@@ -25,7 +25,9 @@ LARGEST_IMAGE = 1024
 #: Of a recipe, at most: what is more than these is a slip of the pen, and would never end.
 MOST_EPOCHS = 1_000_000
 LARGEST_BATCH = 1_000_000
-MOST_STEPS = 10**12
+MOST_STEPS = MOST_TRAINED = 10**12
+#: The keys of a recipe that say how long it is, of which it has one.
+BUDGETS = ("epochs", "images")
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,10 @@ class DatasetSpec:
 class TrainingSpec:
     """The recipe of a run. Steps are optimizer steps, NLL is in nats per image."""
 
-    epochs: int = at_least(1, 20, MOST_EPOCHS)
-    """Passes over the training images."""
+    epochs: int | None = at_least(1, None, MOST_EPOCHS)
+    """Passes over the training images. Either this or `images` is given."""
+    images: int | None = at_least(1, None, MOST_TRAINED, absent=None)
+    """Train on exactly so many images, over as many passes as it takes."""
     batch_size: int = at_least(1, 16, LARGEST_BATCH)
     """Images a step."""
     optimizer: Literal["muon", "adamw", "adam"] = "muon"
@@ -67,10 +71,40 @@ class TrainingSpec:
     """On the norm of the gradient of nats per dimension."""
     ema_decay: float = at_least(0, 0.999, 1 - 1e-12)
     """Of the averaged weights, warmed up; they are what is validated and tested."""
+    validate_every: int | None = at_least(1, None, MOST_TRAINED, absent=None)
+    """Images from one validation to the next; null: once an epoch. One more comes at the end."""
     patience: int | None = at_least(1, None, MOST_EPOCHS)
-    """Stop after so many epochs without a better validation NLL; null: never."""
+    """Stop after so many validations without a better validation NLL; null: never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Auto takes bfloat16 where the hardware is fast at it."""
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.images is None):
+            given = "neither" if self.epochs is None else f"epochs: {self.epochs} and images: {self.images}"
+            raise ConfigError(f"epochs, images: expected exactly one of the two as the budget, got {given}")
+
+    def changed(self, keys: Mapping[str, Any]) -> TrainingSpec:
+        """The recipe with other values for some keys. A budget takes the place of the other kind's.
+
+        Raises:
+            ConfigError: if that leaves no budget, or gives two.
+        """
+        return dataclasses.replace(self, **{**dict.fromkeys(_dropped(keys)), **keys})
+
+    @property
+    def counted_in(self) -> Literal["epoch", "images"]:
+        """The key of a history line that numbers it: "epoch" where each comes after a whole one."""
+        return "epoch" if self.images is None and self.validate_every is None else "images"
+
+
+def _dropped(keys: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of a recipe whose values do not outlast what some of its keys are changed to."""
+    return BUDGETS if any(keys.get(key) is not None for key in BUDGETS) else ()
+
+
+def merged(own: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Some keys of a recipe with other values for some, as `TrainingSpec.changed` does it for a whole one."""
+    return {**{key: value for key, value in own.items() if key not in _dropped(keys)}, **keys}
 
 
 @dataclass(frozen=True)

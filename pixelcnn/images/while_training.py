@@ -1,4 +1,4 @@
-"""Samples drawn while a run trains: one picture after epochs 1, 2, 4, 8, ... and the last.
+"""Samples drawn while a run trains: one picture after validations 1, 2, 4, 8, ... and the last.
 
 Every picture of a run is drawn with the same noise, so that the same images are seen to develop. Not
 imported by `pixelcnn.training`, which only offers the moment: how pictures are drawn makes no run stale.
@@ -21,16 +21,24 @@ from pixelcnn.system.errors import described
 
 
 def drawer(
-    likelihood: Likelihood, run_dir: Path, *, n: int, seed: int, say: Callable[[str], None]
+    likelihood: Likelihood,
+    run_dir: Path,
+    *,
+    n: int,
+    seed: int,
+    say: Callable[[str], None],
+    counted_in: str = "epoch",
 ) -> Callable[[int, AutoregressiveModel], None]:
-    """What draws `n` samples of a model after an epoch, of all classes in turn; nothing if `n` is 0.
+    """What draws `n` samples of a model while it trains, of all classes in turn; nothing if `n` is 0.
+
+    It is called with how many epochs, or images if that is what they are `counted_in`, the model has seen.
 
     A picture that cannot be drawn or written is said, once for each reason, and costs no training.
     """
     reasons: set[str] = set()
 
-    def draw(epoch: int, model: AutoregressiveModel) -> None:
-        path = RunFolder(run_dir).picture(epoch)
+    def draw(number: int, model: AutoregressiveModel) -> None:
+        path = RunFolder(run_dir).picture(number, counted_in)
         if n == 0 or path.exists():
             return
         device = next(model.parameters()).device

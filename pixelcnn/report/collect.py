@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.budget import so_far
 from pixelcnn.config.differences import differences, told
 from pixelcnn.config.reading import load_planned
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
@@ -23,7 +24,7 @@ from pixelcnn.system.code_digest import code_digest
 from pixelcnn.system.errors import DataError, UserError
 from pixelcnn.system.files import read_json
 
-#: A running training writes its record every epoch; silence longer than this, in seconds, is worth a word.
+#: A running training writes its record at every validation; longer silence, in seconds, is worth a word.
 SILENCE = 3600.0
 
 
@@ -270,8 +271,8 @@ def _status_of_training(spec: RunSpec, path: Path, record: Record) -> tuple[Stat
         return Status.FAILED, record.error or "no error message was recorded"
     if record.status == "interrupted" or is_lost(record):
         how = "stopped" if record.status == "interrupted" else "its process was killed"
-        done = f"{how} after {record.epochs} of {spec.training.epochs} epochs"
-        return Status.INTERRUPTED, f"{done}; the same command resumes from its last saved state"
+        done = so_far(spec.training, record.epochs, record.images_seen)
+        return Status.INTERRUPTED, f"{how} after {done}; the same command resumes from its last saved state"
     if record.status == "running":
         return Status.RUNNING, _progress(spec, path, record)
     if not RunFolder(path).checkpoint.exists():
@@ -293,7 +294,8 @@ def _status_of_results(spec: RunSpec, metrics: Metrics | None, data_sha256: str 
 def _progress(spec: RunSpec, path: Path, record: Record) -> str:
     records = RunFolder(path).training_of(spec.digest)
     written = datetime.fromtimestamp(records.record_file.stat().st_mtime, UTC)
-    text = f"{record.epochs} of {spec.training.epochs} epochs, last heard of {written:%Y-%m-%d %H:%M} UTC"
+    done = so_far(spec.training, record.epochs, record.images_seen)
+    text = f"{done}, last heard of {written:%Y-%m-%d %H:%M} UTC"
     silent = (datetime.now(UTC) - written).total_seconds()
     if silent > SILENCE:
         text += f", silent for {silent / 3600:.1f} h: it may have been killed"

@@ -81,7 +81,7 @@ def compare_pairs(results: Sequence[VariantResult]) -> Pairs:
 def share_data_order(a: VariantResult, b: VariantResult) -> bool:
     """Whether equal seeds of two variants saw the same images in the same batches.
 
-    The order derives from the run's seed alone, so it takes the same data, batch size and epochs, and two
+    The order derives from the run's seed alone, so it takes the same data, batch size and budget, and two
     seeds that finished for both.
     """
     first = {run.spec.seed: run.spec for run in a.variant.finished}
@@ -91,7 +91,8 @@ def share_data_order(a: VariantResult, b: VariantResult) -> bool:
 
 
 def _data_order(spec: RunSpec) -> tuple[object, ...]:
-    return spec.dataset, spec.training.batch_size, spec.training.epochs
+    recipe = spec.training
+    return spec.dataset, recipe.batch_size, recipe.epochs, recipe.images
 
 
 def nats_per_image(result: VariantResult) -> NDArray[np.float64] | None:

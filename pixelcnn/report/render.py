@@ -14,6 +14,7 @@ from typing import Any
 
 import jinja2
 
+from pixelcnn.config.budget import epochs_words
 from pixelcnn.report import cells, text
 from pixelcnn.report.plates import Plate
 from pixelcnn.report.sections import SECTIONS
@@ -151,6 +152,7 @@ def _environment(*, html: bool) -> jinja2.Environment:
         "duration": text.duration,
         "md": text.markdown,
         "commit": text.commit,
+        "epochs": epochs_words,
         "signed": text.signed,
         "small_time": text.small_time,
         "count": text.count,

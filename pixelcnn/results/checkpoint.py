@@ -32,7 +32,7 @@ DAMAGED = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, V
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The weights of one epoch of a run. `image` is the dataset's, with its classes.
+    """The weights of a run after `epoch` passes, whole or not. `image` is the dataset's, with its classes.
 
     `code` is the digest of the package's code that trained it, None if it was not noted.
     """
@@ -40,7 +40,7 @@ class Checkpoint:
     spec: RunSpec
     image: ImageSpec
     data_sha256: str
-    epoch: int
+    epoch: float
     weights: dict[str, Tensor]
     ema_weights: dict[str, Tensor]
     code: str | None = None

@@ -7,6 +7,7 @@ paths from here, with wildcards such as "{dataset}" in the place of names.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from pixelcnn.system.files import read_json
 
 #: What the benchmark of a tuning's trials is called, after the benchmark that it tunes.
 TRIALS = "-tuning"
+#: The names that `RunFolder.picture` gives.
+PICTURE = re.compile(r"(?:epoch|images)([0-9]+)\.png")
 
 
 class _Folder(Protocol):
@@ -189,9 +192,9 @@ class RunFolder:
     # Written by `train`.
     spec_file = At("spec.json")  # the RunSpec with its digest
     record_file = At("record.json")  # status, provenance, cost; see `records.Record`
-    history_file = At("history.jsonl")  # one line an epoch, while it trains; see `records.HISTORY_KEYS`
-    checkpoint = At("checkpoint.pt")  # weights and EMA weights of the best epoch, once it has ended
-    pictures_folder = At("pictures")  # samples while it trained: epoch00001.png, ... at epochs 1, 2, 4
+    history_file = At("history.jsonl")  # one line a validation, while it trains; see `records.HISTORY_KEYS`
+    checkpoint = At("checkpoint.pt")  # weights and EMA weights of the best validation, once it has ended
+    pictures_folder = At("pictures")  # samples while it trained, see `picture`; at validations 1, 2, 4, ...
     lock = At(".train.lock")  # locked while it is trained
     # By `trial`, in the place of all that follows; it names the training that it is of.
     trial_file = At("trial.json")  # how it went, failed ones too; see `records.TrialRecord`
@@ -273,14 +276,15 @@ class RunFolder:
         """What an interrupted training of a spec resumes from, see `training.state`; "*": of any spec."""
         return self.path / f"state-{digest}.pt"
 
-    def picture(self, epoch: int) -> Path:
-        """The samples that were drawn after an epoch, while it trained."""
-        return self.pictures_folder / f"epoch{epoch:05d}.png"
+    def picture(self, number: int, counted_in: str = "epoch") -> Path:
+        """The samples that were drawn after so many epochs or images: epoch00001.png, images000004000.png."""
+        digits = 5 if counted_in == "epoch" else 9
+        return self.pictures_folder / f"{counted_in}{number:0{digits}d}.png"
 
     def pictures(self) -> dict[int, Path]:
-        """The pictures that were drawn while it trained, by epoch."""
-        found = sorted(self.pictures_folder.glob("epoch[0-9]*.png"))
-        return {int(path.stem.removeprefix("epoch")): path for path in found}
+        """The pictures that were drawn while it trained, by the epoch or the images."""
+        found = [(PICTURE.fullmatch(path.name), path) for path in sorted(self.pictures_folder.glob("*.png"))]
+        return {int(match[1]): path for match, path in found if match}
 
     def spec(self) -> RunSpec | None:
         """The spec that was trained."""
@@ -308,7 +312,7 @@ class RunFolder:
         return None if value is None else TrialRecord(**value)
 
     def history(self) -> list[dict[str, Any]]:
-        """The finished epochs. A last line without its newline is still being written: left out."""
+        """One line a validation. A last line without its newline is still being written: left out."""
         if not self.history_file.exists():
             return []
         lines = self.history_file.read_text(encoding="utf-8").split("\n")[:-1]

@@ -45,7 +45,7 @@ class Tracked:
     """What MLflow shows of a metric.
 
     Attributes:
-        name: its name there, if it is not the key: a series by epoch has the name already.
+        name: its name there, if it is not the key: a series has the name already.
         width: pixels of its column in the table of runs that MLflow shows first; None: no column there.
         compared: what the benchmark's own run has of its summary over seeds, for each variant.
         from_start: whether it is known when a training starts, not only at its end.

@@ -13,8 +13,8 @@ from pixelcnn.results.metric import Metric, RunRecords, Spoken, Tracked
 #: What ranks variants: in nats per image, label-marginalised where the variant is conditional.
 RANKED_BY = "comparable_nll"
 
-#: Keys of a history line that MLflow has as series by epoch, in the units of `records.HISTORY_KEYS`.
-BY_EPOCH = ("valid_nll", "train_nll", "learning_rate", "gradient_norm", "images_per_second")
+#: Keys of a history line that MLflow has as series, in the units of `records.HISTORY_KEYS`.
+SERIES = ("valid_nll", "train_nll", "learning_rate", "gradient_norm", "images_per_second")
 
 
 def metric(key: str) -> Metric:
@@ -94,7 +94,7 @@ METRICS = [
         "the time in training steps, while other runs may have run beside", source="training", better="lower",
         small="per seed", tables=("results", "cost"), tracked=Tracked(width=135, compared=("mean",))),
     Metric("wall_seconds", "Training with validation", "seconds",
-        "the time from the first training step to the end of the last epoch", source="training",
+        "the time from the first training step to the end of the last validation", source="training",
         better="lower"),
     Metric("images_per_second", "Training speed", "images/s",
         "the training images a second of training steps", source="training", better="higher", digits=0,

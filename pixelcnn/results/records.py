@@ -15,9 +15,12 @@ from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.system.files import write_json
 from pixelcnn.system.processes import process_alive
 
-#: Keys of a history line. NLL in nats per image; seconds: training steps so far, without validation.
+#: Keys of a history line, one a validation. Epoch, images and step are those done by then, and an epoch that
+#: is not whole is a fraction; NLL in nats per image, that of training over the images since the line before;
+#: seconds: training steps so far, without validation.
 HISTORY_KEYS = (
     "epoch",
+    "images",
     "step",
     "train_nll",
     "valid_nll",
@@ -30,7 +33,7 @@ HISTORY_KEYS = (
 
 @dataclass(frozen=True)
 class Metrics:
-    """Test results of a run: the EMA weights of its best epoch, always in float32.
+    """Test results of a run: the EMA weights of its best validation, always in float32.
 
     `nll` is the mean over images of -log p(x), or of -log p(x|y) given the true label for a
     conditional variant, in nats per image. The `marginal_` ones are of -log sum_y p(y) p(x|y) and,
@@ -61,7 +64,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a look into a trained model showed, of the EMA weights of its chosen epoch.
+    """What a look into a trained model showed, of the EMA weights of its chosen validation.
 
     NLL in nats per image, given the label for a conditional variant. Distances are root mean square
     differences of pixels scaled to 0..1. `earlier_pixels` come before the centre in raster order, of which
@@ -138,10 +141,12 @@ CONTINUED = (
 
 @dataclass
 class Record:
-    """How a training went. Written at its start, after every epoch and at its end.
+    """How a training went. Written at its start, after every validation and at its end.
 
+    `epochs` are the passes over the training images up to the last validation, `best_epoch` those up to the
+    best one; a pass that is not whole is a fraction.
     `training_seconds` is the time spent in training steps, `wall_seconds` that from the first step
-    to the end of the last epoch (validation too, but not the pictures drawn for whoever looks on),
+    to the end of the last validation (but not the pictures drawn for whoever looks on),
     `saving_seconds` the part of it that saved the state.
     `peak_memory_bytes` is the most memory held in steps and validations: on a GPU by torch's tensors, else by
     the process. Pictures do not count (on a CPU they do where it is not Linux, which lets one count anew).
@@ -169,8 +174,8 @@ class Record:
     status: Literal["running", "finished", "failed", "interrupted"] = "running"
     error: str | None = None
     ended: str | None = None
-    epochs: int = 0
-    best_epoch: int | None = None
+    epochs: float = 0
+    best_epoch: float | None = None
     best_valid_nll: float | None = None
     stopped_early: bool = False
     images_seen: int = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.budget import Budget
 from pixelcnn.config.run_spec import RunSpec
 
 #: Seconds of an optimizer step beside its multiply-adds.
@@ -35,9 +36,10 @@ class Work:
 
 def training(benchmark: Benchmark, spec: RunSpec, data: Description) -> Work:
     """A backward pass costs two forward passes."""
-    counts, epochs = data["counts"], spec.training.epochs
-    steps = epochs * math.ceil(counts["train"] / spec.training.batch_size)
-    return Work(epochs * (3 * counts["train"] + counts["valid"]), steps * STEP_SECONDS)
+    counts = data["counts"]
+    budget = Budget.of(spec.training, counts["train"])
+    validated = budget.validations * counts["valid"]
+    return Work(3 * budget.images + validated, budget.steps * STEP_SECONDS)
 
 
 def evaluation(benchmark: Benchmark, spec: RunSpec, data: Description) -> Work:

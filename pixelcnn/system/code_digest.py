@@ -18,9 +18,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 
-#: What every training runs, and what decides which weights it begins with and which epoch it chooses. Not the
+#: What every training runs, and what decides which weights it begins with and which it chooses. Not the
 #: incremental engine, the samplers, MLflow, the report: they look at what was trained.
 PINNED = (
+    "config.budget",
     "data.images",
     "evaluation.likelihoods",
     "layers",
@@ -31,6 +32,7 @@ PINNED = (
     "system.seeding",
     "training.average",
     "training.batches",
+    "training.best",
     "training.loop",
     "training.optimizers",
     "training.step",

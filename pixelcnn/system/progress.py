@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,29 +13,39 @@ BAR = 24
 
 @dataclass
 class TrainingProgress:
-    """Prints one line an epoch and, in a terminal, a bar within it."""
+    """Prints one line a validation and, in a terminal, a bar of the steps until the next.
+
+    It counts in epochs of so many, or in `images` where that is what the training ends after.
+    """
 
     name: str
-    epochs: int
+    epochs: int | None
+    images: int | None = None
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     epoch: int = 1
+    seen: int = 0
 
     def on_step(self, done: int, total: int) -> None:
-        """A part of the epoch is done."""
+        """A part of the steps until the next validation is done."""
         if self.stream.isatty():
-            bar(self.stream, f"{self.name} epoch {self.epoch}/{self.epochs}", done, total)
+            bar(self.stream, f"{self.name} {self._place(self.epoch, self.seen)}", done, total)
 
-    def on_epoch(self, line: dict[str, Any]) -> None:
-        """An epoch is done."""
+    def on_validation(self, line: dict[str, Any]) -> None:
+        """A validation is done."""
         start = "\r\033[K" if self.stream.isatty() else ""
         print(
-            f"{start}{self.name} epoch {line['epoch']}/{self.epochs}  "
+            f"{start}{self.name} {self._place(line['epoch'], line['images'])}  "
             f"train {line['train_nll']:.2f}  valid {line['valid_nll']:.2f} nats/image  "
             f"{line['images_per_second']:.0f} images/s",
             file=self.stream,
             flush=True,
         )
-        self.epoch = line["epoch"] + 1
+        self.epoch, self.seen = math.floor(line["epoch"]) + 1, line["images"]
+
+    def _place(self, epoch: float, images: int) -> str:
+        if self.images is not None:
+            return f"{images:,}/{self.images:,} images"
+        return f"epoch {round(epoch, 3)}/{self.epochs}"
 
 
 def bar(stream: TextIO, name: str, done: int, total: int) -> None:

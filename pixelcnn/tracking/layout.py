@@ -68,7 +68,7 @@ def _view(benchmark: Benchmark) -> dict[str, Any]:
         "orderByAsc": metric(ranked_by).better == "lower",
         "runsHiddenMode": "SHOW_ALL",
         "compareRunSections": _sections(),
-        "compareRunCharts": _charts(benchmark.training.epochs, ranked_by),
+        "compareRunCharts": _charts(_last_step(benchmark), ranked_by),
         "isAccordionReordered": True,
     }
 
@@ -98,7 +98,14 @@ def _section(name: str) -> str:
     return f"{VIEW}-{name.lower().replace(' ', '-')}"
 
 
-def _charts(epochs: int, ranked_by: str) -> list[dict[str, Any]]:
+def _last_step(benchmark: Benchmark) -> int:
+    """That of the pictures, of the longest training; of one that is validated more than once an epoch it is
+    not known here, since that takes the data."""
+    recipes = [benchmark.training.changed(variant.training) for variant in benchmark.variants.values()]
+    return max(recipe.images or recipe.epochs or 0 for recipe in recipes)
+
+
+def _charts(last_step: int, ranked_by: str) -> list[dict[str, Any]]:
     common = {"metricSectionId": _section("Comparison"), "deleted": False, "isGenerated": False}
     by_step = {
         "scaleType": "linear",
@@ -118,7 +125,7 @@ def _charts(epochs: int, ranked_by: str) -> list[dict[str, Any]]:
             "type": "IMAGE",
             "imageKeys": [PICTURES_KEY],
             "displayName": "samples while training",
-            "step": epochs,
+            "step": last_step,
             "showRunParams": False,
             "runsCountToCompare": 20,
         },

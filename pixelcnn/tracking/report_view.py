@@ -62,7 +62,7 @@ def read_report(directory: Path, benchmark: Benchmark, origin: str) -> RunView |
             "mlflow.source.name": f"pixelcnn report {directory}",
             "mlflow.source.type": "LOCAL",
         },
-        epochs={},
+        series={},
         finals=points,
         artifacts=artifacts,
         history=[],

@@ -15,7 +15,7 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import RunFolder, existing
 from pixelcnn.results.metric import RunRecords, Source
-from pixelcnn.results.metric_table import BY_EPOCH, METRICS
+from pixelcnn.results.metric_table import METRICS, SERIES
 from pixelcnn.results.records import Analysis, Metrics, Record, is_lost
 from pixelcnn.system import files
 from pixelcnn.system.errors import UserError
@@ -89,7 +89,7 @@ class RunView:
     ended: int | None
     params: dict[str, str]
     tags: dict[str, str]
-    epochs: dict[int, list[Point]]
+    series: dict[int, list[Point]]  # by step: an epoch, or images, see `TrainingSpec.counted_in`
     finals: list[Point]
     artifacts: list[Artifact]
     history: list[dict[str, Any]]
@@ -152,7 +152,7 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
     if lost:
         status = "KILLED"
         error = f"the training process {record.pid} on {record.host} disappeared without recording an end"
-    started, history = _milliseconds(record.started), folder.history()
+    started, history, key = _milliseconds(record.started), folder.history(), spec.training.counted_in
     return RunView(
         name=spec.name,
         title=title,
@@ -162,7 +162,7 @@ def _view(folder: RunFolder, record: Record, spec: RunSpec, lost: bool, config: 
         ended=_ended(folder, record) if status != "RUNNING" else None,
         params=_params(spec),
         tags=_tags(spec, record, error if status in ("FAILED", "KILLED") else None),
-        epochs={line["epoch"]: _epoch_points(line, started) for line in history},
+        series={line[key]: _points(line, line[key], started) for line in history},
         finals=_finals(folder, record, spec, status),
         artifacts=_artifacts(folder, record, spec, config, status),
         history=history,
@@ -257,11 +257,11 @@ def _trial_tags(benchmark: Benchmark, variant: str) -> dict[str, str]:
     return next(({"tuned": trial.variant, "trial": str(trial.number)} for trial in trials), {})
 
 
-def _epoch_points(line: Mapping[str, Any], started: int) -> list[Point]:
+def _points(line: Mapping[str, Any], step: int, started: int) -> list[Point]:
     """The metrics of a history line, timed by its training seconds so that a second look agrees."""
     moment = started + round(1000 * (line.get("seconds") or 0))
-    present = ((key, line.get(key)) for key in BY_EPOCH)
-    return [Point(key, value, moment, line["epoch"]) for key, value in present if value is not None]
+    present = ((key, line.get(key)) for key in SERIES)
+    return [Point(key, value, moment, step) for key, value in present if value is not None]
 
 
 def _finals(folder: RunFolder, record: Record, spec: RunSpec, status: Status) -> list[Point]:
@@ -307,9 +307,9 @@ def _artifacts(
         artifacts.append(Artifact(HISTORY_PLOT, history, files.sha256(history)[:16], "history"))
     if status == "FINISHED" and (grid := existing(folder.sample_grid)):
         artifacts.append(preview(grid))
-    for epoch, path in folder.pictures().items():
+    for step, path in folder.pictures().items():
         name = f"{folder.pictures_folder.name}/{path.name}"
-        artifacts.append(Artifact(name, path, files.sha256(path)[:16], "picture", epoch))
+        artifacts.append(Artifact(name, path, files.sha256(path)[:16], "picture", step))
     weights, metrics = existing(folder.model), folder.metrics()
     if status == "FINISHED" and weights and metrics and metrics.digest == record.digest:
         artifacts.append(Artifact(MODEL, weights, _model_digest(weights, spec), "model"))

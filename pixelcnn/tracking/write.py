@@ -35,8 +35,8 @@ def _write_values(client: MlflowClient, run: Run, view: RunView) -> bool:
 
     held = run.data
     points = [point for point in view.finals if _is_news(point, held.metrics)]
-    logged = _logged_epochs(client, run, view)
-    points += [p for epoch, line in view.epochs.items() if epoch not in logged for p in line]
+    logged = _logged_steps(client, run, view)
+    points += [p for step, line in view.series.items() if step not in logged for p in line]
     metrics = [Metric(p.key, float(p.value), p.milliseconds, p.step) for p in points]
     params = [Param(key, value) for key, value in view.params.items() if key not in held.params]
     tags = [RunTag(key, value) for key, value in view.tags.items() if held.tags.get(key) != value]
@@ -58,12 +58,12 @@ def _is_news(point: Point, held: Mapping[str, float]) -> bool:
     return held.get(point.key) != point.value
 
 
-def _logged_epochs(client: MlflowClient, run: Run, view: RunView) -> set[int]:
-    """The epochs that MLflow has. It would keep a step that is logged twice as two points."""
-    keys = {point.key for line in view.epochs.values() for point in line if point.key in run.data.metrics}
+def _logged_steps(client: MlflowClient, run: Run, view: RunView) -> set[int]:
+    """The steps that MLflow has. It would keep one that is logged twice as two points."""
+    keys = {point.key for line in view.series.values() for point in line if point.key in run.data.metrics}
     if not keys:
         return set()
-    # The points of an epoch are written together: any one of its metrics tells.
+    # The points of a step are written together: any one of its metrics tells.
     key = "valid_nll" if "valid_nll" in keys else min(keys)
     return {metric.step for metric in client.get_metric_history(run.info.run_id, key)}
 

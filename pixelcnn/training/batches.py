@@ -30,6 +30,11 @@ class Batches:
         self.images = images if self.intensity else images.to(device)
         labels = self.split.labels if spec.variant.conditional else None
         self.labels = None if labels is None else torch.from_numpy(labels).to(device)
+        # Of the epoch that runs: the batches done, those to come once one was asked for, and the generators
+        # as they were at its start, from which its order and binarization are drawn again.
+        self._done = 0
+        self._left: Iterator[tuple[Tensor, Tensor | None]] = iter(())
+        self._at_start = self._generators()
 
     def __len__(self) -> int:
         return math.ceil(len(self.images) / self.size)
@@ -48,15 +53,30 @@ class Batches:
             index = index.to(self.device)
             yield images[index].long(), None if self.labels is None else self.labels[index]
 
-    def generators(self) -> dict[str, Any]:
-        """The states of the generators, from which `restore` makes the next epoch the same."""
+    def take(self, most: int) -> tuple[Tensor, Tensor | None]:
+        """The next batch of epoch after epoch, as `epoch` has it, or its first `most` images."""
+        if self._done == 0:
+            self._left = self.epoch()
+        x, y = next(self._left)
+        self._done += 1
+        if self._done == len(self):
+            self._done, self._left, self._at_start = 0, iter(()), self._generators()
+        return x[:most], None if y is None else y[:most]
+
+    def _generators(self) -> dict[str, Any]:
         # As text: the integers of numpy's state have 128 bits.
         return {
             "order": self.order.get_state(),
             "binarization": json.dumps(self.binarization.bit_generator.state),
         }
 
-    def restore(self, generators: dict[str, Any]) -> None:
-        """Resume from what `generators` returned."""
-        self.order.set_state(generators["order"])
-        self.binarization.bit_generator.state = json.loads(generators["binarization"])
+    def state(self) -> dict[str, Any]:
+        """Plain data and tensors from which `restore` makes all later batches the same."""
+        return {"done": self._done, **self._at_start}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Resume from what `state` returned."""
+        self.order.set_state(state["order"])
+        self.binarization.bit_generator.state = json.loads(state["binarization"])
+        self._done, self._at_start = state["done"], self._generators()
+        self._left = self.epoch(done=self._done) if self._done else iter(())

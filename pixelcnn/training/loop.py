@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pixelcnn.config.benchmark import SavingSpec
+from pixelcnn.config.budget import Budget, so_far
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.data.prepared import PreparedData
 from pixelcnn.evaluation.likelihoods import BATCH_SIZE, evaluate
@@ -30,6 +31,7 @@ from pixelcnn.system.errors import Interrupted, RunFailed
 from pixelcnn.system.seeding import derived_seed
 from pixelcnn.training import records, state
 from pixelcnn.training.batches import Batches
+from pixelcnn.training.best import Best
 from pixelcnn.training.step import TrainingStep
 
 #: Steps between two looks at the loss: each look makes a GPU wait.
@@ -40,22 +42,22 @@ CHECK_EVERY = 25
 class Observer:
     """What `fit` tells, and asks, while it works.
 
-    epoch: called with the history line of each finished epoch.
-    step: called with (finished steps, all steps) while an epoch runs.
+    epoch: called with the history line of each validation: after an epoch, unless the recipe says otherwise.
+    step: called with (finished steps, all steps) of those from one validation to the next.
     say: called with a sentence, such as on a damaged state.
     begin: called with the model on its device before the first step, also of a training that resumes; what it
         raises fails the run. It must leave the model and torch's generators as they are.
     signal: the signal that asked to stop, None while there was none; asked at every step.
-    pictures: called after epochs 1, 2, 4, 8, ... and the last, whose records are written by then, with the
-        epoch and the EMA model, which it must leave as it is. A training that resumes from the end of such
-        an epoch calls it again. Its time counts nowhere.
+    pictures: called after validations 1, 2, 4, 8, ... and the last, whose records are written by then, with
+        the epoch (or the images, see `TrainingSpec.counted_in`) and the EMA model, which it must leave as it
+        is. A training that resumes from such a validation calls it again. Its time counts nowhere.
     """
 
     epoch: Callable[[dict[str, Any]], None] = lambda line: None
     step: Callable[[int, int], None] = lambda done, total: None
     say: Callable[[str], None] = lambda sentence: None
     signal: Callable[[], int | None] = lambda: None
-    pictures: Callable[[int, AutoregressiveModel], None] = lambda epoch, model: None
+    pictures: Callable[[int, AutoregressiveModel], None] = lambda number, model: None
     begin: Callable[[AutoregressiveModel], None] = lambda model: None
 
 
@@ -78,8 +80,8 @@ def fit(
     """Train one run and leave its records in `run_dir`; the checkpoint appears at the end.
 
     Resumes from the run's saved state if there is one, to the same weights and history, bit for bit
-    (same versions, threads, precision, CPU), as without the interruption. Selects the epoch by the
-    validation NLL of the EMA weights, in float32.
+    (same versions, threads, precision, CPU), as without the interruption. Selects among the validations
+    by the NLL of the EMA weights, in float32.
 
     Raises:
         Interrupted: if `observer.signal` asked to stop. The state is saved.
@@ -103,7 +105,7 @@ def fit(
         with devices.out_of_memory(devices.smaller("training.batch_size", spec.training.batch_size)):
             training.run()
         best = training.best
-        assert best.weights is not None and best.ema_weights is not None  # the first epoch is finite
+        assert best.weights is not None and best.ema_weights is not None  # the first validation is finite
         found_at, weights = best.epoch, (best.weights, best.ema_weights)
         result = Checkpoint(spec, image_spec(data), data.sha256, found_at, *weights, code)
         checkpoint.save(result, RunFolder(run_dir).checkpoint)
@@ -111,34 +113,12 @@ def fit(
 
 
 @dataclass
-class Best:
-    """The epoch with the lowest validation NLL so far."""
-
-    epoch: int = 0
-    valid_nll: float = math.inf
-    weights: dict[str, Tensor] | None = None
-    ema_weights: dict[str, Tensor] | None = None
-
-    def offer(self, epoch: int, valid_nll: float, step: TrainingStep) -> None:
-        """Keep this epoch's weights if it is better."""
-        if valid_nll < self.valid_nll:
-            self.epoch, self.valid_nll = epoch, valid_nll
-            self.weights = _copied(step.model)
-            self.ema_weights = _copied(step.ema.model)
-
-
-def _copied(model: nn.Module) -> dict[str, Tensor]:
-    # Contiguous: a checkpoint does not depend on the memory format used for speed.
-    return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
-
-
-@dataclass
-class Epoch:
-    """How far the epoch that runs has come: batches done and the sums over them."""
+class Interval:
+    """What was done since the last validation: steps and the sums over them."""
 
     nats: Tensor
     norms: Tensor
-    batches: int = 0
+    steps: int = 0
     seconds: float = 0.0
 
 
@@ -161,62 +141,71 @@ class _Training:
         self.device = next(self.model.parameters()).device
         self.batches = Batches(self.data, self.spec, self.device)
         recipe = self.spec.training
-        total = recipe.epochs * len(self.batches)
-        self.step = TrainingStep(self.model, self.likelihood, recipe, total, self.record.precision)
-        self.epoch = self._new_epoch()
-        self.epoch_generators = self.batches.generators()
+        self.budget = Budget.of(recipe, len(self.batches.images))
+        self.step = TrainingStep(
+            self.model, self.likelihood, recipe, self.budget.steps, self.record.precision
+        )
+        self.steps_done = 0
+        self.interval = self._new_interval()
         self.saver = state.Saver(RunFolder(self.run_dir).state(self.spec.digest), self.saving)
         self.resumed_at = time.perf_counter()
         self.wall_before, self.saving_before = 0.0, 0.0
-        #: When the seconds of the epoch were last read; None outside of its steps.
+        #: When the seconds of the interval were last read; None outside of its steps.
         self.read_at: float | None = None
         # For layers that draw, such as dropout.
         torch.manual_seed(derived_seed(self.spec.seed, "dropout"))
 
-    def _new_epoch(self) -> Epoch:
-        return Epoch(torch.zeros((), device=self.device), torch.zeros((), device=self.device))
+    def _new_interval(self) -> Interval:
+        return Interval(torch.zeros((), device=self.device), torch.zeros((), device=self.device))
 
     def run(self) -> None:
         """Train to the end; a training that is restored at its end has nothing to do."""
-        if self.record.epochs and self.epoch.batches == 0:
+        if self.history and self.interval.steps == 0:
             self._offer_pictures()  # it may have been killed between its last state and these
         while not self._at_end():
+            epochs = self.record.epochs
             self._steps()
             self._validate()
+            due = self.saver.due_after(epochs, self.record.epochs) or self.saver.due_by_clock()
             # The last state is always saved: the checkpoint may get lost with a job that is killed.
-            if self._at_end() or self.saver.due_after(self.record.epochs) or self.saver.due_by_clock():
+            if self._at_end() or due:
                 self._save()
             self._write_records()
             self.observer.epoch(self.history[-1])
             self._offer_pictures()
 
     def _at_end(self) -> bool:
-        return self.record.epochs == self.spec.training.epochs or self.record.stopped_early
+        validated = self.interval.steps == 0
+        return self.record.stopped_early or (validated and self.steps_done == self.budget.steps)
 
     def _offer_pictures(self) -> None:
-        epoch = self.record.epochs
-        if self._at_end() or epoch & (epoch - 1) == 0:  # a power of two
+        validations = len(self.history)
+        if self._at_end() or validations & (validations - 1) == 0:  # a power of two
             started = time.perf_counter()
-            self.observer.pictures(epoch, self.step.ema.model)
+            number = self.history[-1][self.spec.training.counted_in]
+            self.observer.pictures(number, self.step.ema.model)
             self.resumed_at += time.perf_counter() - started
             if devices.peak_memory_bytes(self.device) > (self.record.peak_memory_bytes or 0):
                 gc.collect()  # objects that know each other are let go only so
                 devices.forget_peak_memory(self.device)
 
     def _steps(self) -> None:
-        """The steps that are left of the epoch."""
-        self.epoch_generators = self.batches.generators()
-        running, total = self.epoch, len(self.batches)
+        """The steps that are left until the next validation; none if that was interrupted."""
+        running, budget = self.interval, self.budget
+        begun = self.steps_done - running.steps
+        end = budget.next_validation(begun)
         self.read_at = time.perf_counter()
-        for x, y in self.batches.epoch(done=running.batches):
+        while self.steps_done < end:
+            x, y = self.batches.take(budget.images - budget.images_after(self.steps_done))
             nats, norm = self.step(x, y)
             running.nats += nats * len(x)
             running.norms += norm
-            running.batches += 1
-            if running.batches % CHECK_EVERY == 0 or running.batches == total:
+            running.steps += 1
+            self.steps_done += 1
+            if running.steps % CHECK_EVERY == 0 or self.steps_done == end:
                 self._check_finite()
                 self._read_clock()
-                self.observer.step(running.batches, total)
+                self.observer.step(running.steps, end - begun)
             if self.saver.due_by_clock():
                 self._save()
             self._stop_if_asked()
@@ -227,46 +216,49 @@ class _Training:
         if self.read_at is not None:
             devices.synchronize(self.device)
             now = time.perf_counter()
-            self.epoch.seconds += now - self.read_at
+            self.interval.seconds += now - self.read_at
             self.read_at = now
 
     def _check_finite(self) -> None:
-        running = self.epoch
+        running = self.interval
         if not math.isfinite(running.nats.item()) or not math.isfinite(running.norms.item()):
+            epoch, step = divmod(self.steps_done - 1, len(self.batches))
             raise RunFailed(
-                f"the loss or its gradient became NaN or infinite in epoch {self.record.epochs + 1}, by step "
-                f"{running.batches} of {len(self.batches)}; a lower learning_rate or longer warm-up may help"
+                f"the loss or its gradient became NaN or infinite in epoch {epoch + 1}, by step "
+                f"{step + 1} of {len(self.batches)}; a lower learning_rate or longer warm-up may help"
             )
 
     def _validate(self) -> None:
-        """Validate the epoch whose steps are done, and note it."""
+        """Validate what the steps that are done have come to, and note it."""
         valid = self.data.splits["valid"]
         together = image_spec(self.data).at_once(BATCH_SIZE)
         with devices.out_of_memory(f"in validation, of {together} images together; {devices.SMALLER_STILL}"):
             found = evaluate(self.step.ema.model, self.likelihood, valid, on_batch=self._stop_if_asked)
         valid_nll = found.nll
-        record, best, running, images = self.record, self.best, self.epoch, len(self.batches.images)
-        epoch = record.epochs + 1
-        best.offer(epoch, valid_nll, self.step)
+        record, best, running = self.record, self.best, self.interval
+        validation, epoch = len(self.history) + 1, self.budget.epochs_after(self.steps_done)
+        best.offer(validation, epoch, valid_nll, self.step)
         record.epochs, record.best_epoch, record.best_valid_nll = epoch, best.epoch, best.valid_nll
-        record.images_seen += images
+        before, record.images_seen = record.images_seen, self.budget.images_after(self.steps_done)
+        images = record.images_seen - before
         record.training_seconds += running.seconds
         record.images_per_second = record.images_seen / record.training_seconds
         patience = self.spec.training.patience
-        record.stopped_early = patience is not None and epoch - best.epoch >= patience
+        record.stopped_early = patience is not None and validation - best.validation >= patience
         self.history.append(
             {
                 "epoch": epoch,
-                "step": epoch * len(self.batches),
+                "images": record.images_seen,
+                "step": self.steps_done,
                 "train_nll": running.nats.item() / images,
                 "valid_nll": valid_nll,
                 "learning_rate": self.step.learning_rate,
-                "gradient_norm": running.norms.item() / len(self.batches),
+                "gradient_norm": running.norms.item() / running.steps,
                 "seconds": record.training_seconds,
                 "images_per_second": images / running.seconds,
             }
         )
-        self.epoch = self._new_epoch()
+        self.interval = self._new_interval()
         self._count_cost()
 
     def _count_cost(self) -> None:
@@ -290,9 +282,8 @@ class _Training:
         if number is not None:
             self._save()
             name = signal.Signals(number).name
-            raise Interrupted(
-                f"stopped by {name} after {self.record.epochs} of {self.spec.training.epochs} epochs"
-            )
+            done = so_far(self.spec.training, self.record.epochs, self.record.images_seen)
+            raise Interrupted(f"stopped by {name} after {done}")
 
     # ------------------------------------------------------------------------------ state
 
@@ -305,7 +296,6 @@ class _Training:
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain data from which `restore` makes the same training."""
-        between = self.epoch.batches == 0
         return {
             "digest": self.spec.digest,
             "code": self.record.code,
@@ -313,10 +303,10 @@ class _Training:
             "record": asdict(self.record),
             "history": self.history,
             "step": self.step.state(),
-            "epoch": vars(self.epoch),
+            "steps_done": self.steps_done,
+            "interval": vars(self.interval),
             "best": vars(self.best),
-            # Those at the start of the epoch: its order and binarization are drawn again, then skipped.
-            "generators": self.batches.generators() if between else self.epoch_generators,
+            "batches": self.batches.state(),
             "torch_generator": torch.get_rng_state(),
             "cuda_generator": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -325,17 +315,21 @@ class _Training:
         """Resume from what `state` returned; the record was restored when it was begun."""
         self.history = found["history"]
         self.step.restore(found["step"])
-        self.epoch = Epoch(**found["epoch"])
-        self.epoch.nats, self.epoch.norms = (
-            value.to(self.device) for value in (self.epoch.nats, self.epoch.norms)
-        )
+        self.steps_done, running = found["steps_done"], Interval(**found["interval"])
+        running.nats, running.norms = (value.to(self.device) for value in (running.nats, running.norms))
+        self.interval = running
         self.best = Best(**found["best"])
-        self.batches.restore(found["generators"])
+        self.batches.restore(found["batches"])
         self.wall_before, self.saving_before = self.record.wall_seconds, self.record.saving_seconds
         torch.set_rng_state(found["torch_generator"])
         if self.device.type == "cuda" and found["cuda_generator"] is not None:
             torch.cuda.set_rng_state(found["cuda_generator"], self.device)
-        done = f"epoch {self.record.epochs + 1}, step {self.epoch.batches} of {len(self.batches)}"
+        self.observer.say(f"{self.spec.name}: resumes from its saved state, at {self._place()}")
+
+    def _place(self) -> str:
         if self._at_end():
-            done = "its end"
-        self.observer.say(f"{self.spec.name}: resumes from its saved state, at {done}")
+            return "its end"
+        # Before it is validated, the end of an epoch is not yet the start of the next.
+        validated = self.interval.steps == 0
+        epoch, step = divmod(self.steps_done - (not validated), len(self.batches))
+        return f"epoch {epoch + 1}, step {step + (not validated)} of {len(self.batches)}"

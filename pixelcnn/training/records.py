@@ -33,7 +33,7 @@ def begin(
     """The run folder of a training that begins or resumes: nothing of what comes after.
 
     A `run_id` stands for one training, whose points MLflow never forgets: what starts from scratch gets a new
-    one, and so does what resumes if epochs that were shown already may come out otherwise the second time.
+    one, and so does what resumes if validations that were shown already may come out otherwise this time.
     """
     folder = RunFolder(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -59,10 +59,11 @@ def begin(
         record.started, record.resumes = before.started, before.resumes + 1
         record.resume_from(before)
         repeatable = device.type == "cpu" and record.changed == before.changed
-        if not repeatable and _epochs_on_disk(folder) > len(lines):
+        if not repeatable and _lines_on_disk(folder) > len(lines):
             record.run_id = Record.new_id()
-    # Pictures and history may be ahead of the saved state, by epochs that are now trained again.
-    kept = {folder.picture(line["epoch"]) for line in lines}
+    # Pictures and history may be ahead of the saved state, by steps that are now trained again.
+    key = spec.training.counted_in
+    kept = {folder.picture(line[key], key) for line in lines}
     for picture in set(folder.pictures().values()) - kept:
         picture.unlink(missing_ok=True)
     with atomic(folder.history_file) as temporary:
@@ -72,7 +73,7 @@ def begin(
     return record
 
 
-def _epochs_on_disk(folder: RunFolder) -> int:
+def _lines_on_disk(folder: RunFolder) -> int:
     path = folder.history_file
     return path.read_text(encoding="utf-8").count("\n") if path.exists() else 0
 
@@ -129,6 +130,6 @@ def _line(line: dict[str, Any]) -> str:
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Add the line of an epoch to a history."""
+    """Add the line of a validation to a history."""
     with path.open("a", encoding="utf-8") as stream:
         stream.write(_line(line))

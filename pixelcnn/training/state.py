@@ -141,9 +141,10 @@ class Saver:
         wait = max(60 * self.spec.minutes, self._cost * (1 / LARGEST_SHARE - 1))
         return time.monotonic() - self._last >= wait
 
-    def due_after(self, epoch: int) -> bool:
-        """Whether the state is to be saved because this epoch ended."""
-        return self.spec.epochs is not None and epoch % self.spec.epochs == 0
+    def due_after(self, before: float, epochs: float) -> bool:
+        """Whether the state is to be saved now that `epochs` are done, after `before` of them."""
+        every = self.spec.epochs
+        return every is not None and epochs // every > before // every
 
     def save(self, value: dict[str, Any]) -> None:
         """Save a state now."""

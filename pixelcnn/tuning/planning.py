@@ -88,7 +88,7 @@ def _members(annotation: Any) -> set[Any]:
 def _as_written(benchmark: Benchmark, variant: VariantSpec, keys: list[str]) -> dict[str, Any]:
     """The values that the config gives by itself, defaults included."""
     _, described_by = registry.find_architecture(variant.model)
-    recipe = asdict(replace(benchmark.training, **variant.training))
+    recipe = asdict(benchmark.training.changed(variant.training))
     hyperparameters = asdict(from_plain(described_by, variant.hyperparameters, "hyperparameters"))
     own = json.loads(json.dumps({"training": recipe, "hyperparameters": hyperparameters}))
     return {key: own[place][name] for key in keys for place, name in [split(key)]}
@@ -109,8 +109,8 @@ def _checked(benchmark: Benchmark, name: str, values: Mapping[str, Any]) -> dict
     with _of_variant(name):
         hyperparameters = variant.hyperparameters | own
         found = registry.resolve(replace(variant, hyperparameters=hyperparameters)).hyperparameters
-        training = asdict(benchmark.training) | variant.training | recipe
-        trained = asdict(validated(TrainingSpec, training, "training"))
+        training = benchmark.training.changed(variant.training).changed(recipe)
+        trained = asdict(validated(TrainingSpec, asdict(training), "training"))
     # What is at its absence's value is not among the resolved ones.
     taken = {"training": trained, "hyperparameters": own | found}
     return {f"{place}.{key}": taken[place][key] for place, key in given}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.config.run_spec import VariantSpec
+from pixelcnn.config.run_spec import VariantSpec, merged
 from pixelcnn.config.tuning import Trial, TuningSpec, split
 from pixelcnn.results.folder import tuning_folder
 from pixelcnn.system.errors import ConfigError
@@ -70,6 +70,6 @@ def with_values(variant: VariantSpec, trial: Trial) -> VariantSpec:
         given[place][name] = value
     return replace(
         variant,
-        training=variant.training | given["training"],
+        training=merged(variant.training, given["training"]),
         hyperparameters=variant.hyperparameters | given["hyperparameters"],
     )

@@ -94,7 +94,7 @@ def test_an_interrupted_run_that_is_forced_is_another_run(folder, monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingProgress, "on_epoch", stop)
+        patched.setattr(TrainingProgress, "on_validation", stop)
         assert main(["train", *run]) == 75
     first = folder_of_run.attempt.record()
     assert first.status == "interrupted" and folder_of_run.attempt.history()
@@ -150,7 +150,7 @@ def test_a_finished_training_stays_until_the_one_that_replaces_it_has_ended(fold
 
     toy(folder, training={"batch_size": 16, "warmup_steps": 2, **recipe})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingProgress, "on_epoch", look)
+        patch.setattr(TrainingProgress, "on_validation", look)
         assert main(["train", *of_run]) == 0
     assert seen == [True] * recipe["epochs"]
     assert why in (said := capsys.readouterr().err) and "what is there stays until that has ended" in said
@@ -216,7 +216,9 @@ def test_a_training_that_replaces_another_by_its_id_goes_on_after_an_interruptio
     replaced = run.record().run_id
     anew = ["train", *of_run, "--replace", replaced]
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingProgress, "on_epoch", lambda self, line: os.kill(os.getpid(), signal.SIGTERM))
+        patched.setattr(
+            TrainingProgress, "on_validation", lambda self, line: os.kill(os.getpid(), signal.SIGTERM)
+        )
         assert main(anew) == 75
     begun = run.attempt.record()
     assert begun.run_id != replaced and (begun.epochs, begun.resumes) == (1, 0), "not what the other one left"
@@ -239,7 +241,7 @@ def test_a_training_that_is_no_longer_asked_for_replaces_nothing_until_it_is(fol
     other = {"epochs": 3, "batch_size": 16, "warmup_steps": 2}
     toy(folder, training=other)
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingProgress, "on_epoch", lambda self, line: toy(folder))
+        patched.setattr(TrainingProgress, "on_validation", lambda self, line: toy(folder))
         assert main(["train", *of_run]) == 2
     assert "toy.yaml asks for another run by now" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in before} == before

@@ -257,6 +257,7 @@ def test_quoted_names_and_merged_keys_are_taken(tmp_path):
           "on": {<<: *usual, conditional: true}
           abc1: *usual
         seeds: [0]
+        training: {epochs: 1}
     """
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
     benchmark = load_benchmark(tmp_path / "a.yaml")

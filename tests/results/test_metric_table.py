@@ -13,7 +13,7 @@ from benchmarks import made_up
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.results.metric import Metric, RunRecords
-from pixelcnn.results.metric_table import BY_EPOCH, METRICS, RANKED_BY, metric
+from pixelcnn.results.metric_table import METRICS, RANKED_BY, SERIES, metric
 from pixelcnn.results.records import HISTORY_KEYS, Analysis, Metrics, Record
 
 RECORDS: dict[str, Any] = {"training": Record, "test": Metrics, "analysis": Analysis}
@@ -23,10 +23,8 @@ def test_names_are_there_once_in_each_place() -> None:
     keys = [entry.key for entry in METRICS]
     tracked = [entry.tracked.name or entry.key for entry in METRICS if entry.tracked]
     assert len(set(keys)) == len(keys)
-    assert len({*tracked, *BY_EPOCH}) == len(tracked) + len(BY_EPOCH), (
-        "one name in MLflow is one metric there"
-    )
-    assert set(BY_EPOCH) <= set(HISTORY_KEYS)
+    assert len({*tracked, *SERIES}) == len(tracked) + len(SERIES), "one name in MLflow is one metric there"
+    assert set(SERIES) <= set(HISTORY_KEYS)
 
 
 @pytest.mark.parametrize("entry", [m for m in METRICS if not callable(m.value)], ids=lambda m: m.key)

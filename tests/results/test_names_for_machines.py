@@ -84,7 +84,7 @@ def test_metrics_in_mlflow(made: Benchmark) -> None:
     view = read_view(RunFolder(folder_of(made).run_of(spec).path), spec, made, config)
     report = read_report(folder_of(made).path, made, "origin")
     assert view is not None and report is not None
-    by_epoch = {point.key for points in view.epochs.values() for point in points}
+    by_epoch = {point.key for points in view.series.values() for point in points}
     assert sorted(point.key for point in view.finals) == sorted(TRACKED.split())
     assert by_epoch == set(TRACKED_BY_EPOCH.split())
     assert {point.key for point in report.finals} == {f"{key}/told" for key in TRACKED_OF_VARIANTS.split()}

@@ -17,6 +17,7 @@ GOOD = {
         "cond": {"model": "gated", "conditional": True},
     },
     "seeds": [0, 1],
+    "training": {"epochs": 20},
 }
 
 

@@ -23,7 +23,7 @@ from pixelcnn.training.loop import Observer, fit, image_spec
 from pixelcnn.training.optimizers import AdamW, make_optimizer, matrices_of, orthogonalised
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEC = TrainingSpec(optimizer="muon", learning_rate=0.3, adam_learning_rate=0.05, weight_decay=0.2)
+SPEC = TrainingSpec(epochs=1, optimizer="muon", learning_rate=0.3, adam_learning_rate=0.05, weight_decay=0.2)
 
 
 def by_svd(matrix):

@@ -354,7 +354,7 @@ def test_a_state_that_another_process_removes_first_is_removed(tmp_path, monkeyp
 )
 def test_after_which_epochs_a_state_is_saved(tmp_path, asked, due):
     saver = state.Saver(tmp_path / "state-d.pt", asked)
-    assert [epoch for epoch in range(1, 7) if saver.due_after(epoch)] == due
+    assert [epoch for epoch in range(1, 7) if saver.due_after(epoch - 1, epoch)] == due
 
 
 # ------------------------------------------------------------------------------ batches

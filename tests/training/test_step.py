@@ -35,7 +35,7 @@ class Model(AutoregressiveModel):
 
 def stepped(precision: str, **recipe) -> TrainingStep:
     model = Model(None, ImageSpec(1, 2, 2, 2, classes=3), 1)
-    step = TrainingStep(model, Bernoulli(), TrainingSpec(**recipe), 10, precision)
+    step = TrainingStep(model, Bernoulli(), TrainingSpec(epochs=1, **recipe), 10, precision)
     step(torch.ones(3, 1, 2, 2, dtype=torch.long), torch.tensor([2, 0, 1]))
     return step
 
@@ -66,7 +66,7 @@ def test_a_weight_that_is_not_to_be_trained_stays_as_it_is(optimizer):
     model = Model(None, ImageSpec(1, 2, 2, 2, classes=3), 1)
     model.frozen = torch.nn.Parameter(torch.ones(2), requires_grad=False)
     step = TrainingStep(
-        model, Bernoulli(), TrainingSpec(optimizer=optimizer, weight_decay=0.5), 10, "float32"
+        model, Bernoulli(), TrainingSpec(epochs=1, optimizer=optimizer, weight_decay=0.5), 10, "float32"
     )
     step(torch.ones(3, 1, 2, 2, dtype=torch.long), torch.tensor([2, 0, 1]))
     assert torch.equal(model.frozen, torch.ones(2))

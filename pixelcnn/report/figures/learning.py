@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ GROWING = (Status.RUNNING, Status.INTERRUPTED)
 
 
 def curves_of(run: Run) -> History:
-    """The finished epochs of a run that follows the config, complete or still growing."""
+    """The history of a run that follows the config, complete or still growing."""
     return run.history if run.status in (Status.FINISHED, Status.NOT_EVALUATED, *GROWING) else []
 
 
@@ -39,6 +39,10 @@ def mean_curve(histories: Sequence[History], key: str = "valid_nll") -> tuple[li
         return [], []
     shared = sorted(set.intersection(*(set(curve) for curve in curves)))
     return shared, [float(np.mean([curve[epoch] for curve in curves])) for epoch in shared]
+
+
+def _in_whole_epochs(histories: Iterable[History]) -> bool:
+    return all(float(line["epoch"]).is_integer() for history in histories for line in history)
 
 
 def _averaged(result: VariantResult) -> list[History]:
@@ -58,7 +62,9 @@ def learning_curves(results: Sequence[VariantResult]) -> Drawing | None:
     rows = math.ceil(len(drawn) / columns)
     far = far_off(results)
     near = [h for r in drawn if r not in far for h in histories[r.name]]
-    limits = _curve_limits(near or [h for hs in histories.values() for h in hs])
+    every = [h for hs in histories.values() for h in hs]
+    limits = _curve_limits(near or every)
+    whole = _in_whole_epochs(every)
     with style():
         figure = Figure(figsize=(WIDTH, 0.5 + rows * (2.3 if columns <= 3 else 1.9)), layout="constrained")
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -70,6 +76,7 @@ def learning_curves(results: Sequence[VariantResult]) -> Drawing | None:
                     axes.plot(x, y, color=CONTEXT, lw=0.9, zorder=1)
             train = mean_curve(averaged[result.name], "train_nll")
             _draw_panel(axes, result, histories[result.name], means[result.name], train, limits)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=whole, nbins=5))
         for axes in grid.flat[len(drawn) :]:
             axes.set_visible(False)
         for column in range(columns):
@@ -82,7 +89,7 @@ def learning_curves(results: Sequence[VariantResult]) -> Drawing | None:
         "other variants' means in grey. Dashed: mean training NLL, of the weights as they train; validation "
         "is of their running average. Conditional variants (orange): NLL given the label. First epochs may "
         "lie above the axis."
-    )
+    ) + ("" if whole else " A fraction of an epoch is that part of a pass over the training images.")
     alt = f"Learning curves of {len(drawn)} variants: " + "; ".join(
         f"{r.name} reaches {min(y):.2f}" for r in drawn if (y := means[r.name][1])
     )
@@ -121,7 +128,6 @@ def _draw_panel(
     marker = "o" if len(mean[0]) == 1 else ""
     axes.plot(*mean, color=colour, lw=2.0, marker=marker, ms=4, zorder=4)
     axes.set_ylim(*limits)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     axes.set_title(result.name, fontsize=9)
     axes.grid(axis="y")
     ended = mean[1][-1] if mean[1] else None
@@ -155,7 +161,7 @@ def learning_curve(history: History, title: str) -> Figure:
         if history:
             axes.set_ylim(*_curve_limits([history]))
             axes.legend(frameon=False)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=_in_whole_epochs([history])))
         axes.set_xlabel("epoch")
         axes.set_ylabel("NLL, nats per image")
         axes.set_title(title)
