@@ -9,16 +9,18 @@ from __future__ import annotations
 import copy
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from pixelcnn.config.budget import Budget
+from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.data.prepared import PreparedData
 from pixelcnn.evaluation.likelihoods import BATCH_SIZE
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
+from pixelcnn.models.registry import build_model
 from pixelcnn.models.size import size_of
 from pixelcnn.results.checkpoint import Checkpoint
 from pixelcnn.results.records import Cost
@@ -27,6 +29,7 @@ from pixelcnn.sampling.request import Request
 from pixelcnn.system import devices, provenance
 from pixelcnn.system.seeding import pixel_noise
 from pixelcnn.training.batches import Batches
+from pixelcnn.training.loop import image_spec
 from pixelcnn.training.step import TrainingStep
 
 #: Images that are drawn, and that a forward pass is over; of large ones no more than an evaluation takes.
@@ -53,7 +56,7 @@ def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device) 
     n = min(IMAGES, model.image.at_once(BATCH_SIZE))
     works = []
     with devices.out_of_memory(devices.smaller("training.batch_size", recipe.batch_size)):
-        works.append(_warm(_step(model, likelihood, trained, data, precision), device))
+        works.append(_warm(_step(model, likelihood, trained.spec, data, precision), device))
     with devices.out_of_memory(f"evaluating and drawing {n} images together; {devices.SMALLER_STILL}"):
         works.append(_warm(_evaluation(model, data, n), device))
         works.append(_warm(_sampling(model, likelihood, n), device))
@@ -77,19 +80,36 @@ def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device) 
     )
 
 
+def step_seconds(specs: Sequence[RunSpec], data: PreparedData, device: torch.device) -> list[list[float]]:
+    """Seconds of a training step of each run, of networks as they begin, in rounds that take turns.
+
+    Raises:
+        RunFailed: if memory runs out: all networks are in it together.
+    """
+    devices.exact_float32()
+    works = []
+    for spec in specs:
+        with devices.out_of_memory(devices.smaller("training.batch_size", spec.training.batch_size)):
+            model, likelihood = build_model(spec.variant, image_spec(data))
+            model.to(device)
+            precision = devices.choose_precision(spec.training.precision, device)
+            works.append(_warm(_step(model, likelihood, spec, data, precision), device))
+    return _rounds(works, device)
+
+
 def _step(
     model: AutoregressiveModel,
     likelihood: Likelihood,
-    trained: Checkpoint,
+    spec: RunSpec,
     data: PreparedData,
     precision: str,
 ) -> Callable[[], object]:
     """A training step on the first batch, as `fit` does it, of a copy of the model."""
     device = next(model.parameters()).device
     copied = copy.deepcopy(model).to(memory_format=torch.channels_last).train()
-    batches = Batches(data, trained.spec, device)
-    budget = Budget.of(trained.spec.training, len(batches.images))
-    step = TrainingStep(copied, likelihood, trained.spec.training, budget.steps, precision)
+    batches = Batches(data, spec, device)
+    budget = Budget.of(spec.training, len(batches.images))
+    step = TrainingStep(copied, likelihood, spec.training, budget.steps, precision)
     x, y = next(batches.epoch())
     return lambda: step(x, y)
 

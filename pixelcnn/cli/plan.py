@@ -9,12 +9,31 @@ from typing import Any
 import click
 
 from pixelcnn.cli import options, runs
+from pixelcnn.system.errors import UserError
 
 
 @click.command()
 @options.config
-def plan(config: Path) -> None:
-    """Check a config with all that it names, and write it resolved."""
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), help="Write a config of equal time instead."
+)
+@click.option("--out", type=options.PATH, help="With --seconds: where (default: beside CONFIG).")
+@click.option("--force", is_flag=True, help="With --seconds: replace the file that is there.")
+def plan(config: Path, seconds: float | None, out: Path | None, force: bool) -> None:
+    """Check a config with all that it names, and write it resolved.
+
+    With --seconds N it times the training steps of every variant and writes a config in which each trains for
+    about N seconds of them, with a budget in images.
+    """
+    if seconds is not None:
+        _equal_time(config, seconds, out, force)
+        return
+    if out is not None or force:
+        raise UserError("--out and --force: are for --seconds, which is not given")
+    _resolve(config)
+
+
+def _resolve(config: Path) -> None:
     from pixelcnn.results.folder import folder_of
     from pixelcnn.scheduling.planning import check_benchmark
     from pixelcnn.system.files import write_json
@@ -31,3 +50,42 @@ def plan(config: Path) -> None:
     write_json(folder.plan, sizes)
     write_json(folder.config, benchmark.to_json())
     print(f"{len(benchmark.runs())} runs; wrote {folder.config}")
+
+
+def _equal_time(config: Path, seconds: float, out: Path | None, force: bool) -> None:
+    from pixelcnn.analysis import equal_time
+    from pixelcnn.config.reading import benchmark_from, read_written
+    from pixelcnn.data import preparation
+    from pixelcnn.system.files import atomic
+
+    written = read_written(config)
+    benchmark = runs.load(config)
+    if len(benchmark.datasets) > 1:
+        raise UserError(
+            f"--seconds: {config} has the datasets {', '.join(benchmark.datasets)}, but a variant has one budget "
+            "for all of them; write a config for each dataset"
+        )
+    name = f"{benchmark.benchmark}-{seconds:g}s"
+    target = out or config.with_name(f"{config.stem}-{seconds:g}s.yaml")
+    if target.exists() and not force:
+        raise UserError(f"{target}: is there already; --force replaces it, --out FILE writes another")
+    chosen = runs.choose_dataset(config, None, None)
+    device = chosen.device()
+    spec = benchmark.datasets[chosen.dataset]
+    data = preparation.prepare(spec, preparation.data_root(benchmark.data_root))
+    first = [benchmark.run(chosen.dataset, variant, benchmark.seeds[0]) for variant in benchmark.variants]
+    timed = equal_time.time_variants(first, data, device, seconds)
+    print(f"{'variant':20} {'ms/step':>10} {'images/s':>10} {'images':>12} {'passes':>8}")
+    for one in timed:
+        speed = one.images_a_step / one.seconds_a_step
+        print(
+            f"{one.variant:20} {1000 * one.seconds_a_step:>10.2f} {speed:>10,.0f} {one.images:>12,} "
+            f"{one.passes:>8.2f}"
+        )
+    command = f"pixelcnn plan {config} --seconds {seconds:g}"
+    how = equal_time.how_made(command, device, benchmark.threads)
+    value = equal_time.with_budgets(written, timed, name, how)
+    benchmark_from(value, str(target))
+    with atomic(target) as temporary:
+        temporary.write_text(equal_time.config_text(value, config, target, how), encoding="utf-8")
+    print(f"wrote {target}, the benchmark {name}")

@@ -25,18 +25,31 @@ def load_benchmark(path: str | Path) -> Benchmark:
     Raises:
         ConfigError: if the file is missing, cannot be parsed, or says what cannot be run.
     """
-    path = Path(_expanded(str(path)))
+    return benchmark_from(_parsed(Path(_expanded(str(path)))), str(path))
+
+
+def read_written(path: Path) -> dict[str, Any]:
+    """What a user wrote in a config file, parsed and not yet checked.
+
+    Raises:
+        ConfigError: if the file cannot be read, or is one that `plan` resolved.
+    """
+    value = _parsed(path)
+    if not isinstance(value, dict) or "format" in value:
+        raise ConfigError(f"{path}: expected a config as it was written, not one that `plan` resolved")
+    return value
+
+
+def _parsed(path: Path) -> Any:
     text = read_text(path)
     if path.suffix == ".json":
         try:
-            value = json.loads(text)
+            return json.loads(text)
         except (json.JSONDecodeError, RecursionError) as error:
             raise ConfigError(f"{path}: not valid JSON: {error}") from error
-    else:
-        from pixelcnn.config.yaml_text import parse  # only here: a bare GPU machine has the resolved JSON
+    from pixelcnn.config.yaml_text import parse  # only here: a bare GPU machine has the resolved JSON
 
-        value = parse(text, str(path))
-    return benchmark_from(value, str(path))
+    return parse(text, str(path))
 
 
 def load_planned(path: Path) -> Benchmark:

@@ -145,7 +145,6 @@ class _Training:
         self.step = TrainingStep(
             self.model, self.likelihood, recipe, self.budget.steps, self.record.precision
         )
-        self.steps_done = 0
         self.interval = self._new_interval()
         self.saver = state.Saver(RunFolder(self.run_dir).state(self.spec.digest), self.saving)
         self.resumed_at = time.perf_counter()
@@ -176,7 +175,7 @@ class _Training:
 
     def _at_end(self) -> bool:
         validated = self.interval.steps == 0
-        return self.record.stopped_early or (validated and self.steps_done == self.budget.steps)
+        return self.record.stopped_early or (validated and self.step.done == self.budget.steps)
 
     def _offer_pictures(self) -> None:
         validations = len(self.history)
@@ -192,17 +191,16 @@ class _Training:
     def _steps(self) -> None:
         """The steps that are left until the next validation; none if that was interrupted."""
         running, budget = self.interval, self.budget
-        begun = self.steps_done - running.steps
+        begun = self.step.done - running.steps
         end = budget.next_validation(begun)
         self.read_at = time.perf_counter()
-        while self.steps_done < end:
-            x, y = self.batches.take(budget.images - budget.images_after(self.steps_done))
+        while self.step.done < end:
+            x, y = self.batches.take(budget.images - budget.images_after(self.step.done))
             nats, norm = self.step(x, y)
             running.nats += nats * len(x)
             running.norms += norm
             running.steps += 1
-            self.steps_done += 1
-            if running.steps % CHECK_EVERY == 0 or self.steps_done == end:
+            if running.steps % CHECK_EVERY == 0 or self.step.done == end:
                 self._check_finite()
                 self._read_clock()
                 self.observer.step(running.steps, end - begun)
@@ -222,7 +220,7 @@ class _Training:
     def _check_finite(self) -> None:
         running = self.interval
         if not math.isfinite(running.nats.item()) or not math.isfinite(running.norms.item()):
-            epoch, step = divmod(self.steps_done - 1, len(self.batches))
+            epoch, step = divmod(self.step.done - 1, len(self.batches))
             raise RunFailed(
                 f"the loss or its gradient became NaN or infinite in epoch {epoch + 1}, by step "
                 f"{step + 1} of {len(self.batches)}; a lower learning_rate or longer warm-up may help"
@@ -236,10 +234,10 @@ class _Training:
             found = evaluate(self.step.ema.model, self.likelihood, valid, on_batch=self._stop_if_asked)
         valid_nll = found.nll
         record, best, running = self.record, self.best, self.interval
-        validation, epoch = len(self.history) + 1, self.budget.epochs_after(self.steps_done)
+        validation, epoch = len(self.history) + 1, self.budget.epochs_after(self.step.done)
         best.offer(validation, epoch, valid_nll, self.step)
         record.epochs, record.best_epoch, record.best_valid_nll = epoch, best.epoch, best.valid_nll
-        before, record.images_seen = record.images_seen, self.budget.images_after(self.steps_done)
+        before, record.images_seen = record.images_seen, self.budget.images_after(self.step.done)
         images = record.images_seen - before
         record.training_seconds += running.seconds
         record.images_per_second = record.images_seen / record.training_seconds
@@ -249,7 +247,7 @@ class _Training:
             {
                 "epoch": epoch,
                 "images": record.images_seen,
-                "step": self.steps_done,
+                "step": self.step.done,
                 "train_nll": running.nats.item() / images,
                 "valid_nll": valid_nll,
                 "learning_rate": self.step.learning_rate,
@@ -303,7 +301,6 @@ class _Training:
             "record": asdict(self.record),
             "history": self.history,
             "step": self.step.state(),
-            "steps_done": self.steps_done,
             "interval": vars(self.interval),
             "best": vars(self.best),
             "batches": self.batches.state(),
@@ -315,7 +312,7 @@ class _Training:
         """Resume from what `state` returned; the record was restored when it was begun."""
         self.history = found["history"]
         self.step.restore(found["step"])
-        self.steps_done, running = found["steps_done"], Interval(**found["interval"])
+        running = Interval(**found["interval"])
         running.nats, running.norms = (value.to(self.device) for value in (running.nats, running.norms))
         self.interval = running
         self.best = Best(**found["best"])
@@ -331,5 +328,5 @@ class _Training:
             return "its end"
         # Before it is validated, the end of an epoch is not yet the start of the next.
         validated = self.interval.steps == 0
-        epoch, step = divmod(self.steps_done - (not validated), len(self.batches))
+        epoch, step = divmod(self.step.done - (not validated), len(self.batches))
         return f"epoch {epoch + 1}, step {step + (not validated)} of {len(self.batches)}"

@@ -25,7 +25,7 @@ def train(run_dir, data=DATA, *, saving=None, draw=False, **training):
         spec.variant, image_spec(data), seed=derived_seed(spec.seed, "initialisation")
     )
     sizes = []
-    model.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])) if model.training else None)
+    model.register_forward_pre_hook(lambda it, args: sizes.append(len(args[0])) if it.training else None)
     pictures = drawer(
         likelihood, run_dir, n=2 * draw, seed=0, say=pytest.fail, counted_in=spec.training.counted_in
     )
@@ -46,14 +46,14 @@ def same(a, b):
 
 
 def test_exactly_so_many_images_are_trained_on_over_as_many_passes_as_it_takes(tmp_path):
-    _, sizes = train(tmp_path, images=250)
+    _, sizes = train(tmp_path, images=250, learning_rate=0.02)
     assert sizes == 2 * ([16] * 6 + [4]) + [16, 16, 16, 2]
     record, history = RunFolder(tmp_path).record(), RunFolder(tmp_path).history()
     assert (record.images_seen, record.epochs, record.status) == (250, 2.5, "finished")
     assert [line["epoch"] for line in history] == [1, 2, 2.5]
     assert [line["images"] for line in history] == [100, 200, 250]
     assert [line["step"] for line in history] == [7, 14, 18]
-    rates = [0.003 * learning_rate_factor(step, 18, 3) for step in (7, 14, 18)]
+    rates = [0.02 * learning_rate_factor(step, 18, 3) for step in (7, 14, 18)]
     assert [line["learning_rate"] for line in history] == pytest.approx(rates), "the cosine ends with them"
 
 
@@ -99,7 +99,7 @@ def test_pictures_are_numbered_by_the_images_and_states_saved_at_epochs(tmp_path
     train(tmp_path, images=130, validate_every=26, draw=True, saving=SavingSpec(minutes=None, epochs=1))
     folder = RunFolder(tmp_path)
     images = [line["images"] for line in folder.history()]
-    assert images == [32, 64, 84, 116, 130], "after the step that completes so many"
+    assert images == [32, 64, 80, 116, 130], "after the step that completes so many"
     assert list(folder.pictures()) == [32, 64, 116, 130], "after validations 1, 2, 4 and the last"
     assert folder.picture(32, "images").name == "images000000032.png"
     states = [torch.load(path, weights_only=True) for path in tmp_path.glob("state-*.pt")]

@@ -268,6 +268,7 @@ def train_by_hand(spec, train=TRAIN, valid=VALID):
         lines.append(
             {
                 "epoch": epoch,
+                "images": epoch * len(train),
                 "step": epoch * batches,
                 "train_nll": nats / len(train),
                 "valid_nll": nll(hand.averaged, valid),
