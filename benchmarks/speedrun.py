@@ -2,12 +2,12 @@
 
     python -m benchmarks.speedrun benchmarks/speedruns/RECIPE.yaml [--against OLD.yaml] [--seeds 5]
 
-A recipe is a config with one variant on `binarized_mnist` and a budget in images. It is trained once for each
-seed, each in a process of its own. It holds if the validation NLL of all 10,000 images, by the averaged
-weights at the end of the budget, has a mean over the seeds below 90 nats with p < 0.01 (one-sided t-test). Its
-time is the median over the seeds of the seconds of optimizer steps; reading data, validation and start-up
-count nowhere. `--against` times another recipe in the same run, the two taking turns. What is printed at the
-end are lines for docs/records.md. Nothing looks at the test images.
+A recipe is a config with one variant on `binarized_mnist` and a budget in images. It is trained once for
+each seed, each in a process of its own. It holds if the validation NLL of all 10,000 images, by the
+averaged weights at the end of the budget, has a mean over the seeds below 90 nats with p < 0.01 (one-sided
+t-test). Its time is the median over the seeds of the seconds of optimizer steps; reading data, validation
+and start-up count nowhere. `--against` times another recipe in the same run, the two taking turns. What is
+printed at the end are lines for docs/records.md. Nothing looks at the test images.
 """
 
 from __future__ import annotations
