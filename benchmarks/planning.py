@@ -27,6 +27,7 @@ def main() -> None:
         "datasets": {"digits": {"source": "mnist5k"}},
         "variants": {f"v{i}": {"model": "pixelcnn"} for i in range(10)},
         "seeds": list(range(options.runs // 10)),
+        "training": {"epochs": 5},
     }
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "planning.json"

@@ -99,6 +99,7 @@ def test_the_names_that_a_benchmark_may_not_use_are_those_of_files_and_folders()
 def test_folders_are_those_of_the_config_and_of_its_runs():
     variants = {"v": {"model": "independent"}}
     config = {"benchmark": "b", "datasets": {"d": {"source": "digits"}}, "variants": variants, "seeds": [3]}
+    config["training"] = {"epochs": 1}
     benchmark = replace(benchmark_from({**config, "results": "somewhere"}), resolved=True)
     folder = layout.folder_of(benchmark)
     assert folder.path == Path("somewhere/b")
