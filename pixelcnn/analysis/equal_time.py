@@ -54,7 +54,7 @@ def time_variants(
 
 
 def with_budgets(written: Mapping[str, Any], timed: Sequence[Timed], name: str, note: str) -> dict[str, Any]:
-    """A config as it was written, under another name and with these budgets; the note has one more sentence."""
+    """A config as it was written, under another name, with these budgets and a sentence more in its note."""
     value: dict[str, Any] = copy.deepcopy(dict(written))
     for one in timed:
         variant = value["variants"][one.variant]
@@ -70,7 +70,7 @@ def how_made(command: str, device: torch.device, threads: int) -> str:
     return (
         f"The variants train equally long, not on equally many images: the budgets are by `{command}`, from "
         f"step times on {platform.node()} ({devices.device_name(device)}, {threads} "
-        f"thread{'s' if threads > 1 else ''}, nothing beside it)."
+        f"thread{'s' if threads > 1 else ''})."
     )
 
 

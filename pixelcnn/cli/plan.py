@@ -62,8 +62,8 @@ def _equal_time(config: Path, seconds: float, out: Path | None, force: bool) -> 
     benchmark = runs.load(config)
     if len(benchmark.datasets) > 1:
         raise UserError(
-            f"--seconds: {config} has the datasets {', '.join(benchmark.datasets)}, but a variant has one budget "
-            "for all of them; write a config for each dataset"
+            f"--seconds: {config} has the datasets {', '.join(benchmark.datasets)}, but a variant has one "
+            "budget for all of them; write a config for each dataset"
         )
     name = f"{benchmark.benchmark}-{seconds:g}s"
     target = out or config.with_name(f"{config.stem}-{seconds:g}s.yaml")
