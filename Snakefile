@@ -74,6 +74,7 @@ localrules:
 
 
 include: "workflow/rules/data.smk"
+include: "workflow/rules/precision.smk"
 
 
 if BENCHMARK.tunes:

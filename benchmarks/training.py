@@ -1,9 +1,9 @@
 """Our training step against a textbook one: images/s, their ratio, peak memory.
 
-    python -m benchmarks.training [--rounds 5] [--threads 2]
+    python -m benchmarks.training [--rounds 5] [--threads 2] [--precision bfloat16]
 
 The textbook step has the same architecture, but float32, NCHW, the full k x k kernel times a mask,
-plain Adam and the C library's default allocator. Ours has the precision that `auto` chooses here,
+plain Adam and the C library's default allocator. Ours has the precision that is asked for, else float32,
 channels last, kernels cropped to their causal taps, the fused optimizer and a tuned allocator; it also
 clips gradients and averages weights, which the textbook step does not. Each measurement is a
 process of its own, the two taking turns, so that both see the same machine.
@@ -79,14 +79,13 @@ def textbook_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callabl
     return step
 
 
-def our_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callable[[Tensor], None]:
-    precision = devices.choose_precision("auto", torch.device("cpu"))
+def our_step(model: AutoregressiveModel, likelihood: Likelihood, precision: str) -> Callable[[Tensor], None]:
     model.to(memory_format=torch.channels_last)
     step = TrainingStep(model, likelihood, TrainingSpec(epochs=1), 10_000, precision)
     return lambda x: step(x, None) and None
 
 
-def measure(case: str, kind: str, threads: int) -> dict[str, float]:
+def measure(case: str, kind: str, threads: int, precision: str) -> dict[str, float]:
     """Median images/s of one process and its peak memory in MiB."""
     torch.set_num_threads(threads)
     size, levels, hyperparameters = CASES[case]
@@ -94,7 +93,7 @@ def measure(case: str, kind: str, threads: int) -> dict[str, float]:
     model, likelihood = build_model(variant, ImageSpec(1, size, size, levels))
     if kind == "ours":
         devices.tune_allocator()
-        step = our_step(model, likelihood)
+        step = our_step(model, likelihood, precision)
     else:
         textbook(model)
         step = textbook_step(model, likelihood)
@@ -110,8 +109,9 @@ def measure(case: str, kind: str, threads: int) -> dict[str, float]:
     }
 
 
-def child(case: str, kind: str, threads: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.training", "--child", case, kind, "--threads", str(threads)]
+def child(case: str, kind: str, threads: int, precision: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.training", "--child", case, kind]
+    command += ["--threads", str(threads), "--precision", precision]
     figures: dict[str, float] = json.loads(
         subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
     )
@@ -122,20 +122,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--child", nargs=2, metavar=("CASE", "KIND"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(measure(options.child[0], options.child[1], options.threads)))
+        print(json.dumps(measure(options.child[0], options.child[1], options.threads, options.precision)))
         return
     cpu = torch.device("cpu")
-    precision = devices.choose_precision("auto", cpu)
-    print(f"{devices.device_name(cpu)}, {options.threads} threads, {precision}, torch {torch.__version__}, "
-          f"batch {BATCH}, n={options.rounds} processes each")  # fmt: skip
+    print(f"{devices.device_name(cpu)}, {options.threads} threads, {options.precision}, "
+          f"torch {torch.__version__}, batch {BATCH}, n={options.rounds} processes each")  # fmt: skip
     for case in CASES:
         results: dict[str, list[dict[str, float]]] = {"ours": [], "textbook": []}
         for _ in range(options.rounds):
             for kind, found in results.items():
-                found.append(child(case, kind, options.threads))
+                found.append(child(case, kind, options.threads, options.precision))
         ratios = [
             a["images_per_second"] / b["images_per_second"] for a, b in zip(*results.values(), strict=True)
         ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import platform
-import time
 from collections.abc import Callable, Sequence
 
 import torch
@@ -31,6 +30,7 @@ from pixelcnn.system.seeding import pixel_noise
 from pixelcnn.training.batches import Batches
 from pixelcnn.training.loop import image_spec
 from pixelcnn.training.step import TrainingStep
+from pixelcnn.training.timing import seconds_of
 
 #: Images that are drawn, and that a forward pass is over; of large ones no more than an evaluation takes.
 IMAGES = 64
@@ -42,8 +42,8 @@ SECONDS = 0.25
 WARM_UP = 3
 
 
-def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device) -> Cost:
-    """Time a variant by one of its trained runs; takes some seconds.
+def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device, precision: str) -> Cost:
+    """Time a variant by one of its runs, which was trained in this precision; takes some seconds.
 
     Raises:
         RunFailed: if memory runs out, naming what would take less.
@@ -52,7 +52,6 @@ def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device) 
     model, likelihood = trained.model()
     model.to(device)
     recipe = trained.spec.training
-    precision = devices.choose_precision(recipe.precision, device)
     n = min(IMAGES, model.image.at_once(BATCH_SIZE))
     works = []
     with devices.out_of_memory(devices.smaller("training.batch_size", recipe.batch_size)):
@@ -80,8 +79,12 @@ def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device) 
     )
 
 
-def step_seconds(specs: Sequence[RunSpec], data: PreparedData, device: torch.device) -> list[list[float]]:
+def step_seconds(
+    specs: Sequence[RunSpec], data: PreparedData, device: torch.device, automatic: str
+) -> list[list[float]]:
     """Seconds of a training step of each run, of networks as they begin, in rounds that take turns.
+
+    `automatic` is the precision of those with `auto`.
 
     Raises:
         RunFailed: if memory runs out: all networks are in it together.
@@ -92,7 +95,8 @@ def step_seconds(specs: Sequence[RunSpec], data: PreparedData, device: torch.dev
         with devices.out_of_memory(devices.smaller("training.batch_size", spec.training.batch_size)):
             model, likelihood = build_model(spec.variant, image_spec(data))
             model.to(device)
-            precision = devices.choose_precision(spec.training.precision, device)
+            asked = spec.training.precision
+            precision = automatic if asked == "auto" else asked
             works.append(_warm(_step(model, likelihood, spec, data, precision), device))
     return _rounds(works, device)
 
@@ -147,27 +151,17 @@ def _labels(model: AutoregressiveModel, n: int) -> Tensor | None:
 
 def _warm(work: Callable[[], object], device: torch.device) -> Callable[[], object]:
     """The same work, after it was done some times: memory that is too small has run out then."""
-    _seconds(work, device, WARM_UP)
+    seconds_of(work, device, WARM_UP)
     return work
 
 
 def _rounds(works: list[Callable[[], object]], device: torch.device) -> list[list[float]]:
     """Seconds of each work, one value a round."""
-    repeats = [max(1, int(SECONDS / _seconds(work, device))) for work in works]
-    first = [_seconds(work, device, n) for work, n in zip(works, repeats, strict=True)]
+    repeats = [max(1, int(SECONDS / seconds_of(work, device))) for work in works]
+    first = [seconds_of(work, device, n) for work, n in zip(works, repeats, strict=True)]
     one_round = sum(seconds * n for seconds, n in zip(first, repeats, strict=True))
     found = [[seconds] for seconds in first]
     for _ in range((ROUNDS if one_round <= LONG_ROUND else FEWER_ROUNDS) - 1):
         for work, n, times in zip(works, repeats, found, strict=True):
-            times.append(_seconds(work, device, n))
+            times.append(seconds_of(work, device, n))
     return found
-
-
-def _seconds(work: Callable[[], object], device: torch.device, times: int = 1) -> float:
-    """Seconds of one piece of work, of so many done one after the other."""
-    devices.synchronize(device)
-    started = time.perf_counter()
-    for _ in range(times):
-        work()
-    devices.synchronize(device)
-    return (time.perf_counter() - started) / times

@@ -37,16 +37,18 @@ class Timed:
 
 
 def time_variants(
-    specs: Sequence[RunSpec], data: PreparedData, device: torch.device, seconds: float
+    specs: Sequence[RunSpec], data: PreparedData, device: torch.device, seconds: float, automatic: str
 ) -> list[Timed]:
     """The budgets of runs of different variants, whose steps take `seconds` in all; by the median of rounds.
+
+    `automatic` is the precision of those with `auto`.
 
     Raises:
         RunFailed: if memory runs out.
     """
     a_pass = len(data.splits["train"].images)
     found = []
-    for spec, times in zip(specs, step_seconds(specs, data, device), strict=True):
+    for spec, times in zip(specs, step_seconds(specs, data, device, automatic), strict=True):
         a_step, together = median(times), min(spec.training.batch_size, a_pass)
         images = max(1, round(seconds / a_step * together))
         found.append(Timed(spec.variant_name, a_step, together, images, images / a_pass))

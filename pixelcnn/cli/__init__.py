@@ -21,7 +21,7 @@ from pixelcnn.system.errors import Interrupted, RunFailed, UserError
 
 #: In the order in which one meets them. Each is a function of this name in the file of this name.
 COMMANDS = (
-    "plan", "prepare", "train", "evaluate", "sample", "classify", "analyse", "measure",
+    "plan", "prepare", "precision", "train", "evaluate", "sample", "classify", "analyse", "measure",
     "report", "trial", "tuned", "track", "ui", "check", "schema",
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ import click
 
 from pixelcnn.cli import options
 from pixelcnn.cli.runs import Run
+from pixelcnn.system.errors import UserError
 
 
 @click.command()
@@ -18,8 +19,14 @@ def measure(run: Run) -> None:
     from pixelcnn.results.folder import folder_of
 
     spec = run.spec
-    trained, data, device = run.checkpoint(), run.data(), run.device()
-    cost = measure_cost(trained, data, device)
+    trained, data = run.checkpoint(), run.data()
+    record = run.folder.record()
+    if record is None or record.digest != spec.digest:
+        raise UserError(
+            f"{run.folder.record_file}: does not say in which precision this was trained; train it again"
+        )
+    device = run.device()
+    cost = measure_cost(trained, data, device, record.precision)
     path = folder_of(run.benchmark).cost(spec.dataset_name, spec.variant_name)
     cost.write(path)
     measured = (cost.step_seconds, cost.evaluation_seconds, cost.sampling_seconds)

@@ -57,6 +57,7 @@ def _equal_time(config: Path, seconds: float, out: Path | None, force: bool) -> 
     from pixelcnn.config.reading import benchmark_from, read_written
     from pixelcnn.data import preparation
     from pixelcnn.system.files import atomic
+    from pixelcnn.training import precision
 
     written = read_written(config)
     benchmark = runs.load(config)
@@ -74,7 +75,9 @@ def _equal_time(config: Path, seconds: float, out: Path | None, force: bool) -> 
     spec = benchmark.datasets[chosen.dataset]
     data = preparation.prepare(spec, preparation.data_root(benchmark.data_root))
     first = [benchmark.run(chosen.dataset, variant, benchmark.seeds[0]) for variant in benchmark.variants]
-    timed = equal_time.time_variants(first, data, device, seconds)
+    # Not that of this benchmark's folder, if it has one: the config written is another benchmark.
+    automatic = precision.measure(benchmark, device).chosen if precision.automatic(benchmark) else ""
+    timed = equal_time.time_variants(first, data, device, seconds, automatic)
     print(f"{'variant':20} {'ms/step':>10} {'images/s':>10} {'images':>12} {'passes':>8}")
     for one in timed:
         speed = one.images_a_step / one.seconds_a_step

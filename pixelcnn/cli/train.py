@@ -127,6 +127,7 @@ def _why_anew(then: RunSpec, now: RunSpec) -> str:
 
 def _fit(run: Run, data: PreparedData, device: torch.device) -> float:
     """Train, saying how far it is; returns after how many epochs the chosen weights were."""
+    from pixelcnn.cli.precision import found_or_measured
     from pixelcnn.config.differences import edited, told
     from pixelcnn.images.while_training import drawer
     from pixelcnn.invariants.before_training import prove_no_leak
@@ -138,6 +139,8 @@ def _fit(run: Run, data: PreparedData, device: torch.device) -> float:
     from pixelcnn.training.loop import Observer, fit, image_spec
 
     spec, benchmark = run.spec, run.benchmark
+    asked = spec.training.precision
+    precision = found_or_measured(benchmark, device).chosen if asked == "auto" else asked
     seed = derived_seed(spec.seed, "initialisation")
     model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)
     if other := edited(spec.own_files.get("model", {}), own_files(spec.variant.model)):
@@ -156,6 +159,6 @@ def _fit(run: Run, data: PreparedData, device: torch.device) -> float:
         observer = Observer(progress.on_validation, progress.on_step, say, came, draw, prove_no_leak)
         result = fit(
             model, likelihood, data, spec,
-            run_dir=folder, device=device, saving=benchmark.saving, observer=observer,
+            run_dir=folder, device=device, precision=precision, saving=benchmark.saving, observer=observer,
         )  # fmt: skip
     return result.epoch

@@ -77,6 +77,8 @@ class BenchmarkFolder:
 
     config = At("config.json")  # the config, resolved
     plan = At("plan.json")  # sizes of the networks: dataset -> variant -> parameters, multiply-adds
+    precision = At("precision.json")  # what `training.precision: auto` is here; see `records.Precision`
+    precision_lock = At(".precision.lock")  # locked while that is measured
     #: Where MLflow shows it, {"uri", "experiment_id", "query": that of its page of the runs, "runs": {run_id:
     #: MLflow's id}}.
     tracked = At("tracking.json")

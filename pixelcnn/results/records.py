@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import uuid
@@ -12,7 +13,8 @@ from typing import Any, Literal
 
 from pixelcnn.config.benchmark import SamplingSpec
 from pixelcnn.config.run_spec import RunSpec
-from pixelcnn.system.files import write_json
+from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import read_json, write_json
 from pixelcnn.system.processes import process_alive
 
 #: Keys of a history line, one a validation. Epoch, images and step are those done by then, and an epoch that
@@ -122,6 +124,51 @@ class Cost:
     def write(self, path: Path) -> None:
         """Write the file atomically."""
         write_json(path, asdict(self))
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """Seconds of a training step of a network in each precision, medians of `rounds` that took turns.
+
+    None is what could not be timed; `failed` says why.
+    """
+
+    name: str  # dataset/variant
+    batch_size: int
+    float32: float | None = None
+    bfloat16: float | None = None
+    rounds: int = 0
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What `training.precision: auto` is in a benchmark, why, and where that was found."""
+
+    chosen: Literal["float32", "bfloat16"]
+    reason: str
+    device: str
+    threads: int
+    torch: str
+    steps: list[StepTimes] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """Write the file atomically."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Precision:
+        """What `write` wrote.
+
+        Raises:
+            UserError: if it is missing or damaged.
+        """
+        value = read_json(path)
+        with contextlib.suppress(TypeError, KeyError):
+            found = cls(**value | {"steps": [StepTimes(**step) for step in value["steps"]]})
+            if found.chosen in ("float32", "bfloat16"):
+                return found
+        raise UserError(f"{path}: damaged; delete it, and the precision is measured again")
 
 
 #: What a record takes over when a training resumes.

@@ -33,6 +33,11 @@ def plan_command() -> str:
     return f"exec {in_line([*PIXELCNN, 'plan'])} {{params.asked:q}} > {{log:q}} 2>&1"
 
 
+def precision_command() -> str:
+    """The line for the rule that measures what `precision: auto` is; {params.force} measures again."""
+    return f"exec {in_line([*PIXELCNN, 'precision'])} {{input.config:q}} {{params.force}} > {{log:q}} 2>&1"
+
+
 def report_command(folder: Path) -> str:
     """The line for the rule that makes the report of a benchmark's folder."""
     return f"exec {in_line([*PIXELCNN, 'report', str(folder)])} > {{log:q}} 2>&1"

@@ -14,7 +14,7 @@ from pixelcnn.scheduling import estimates, freshness, packs
 from pixelcnn.scheduling.commands import TAKES, WILDCARDS
 from pixelcnn.scheduling.kinds import KINDS, TRAIN, of_a_run
 
-PACK = "pack"
+PACK, PRECISION = "pack", "precision"
 
 #: Files that a job reads, and whether each is settled, see `Jobs.is_settled`.
 Read = dict[Path, bool]
@@ -139,6 +139,24 @@ class Jobs:
             judged = self.benchmark.tunes is None
             runs = [run for run in runs if judged and run.variant.conditional]
         return {KINDS[kind].made(folder_of(self.benchmark), run): self.is_settled(kind, run) for run in runs}
+
+    def read_precision(self, wildcards: Mapping[str, str]) -> Read:
+        """What `precision: auto` is, for a job that is to train with it; what is trained keeps its own."""
+        runs = self.runs_of(wildcards)
+        if not any(run.training.precision == "auto" and self._to_train(run) for run in runs):
+            return {}
+        path = folder_of(self.benchmark).precision
+        return {path: path.exists() and not self.measures_again}
+
+    @property
+    def measures_again(self) -> bool:
+        """Whether what `precision: auto` is, is to be measured though it is known."""
+        return bool({PRECISION, str(folder_of(self.benchmark).precision)} & self.forced())
+
+    def _to_train(self, run: RunSpec) -> bool:
+        kind = of_a_run(self.benchmark)[0]
+        made = KINDS[kind].made(folder_of(self.benchmark), run)
+        return not (made.exists() and self.is_settled(kind, run))
 
     def read_all(self, kind: str) -> Read:
         """What jobs of a kind have made of all runs."""

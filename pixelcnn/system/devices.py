@@ -46,19 +46,11 @@ def gpu_names() -> list[str]:
     return [str(torch.cuda.get_device_properties(i).uuid) for i in found]
 
 
-def choose_precision(wanted: str, device: torch.device) -> str:
-    """`auto` takes bfloat16 where the device multiplies it in hardware, else float32."""
-    if wanted != "auto":
-        return wanted
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; False on a CPU where it is not Linux."""
     if device.type == "cuda":
         with torch.cuda.device(device):  # what is asked is asked of the current one
-            fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = _cpu_has_bf16()
-    return "bfloat16" if fast else "float32"
-
-
-def _cpu_has_bf16() -> bool:
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():  # not Linux: no portable way to ask, and float32 is always right
         return False

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -74,11 +74,14 @@ def fit(
     *,
     run_dir: Path,
     device: torch.device,
+    precision: Literal["float32", "bfloat16"] | None = None,
     saving: SavingSpec | None = None,
     observer: Observer | None = None,
 ) -> Checkpoint:
     """Train one run and leave its records in `run_dir`; the checkpoint appears at the end.
 
+    `precision` is that of the network in training steps; without it the recipe's, where "auto" is float32:
+    which one is faster `training.precision` measures for a whole benchmark.
     Resumes from the run's saved state if there is one, to the same weights and history, bit for bit
     (same versions, threads, precision, CPU), as without the interruption. Selects among the validations
     by the NLL of the EMA weights, in float32.
@@ -92,7 +95,9 @@ def fit(
     saving, observer = saving or SavingSpec(), observer or Observer()
     code = code_digest(spec.variant.model)
     found = state.load(run_dir, spec, code=code, data_sha256=data.sha256, say=observer.say)
-    record = records.begin(model, spec, run_dir, device, code, data.sha256, found)
+    if precision is None:
+        precision = "bfloat16" if spec.training.precision == "bfloat16" else "float32"
+    record = records.begin(model, spec, run_dir, device, code, data.sha256, found, precision)
     gpus = [device] if device.type == "cuda" else []
     with records.recorded(record, run_dir), torch.random.fork_rng(devices=gpus):
         devices.forget_peak_memory(device)

@@ -29,6 +29,7 @@ def begin(
     code: str,
     data_sha256: str,
     found: dict[str, Any] | None,
+    precision: str,
 ) -> Record:
     """The run folder of a training that begins or resumes: nothing of what comes after.
 
@@ -50,7 +51,7 @@ def begin(
         versions=provenance.versions(),
         device=devices.device_name(device),
         threads=torch.get_num_threads(),
-        precision=devices.choose_precision(spec.training.precision, device),
+        precision=precision,
         parameters=sum(p.numel() for p in model.parameters()),
         code=code,
         data_sha256=data_sha256,

@@ -35,4 +35,4 @@ def test_a_measurement_says_what_takes_less_memory(monkeypatch, in_step, batch_s
 
     monkeypatch.setattr(AutoregressiveModel, "forward", passing)
     with pytest.raises(RunFailed, match=f"^the CPU is out of memory: {advice}"):
-        cost.measure_cost(trained, data, torch.device("cpu"))
+        cost.measure_cost(trained, data, torch.device("cpu"), "float32")

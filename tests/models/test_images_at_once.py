@@ -162,5 +162,5 @@ def test_what_is_measured_is_no_larger_than_an_evaluation(monkeypatch, size, ima
     model, _, spec = network(size)
     weights = model.state_dict()
     trained = Checkpoint(spec, model.image, "0" * 64, 1, weights, weights)
-    found = cost.measure_cost(trained, data(size, 3), CPU)
+    found = cost.measure_cost(trained, data(size, 3), CPU, "float32")
     assert found.sampling_images == images and {len(noise) for noise in drawn} == {images}

@@ -36,9 +36,9 @@ def two_gpus(monkeypatch):
     return current
 
 
-@pytest.mark.parametrize(("index", "precision"), [(0, "float32"), (1, "bfloat16")])
-def test_precision_is_chosen_by_the_gpu_of_the_run(two_gpus, index, precision):
-    assert devices.choose_precision("auto", torch.device("cuda", index)) == precision
+@pytest.mark.parametrize(("index", "fast"), [(0, False), (1, True)])
+def test_of_bfloat16_the_gpu_of_the_run_is_asked(two_gpus, index, fast):
+    assert devices.has_fast_bfloat16(torch.device("cuda", index)) is fast
     assert two_gpus == [0], "left as it was"
 
 

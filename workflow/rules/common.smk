@@ -78,6 +78,11 @@ def made_by(kind):
     return lambda wildcards: files(JOBS.read(kind, names(wildcards)))
 
 
+def precision_read(wildcards):
+    """An input function: what `precision: auto` is, which jobs read that train with it."""
+    return files(JOBS.read_precision(names(wildcards)))
+
+
 def plan_for(kind):
     """An input function: the plan, which every job reads that is not current, or is asked for by name.
 

@@ -9,6 +9,7 @@ rule pack:
         config=ancient(FOLDER.config),
         plan=pack_plan,
         data=made_by("prepare"),
+        precision=precision_read,
         classifiers=made_by("classify"),
     output:
         touch(FOLDER.pack("{pack}")),

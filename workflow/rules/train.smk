@@ -3,6 +3,7 @@ rule train:
         config=ancient(FOLDER.config),
         plan=plan_for("train"),
         data=made_by("prepare"),
+        precision=precision_read,
     output:
         kept([RUN.checkpoint]),
     log:

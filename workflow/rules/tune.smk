@@ -4,6 +4,7 @@ rule trial:
         config=ancient(FOLDER.config),
         plan=plan_for("trial"),
         data=made_by("prepare"),
+        precision=precision_read,
     output:
         kept([RUN.trial_file]),
     log:
