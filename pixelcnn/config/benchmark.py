@@ -36,6 +36,7 @@ RESERVED_NAMES = (
     "packs",
     "config.json",
     "plan.json",
+    "precision.json",
     "tracking.json",
     "tuned.yaml",
     "trials.csv",

@@ -101,7 +101,7 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
         values = sorted({str(getattr(record, key)) for record in records(dataset.runs)})
         if len(values) > 1:
             listed = ", ".join(values)
-            what = "numbers" if key == "commit" else "times"
+            what = "numbers" if key in ("commit", "precision") else "times"
             sentences.append(
                 f"{dataset.name}: its runs were trained {plural} ({listed}); compare their {what} with care."
             )

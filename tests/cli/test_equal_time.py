@@ -19,8 +19,8 @@ def test_it_writes_a_config_whose_budgets_are_as_the_steps_are_fast(folder, monk
     measured = equal_time.step_seconds
     found = []
 
-    def step_seconds(specs, data, device):
-        found.extend(times := measured(specs, data, device))
+    def step_seconds(specs, data, device, automatic):
+        found.extend(times := measured(specs, data, device, automatic))
         assert [len(one) >= 3 and min(one) > 0 for one in times] == [True, True]
         return [[0.002, 0.001, 9.0], [0.004, 0.001, 0.005]]
 
