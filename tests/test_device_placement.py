@@ -154,7 +154,7 @@ def _analysis(case: Case) -> Any:
     np.savez(folder.samples, images=DATA.splits["test"].images[:4])
     path = case.folder / "classifier.pt"
     classify(DATA, case.device, path)
-    judge = load_classifier(path, DATA, case.device, "float32")
+    judge = load_classifier(path, DATA, case.device)
     assert {weight.device for weight in judge.network.parameters()} == {case.device}
     settings, wanted = AnalysisSpec(images=4, samples=4), judge if case.conditional else None
     analyse_run(case.checkpoint(), DATA, case.device, case.folder, settings, wanted)
@@ -164,7 +164,7 @@ def _analysis(case: Case) -> Any:
 
 
 def _measurement(case: Case) -> Any:
-    found = cost.measure_cost(case.checkpoint(), DATA, case.device)
+    found = cost.measure_cost(case.checkpoint(), DATA, case.device, "float32")
     return [torch.tensor([found.parameters, found.multiply_adds])]
 
 
