@@ -30,7 +30,7 @@ from pixelcnn.results.records import Metrics
 VARIANTS: dict[str, Any] = {
     "plain": {"model": "pixelcnn"},
     "told": {"model": "pixelcnn", "conditional": True},
-    "large": {"model": "gated", "training": {"batch_size": 16}},
+    "large": {"model": "gated", "training": {"batch_size": 32}},
     "long": {"model": "gated", "training": {"epochs": 3}},
     "slow": {"model": "gated", "training": {"learning_rate": 1e-4}},
 }

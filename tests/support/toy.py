@@ -38,7 +38,8 @@ def toy(folder: Path, **overrides) -> Path:
         **overrides,
     }
     # So that nothing is measured first, unless a test asks for it.
-    value["training"] = {"precision": "float32", **value["training"]}
+    if isinstance(value["training"], dict):
+        value["training"] = {"precision": "float32", **value["training"]}
     path = folder / "toy.yaml"
     path.write_text(json.dumps(value), encoding="utf-8")  # JSON is YAML
     return path

@@ -92,7 +92,9 @@ def test_the_digest_covers_these_modules_and_no_others():
     }
     whole = {f"layers.{path.stem}" for path in (PACKAGE / "layers").glob("*.py")}
     assert whole == {name for name in code_files("gated") if name.startswith("layers.")}
-    assert not any(name.startswith(("sampling", "incremental", "config.run_spec")) for name in code_files("gated"))
+    assert not any(
+        name.startswith(("sampling", "incremental", "config.run_spec")) for name in code_files("gated")
+    )
 
 
 def test_own_files_are_those_beside_that_are_imported_each_once_and_the_own_one_first(tmp_path):

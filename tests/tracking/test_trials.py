@@ -17,7 +17,7 @@ from pixelcnn.tuning.trials import trials_of
 def test_trials_are_told_apart_by_what_they_try_and_ranked_by_what_they_are_judged_by(tmp_path):
     made = benchmark(tmp_path, variants={"gated": {"model": "gated_pixelcnn"}}, seeds=[0])
     key = "training.learning_rate"
-    planned = tuple(Trial("gated", number, {key: rate}) for number, rate in enumerate((0.003, 0.01)))
+    planned = tuple(Trial("gated", number, {key: rate}) for number, rate in enumerate((0.02, 0.01)))
     tuning = TuningSpec({key: Dimension(1e-3, 0.1)}, (7,), 2, planned=planned)
     trials = trials_of(replace(made, tuning=tuning))
     config = folder_of(trials).config
@@ -27,7 +27,7 @@ def test_trials_are_told_apart_by_what_they_try_and_ranked_by_what_they_are_judg
         view = read_view(RunFolder(write_run(trials, spec)), spec, trials, config)
         rates.append(view.params[key])
         tags.append([view.tags[name] for name in ("variant", "tuned", "trial", "seed")])
-    assert rates == ["0.003", "0.01"]
+    assert rates == ["0.02", "0.01"]
     assert tags == [["gated.t00", "gated", "0", "7"], ["gated.t01", "gated", "1", "7"]]
     shown = json.loads(experiment_tags(trials)["mlflow.sharedViewState.pixelcnn"])
     assert shown["orderByKey"] == "metrics.`best_valid_nll`" and shown["orderByAsc"]

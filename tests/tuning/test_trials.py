@@ -63,9 +63,9 @@ def test_the_first_trial_is_the_config_as_written(benchmark):
         assert (first.variant, first.training) == (as_written.variant, as_written.training)
     said = {trial.variant: trial.values for trial in benchmark.tuning.planned if trial.number == 0}
     assert said == {
-        "base": {"training.learning_rate": 0.003, "training.batch_size": 64, "hyperparameters.blocks": 1},
-        "own": {"training.learning_rate": 0.5, "training.batch_size": 64, "hyperparameters.blocks": 5},
-        "independent": {"training.learning_rate": 0.003, "training.batch_size": 64},
+        "base": {"training.learning_rate": 0.02, "training.batch_size": 16, "hyperparameters.blocks": 1},
+        "own": {"training.learning_rate": 0.5, "training.batch_size": 16, "hyperparameters.blocks": 5},
+        "independent": {"training.learning_rate": 0.02, "training.batch_size": 16},
     }
 
 
