@@ -40,9 +40,10 @@ def test_what_is_no_recipe_is_refused(tmp_path):
         "variants": {"plain": {"model": "pixelcnn"}},
     }
     path = tmp_path / "other.yaml"
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(UserError, match="binarized_mnist, not of mnist5k"):
         speedrun.recipe(path, 0)
-    path.write_text(json.dumps(config | {"variants": {"a": {"model": "gated"}, "b": {"model": "gated"}}}))
+    two = config | {"variants": {"a": {"model": "gated"}, "b": {"model": "gated"}}}
+    path.write_text(json.dumps(two), encoding="utf-8")
     with pytest.raises(UserError, match="one variant"):
         speedrun.recipe(path, 0)
