@@ -19,7 +19,6 @@ from pixelcnn.data.prepared import PreparedData
 from pixelcnn.evaluation.likelihoods import BATCH_SIZE
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
-from pixelcnn.models.registry import build_model
 from pixelcnn.models.size import size_of
 from pixelcnn.results.checkpoint import Checkpoint
 from pixelcnn.results.records import Cost
@@ -28,9 +27,8 @@ from pixelcnn.sampling.request import Request
 from pixelcnn.system import devices, provenance
 from pixelcnn.system.seeding import pixel_noise
 from pixelcnn.training.batches import Batches
-from pixelcnn.training.loop import image_spec
 from pixelcnn.training.step import TrainingStep
-from pixelcnn.training.timing import seconds_of
+from pixelcnn.training.timing import seconds_of, timed_step
 
 #: Images that are drawn, and that a forward pass is over; of large ones no more than an evaluation takes.
 IMAGES = 64
@@ -79,9 +77,7 @@ def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device, 
     )
 
 
-def step_seconds(
-    specs: Sequence[RunSpec], data: PreparedData, device: torch.device, automatic: str
-) -> list[list[float]]:
+def step_seconds(specs: Sequence[RunSpec], device: torch.device, automatic: str) -> list[list[float]]:
     """Seconds of a training step of each run, of networks as they begin, in rounds that take turns.
 
     `automatic` is the precision of those with `auto`.
@@ -92,12 +88,10 @@ def step_seconds(
     devices.exact_float32()
     works = []
     for spec in specs:
+        asked = spec.training.precision
+        step = timed_step(spec, automatic if asked == "auto" else asked, device)
         with devices.out_of_memory(devices.smaller("training.batch_size", spec.training.batch_size)):
-            model, likelihood = build_model(spec.variant, image_spec(data))
-            model.to(device)
-            asked = spec.training.precision
-            precision = automatic if asked == "auto" else asked
-            works.append(_warm(_step(model, likelihood, spec, data, precision), device))
+            works.append(_warm(step, device))
     return _rounds(works, device)
 
 

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import copy
-import os
 import platform
-import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 import torch
-import yaml
 
 from pixelcnn.analysis.cost import step_seconds
 from pixelcnn.config.run_spec import BUDGETS, RunSpec
-from pixelcnn.data.prepared import PreparedData
 from pixelcnn.system import devices
-
-#: Characters of a line of YAML.
-WIDTH = 100
-SCHEMA = "# yaml-language-server: $schema="
 
 
 @dataclass(frozen=True)
@@ -37,21 +28,25 @@ class Timed:
 
 
 def time_variants(
-    specs: Sequence[RunSpec], data: PreparedData, device: torch.device, seconds: float, automatic: str
+    specs: Sequence[RunSpec], a_pass: int, device: torch.device, seconds: float, automatic: str
 ) -> list[Timed]:
     """The budgets of runs of different variants, whose steps take `seconds` in all; by the median of rounds.
 
-    `automatic` is the precision of those with `auto`.
+    `a_pass` is how many training images there are; `automatic` is the precision of those with `auto`.
 
     Raises:
         RunFailed: if memory runs out.
     """
-    a_pass = len(data.splits["train"].images)
     found = []
-    for spec, times in zip(specs, step_seconds(specs, data, device, automatic), strict=True):
-        a_step, together = median(times), min(spec.training.batch_size, a_pass)
-        images = max(1, round(seconds / a_step * together))
-        found.append(Timed(spec.variant_name, a_step, together, images, images / a_pass))
+    # Of fewer images than a batch each step takes all.
+    together = [min(spec.training.batch_size, a_pass) for spec in specs]
+    of_steps = [
+        replace(spec, training=replace(spec.training, batch_size=n))
+        for spec, n in zip(specs, together, strict=True)
+    ]
+    for spec, n, times in zip(specs, together, step_seconds(of_steps, device, automatic), strict=True):
+        images = max(1, round(seconds / median(times) * n))
+        found.append(Timed(spec.variant_name, median(times), n, images, images / a_pass))
     return found
 
 
@@ -74,24 +69,3 @@ def how_made(command: str, device: torch.device, threads: int) -> str:
         f"step times on {platform.node()} ({devices.device_name(device)}, {threads} "
         f"thread{'s' if threads > 1 else ''})."
     )
-
-
-def config_text(value: Mapping[str, Any], source: Path, target: Path, how: str) -> str:
-    """The YAML of a config made from the one at `source`, with how it was made at its head."""
-    head = [f"# {line}" for line in textwrap.wrap(how, WIDTH)]
-    first = source.read_text(encoding="utf-8").partition("\n")[0]
-    if first.startswith(SCHEMA):
-        schema = first.removeprefix(SCHEMA)
-        if "://" not in schema:
-            schema = os.path.relpath(source.parent / schema, target.parent)
-        head.insert(0, f"{SCHEMA}{schema}")
-    body = yaml.dump(dict(value), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=WIDTH)
-    return "\n".join(head) + "\n" + body
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes what stands at several places out at each."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """No anchors."""
-        return True

@@ -54,6 +54,7 @@ def _resolve(config: Path) -> None:
 
 def _equal_time(config: Path, seconds: float, out: Path | None, force: bool) -> None:
     from pixelcnn.analysis import equal_time
+    from pixelcnn.config import yaml_text
     from pixelcnn.config.reading import benchmark_from, read_written
     from pixelcnn.data import preparation
     from pixelcnn.system.files import atomic
@@ -77,7 +78,8 @@ def _equal_time(config: Path, seconds: float, out: Path | None, force: bool) -> 
     first = [benchmark.run(chosen.dataset, variant, benchmark.seeds[0]) for variant in benchmark.variants]
     # Not that of this benchmark's folder, if it has one: the config written is another benchmark.
     automatic = precision.measure(benchmark, device).chosen if precision.automatic(benchmark) else ""
-    timed = equal_time.time_variants(first, data, device, seconds, automatic)
+    a_pass = len(data.splits["train"].images)
+    timed = equal_time.time_variants(first, a_pass, device, seconds, automatic)
     print(f"{'variant':20} {'ms/step':>10} {'images/s':>10} {'images':>12} {'passes':>8}")
     for one in timed:
         speed = one.images_a_step / one.seconds_a_step
@@ -90,5 +92,5 @@ def _equal_time(config: Path, seconds: float, out: Path | None, force: bool) -> 
     value = equal_time.with_budgets(written, timed, name, how)
     benchmark_from(value, str(target))
     with atomic(target) as temporary:
-        temporary.write_text(equal_time.config_text(value, config, target, how), encoding="utf-8")
+        temporary.write_text(yaml_text.written(value, [how], target), encoding="utf-8")
     print(f"wrote {target}, the benchmark {name}")

@@ -76,7 +76,7 @@ class TrainingSpec:
     patience: int | None = at_least(1, None, MOST_EPOCHS)
     """Stop after so many validations without a better validation NLL; null: never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Auto takes the faster one, which is measured once a benchmark."""
+    """Auto takes bfloat16 where it is faster by a tenth, which is measured once a benchmark."""
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.images is None):

@@ -1,15 +1,26 @@
-"""YAML as configs are to be written: each key once, and names that every reader takes for text."""
+"""YAML as configs are to be written: each key once, and names that every reader takes for text.
+
+What the package writes names the schema in its first line, as do the configs that come with it.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Hashable
+import textwrap
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pixelcnn.system.code_digest import PACKAGE
 from pixelcnn.system.errors import ConfigError
 
+#: By which editors complete and check a config; not there where the package alone is installed.
+SCHEMA = PACKAGE.parent / "workflow/schemas/benchmark.schema.json"
+#: Characters of a line that is written.
+WIDTH = 100
 #: Plain text that YAML 1.1 or 1.2 takes for a number: 1e3 is text in the one and a thousand in the other.
 NUMBER = re.compile(r"[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d+)(e[-+]?\d+)?|0o[0-7]+", re.IGNORECASE)
 
@@ -48,3 +59,15 @@ def parse(text: str, where: str) -> Any:
         raise ConfigError(f"{where}, {error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a day that no month has
         raise ConfigError(f"{where}: not valid YAML: {error}") from error
+
+
+def written(value: Mapping[str, Any], said: Iterable[str], target: Path) -> str:
+    """The YAML of a config that will lie at `target`, with paragraphs above it that say where it is from."""
+    head = []
+    if SCHEMA.exists():
+        schema = Path(os.path.relpath(SCHEMA, target.resolve().parent)).as_posix()
+        head.append(f"# yaml-language-server: $schema={schema}")
+    for paragraph in said:
+        head += [f"# {line}" for line in textwrap.wrap(paragraph, WIDTH)]
+    body = yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=WIDTH)
+    return "\n".join([*head, body])

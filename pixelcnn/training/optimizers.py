@@ -207,6 +207,15 @@ def matrices_of(model: nn.Module) -> Matrices:
     return {names[id(weight)]: mask for weight, mask in itertools.chain(*told)}
 
 
+def gradients_of(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of weights, which let go of them; of one that took no part it is zero."""
+    found = {}
+    for name, weight in weights.items():
+        found[name] = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        weight.grad = None
+    return found
+
+
 def make_optimizer(parameters: Mapping[str, Tensor], matrices: Matrices, spec: TrainingSpec) -> Optimizer:
     """The optimizer that a recipe names, over all of these weights.
 

@@ -1,13 +1,15 @@
-"""Which precision `training.precision: auto` is: the faster one, measured once a benchmark.
+"""What `training.precision: auto` is: bfloat16 where it is clearly faster, measured once a benchmark.
 
 What the hardware says of bfloat16 does not tell whether these networks are faster in it: small ones often
-are not. So a few steps of every network that asks for it are timed in both.
+are not. So a few steps of every network that asks for it are timed in both. What other work on the machine
+adds to a time is never negative, so the least of several counts; and where the two are close, noise would
+choose, and the same config would give other numbers in another folder: it is float32 then.
 """
 
 from __future__ import annotations
 
 import contextlib
-import statistics
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -22,6 +24,8 @@ from pixelcnn.training.timing import TimedStep, seconds_of, timed_step
 
 #: Seconds of steps in both precisions, of one network and of all together; one of each is timed in any case.
 SECONDS, SECONDS_IN_ALL = 1.0, 8.0
+#: What bfloat16 may take at most of the time of float32.
+WORTH_IT = 0.9
 Chosen = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Chosen, ...] = ("float32", "bfloat16")
 
@@ -30,9 +34,21 @@ Timer = Callable[[TimedStep, torch.device], float]
 
 
 def automatic(benchmark: Benchmark) -> list[RunSpec]:
-    """The runs of a resolved benchmark whose networks are timed: a seed of each variant with `auto`."""
+    """The runs of a resolved benchmark whose networks are timed: a seed of each variant with `auto`.
+
+    Variants whose steps cost the same, such as the trials of a tuning, are timed once.
+    """
     seed = benchmark.seeds[0]
-    return [run for run in benchmark.runs() if run.seed == seed and run.training.precision == "auto"]
+    found: dict[str, RunSpec] = {}
+    for run in benchmark.runs():
+        if run.seed == seed and run.training.precision == "auto":
+            found.setdefault(_what_costs(run), run)
+    return list(found.values())
+
+
+def _what_costs(run: RunSpec) -> str:
+    network = dataclasses.replace(run.variant, training={})
+    return repr((run.dataset, network, run.training.batch_size, run.training.optimizer))
 
 
 def measure(benchmark: Benchmark, device: torch.device, timer: Timer = seconds_of) -> Precision:
@@ -57,7 +73,7 @@ def measure(benchmark: Benchmark, device: torch.device, timer: Timer = seconds_o
 
 
 def choose(times: Sequence[StepTimes]) -> tuple[Chosen, str]:
-    """The faster precision in sum of the times of equal images, one of every network; and why."""
+    """The precision by the sum of the times of equal images, one of every network; and why."""
     refused = [one.name for one in times if one.bfloat16 is None and one.float32 is not None]
     if refused:
         return "float32", f"{', '.join(refused)} cannot be trained in bfloat16"
@@ -66,8 +82,8 @@ def choose(times: Sequence[StepTimes]) -> tuple[Chosen, str]:
     if not timed:
         return "float32", "no network could be timed"
     float32, bfloat16 = (sum(seconds) for seconds in zip(*timed, strict=True))
-    faster: Chosen = "bfloat16" if bfloat16 < float32 else "float32"
-    return faster, f"in bfloat16 equal images take {bfloat16 / float32:.2f} times as long as in float32"
+    chosen: Chosen = "bfloat16" if bfloat16 <= WORTH_IT * float32 else "float32"
+    return chosen, f"in bfloat16 equal images take {bfloat16 / float32:.2f} times as long as in float32"
 
 
 def _found(
@@ -82,7 +98,7 @@ def _found(
 
 
 def _times(run: RunSpec, device: torch.device, seconds: float, timer: Timer) -> StepTimes:
-    """Medians of steps that take turns, after one of each that warms up."""
+    """The least of steps that take turns, after one of each that warms up."""
     name, batch = f"{run.dataset_name}/{run.variant_name}", run.training.batch_size
     steps, failed = _warmed(run, device, timer)
     if failed:
@@ -90,7 +106,7 @@ def _times(run: RunSpec, device: torch.device, seconds: float, timer: Timer) -> 
     rounds: list[tuple[float, ...]] = []
     while not rounds or sum(map(sum, rounds)) < seconds:
         rounds.append(tuple(timer(step, device) for step in steps))
-    float32, bfloat16 = (statistics.median(times) for times in zip(*rounds, strict=True))
+    float32, bfloat16 = (min(times) for times in zip(*rounds, strict=True))
     return StepTimes(name, batch, float32, bfloat16, len(rounds))
 
 

@@ -26,7 +26,7 @@ from pixelcnn.config.run_spec import TrainingSpec
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.training.average import ema_decay
-from pixelcnn.training.optimizers import learning_rate_factor, make_optimizer, matrices_of
+from pixelcnn.training.optimizers import gradients_of, learning_rate_factor, make_optimizer, matrices_of
 
 #: As `nn.utils.clip_grad_norm_` has it.
 CLIP_EPSILON = 1e-6
@@ -103,7 +103,7 @@ class StackedStep:
         # The loss is nats per dimension, so that clipping means the same at every image size.
         loss = nats / x[0, 0].numel()
         loss.backward(torch.ones_like(loss))
-        gradients = self._gradients()
+        gradients = gradients_of(self.trained)
         norms = clip_each(list(gradients.values()), self.spec.gradient_clip)
         factor = learning_rate_factor(self.done, self.total, self.spec.warmup_steps)
         self.optimizer.step(gradients, factor)
@@ -136,14 +136,6 @@ class StackedStep:
             params = functional_call(self.stack.models[0], values, (x, y))
         nats = -self.likelihood.log_prob(params, x).sum(dim=(1, 2)).mean()
         return nats, {name: values[name] for name, own in buffers.items() if values[name] is not own}
-
-    def _gradients(self) -> dict[str, Tensor]:
-        """Those of all weights, which let go of them; of one that took no part it is zero."""
-        found = {}
-        for name, weight in self.trained.items():
-            found[name] = torch.zeros_like(weight) if weight.grad is None else weight.grad
-            weight.grad = None
-        return found
 
     @torch.no_grad()
     def _average(self) -> None:

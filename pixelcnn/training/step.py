@@ -11,7 +11,7 @@ from pixelcnn.config.run_spec import TrainingSpec
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.training.average import Averaged
-from pixelcnn.training.optimizers import learning_rate_factor, make_optimizer, matrices_of
+from pixelcnn.training.optimizers import gradients_of, learning_rate_factor, make_optimizer, matrices_of
 
 
 class TrainingStep:
@@ -40,18 +40,10 @@ class TrainingStep:
         # The loss is nats per dimension, so that clipping means the same at every image size.
         (nats / x[0].numel()).backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.gradient_clip)
-        self.optimizer.step(self._gradients(), self._factor())
+        self.optimizer.step(gradients_of(self.trained), self._factor())
         self.done += 1
         self.ema.update(self.model)
         return nats.detach(), norm.detach()
-
-    def _gradients(self) -> dict[str, Tensor]:
-        """Those of all weights, which let go of them; of one that took no part it is zero."""
-        found = {}
-        for name, weight in self.trained.items():
-            found[name] = torch.zeros_like(weight) if weight.grad is None else weight.grad
-            weight.grad = None
-        return found
 
     def _factor(self) -> float:
         return learning_rate_factor(self.done, self.total, self.spec.warmup_steps)

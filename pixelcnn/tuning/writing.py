@@ -5,24 +5,19 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.yaml_text import written
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.results.made_of import tuning_digest
 from pixelcnn.system.files import atomic
 from pixelcnn.system.provenance import commit_or_why
 from pixelcnn.tuning.choice import Outcome, chosen
 from pixelcnn.tuning.trials import tuned, tuning_of, with_values
-
-#: Characters of a line of YAML.
-WIDTH = 100
 
 
 def write(folder: BenchmarkFolder, benchmark: Benchmark, outcomes: Sequence[Outcome]) -> Path:
@@ -99,8 +94,7 @@ def tuned_yaml(benchmark: Benchmark, outcomes: Sequence[Outcome]) -> str:
     """
     best = chosen(outcomes)
     content = _plain(tuned_benchmark(tuned(benchmark), best))
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=WIDTH)
-    return "".join(f"# {line}".rstrip() + "\n" for line in _provenance(benchmark, outcomes, best)) + text
+    return written(content, _provenance(benchmark, outcomes, best), folder_of(benchmark).tuned)
 
 
 def tuned_benchmark(original: Benchmark, best: Mapping[str, Outcome]) -> Benchmark:
@@ -132,24 +126,22 @@ def _seeds(seeds: Sequence[int]) -> str:
 def _provenance(
     benchmark: Benchmark, outcomes: Sequence[Outcome], best: Mapping[str, Outcome]
 ) -> Iterator[str]:
-    """The lines of the comment above the config."""
+    """The paragraphs of the comment above the config."""
     original, (commit, no_commit) = tuned(benchmark), commit_or_why()
     tuning = tuning_of(original)
-    yield from textwrap.wrap(
+    yield (
         f"Chosen by `snakemake tune` for {original.benchmark}, among {tuning.trials} trials of each variant, "
         "which trials.csv beside this file lists. They were judged by the best validation NLL of the "
         f"averaged weights (nats/image, mean over {_seeds(tuning.seeds)}). Trial 0 is the config as written. "
         f"Written at {f'commit {commit}' if commit else f'no commit ({no_commit})'}; "
-        f"`pixelcnn tuned {folder_of(benchmark).path}` writes it again, so copy it before you edit it.",
-        WIDTH,
+        f"`pixelcnn tuned {folder_of(benchmark).path}` writes it again, so copy it before you edit it."
     )
     for name, one in best.items():
         assert one.valid_nll is not None  # or it would not have been chosen
         (first,) = (o for o in outcomes if (o.trial.variant, o.trial.number) == (name, 0))
-        written = "failed" if first.valid_nll is None else nats(first.valid_nll)
-        yield f"  {name}: trial {one.trial.number}, {nats(one.valid_nll)} (as written: {written}); " + _said(
-            one.trial.values
-        )
+        before = "failed" if first.valid_nll is None else nats(first.valid_nll)
+        values = _said(one.trial.values)
+        yield f"  {name}: trial {one.trial.number}, {nats(one.valid_nll)} (as written: {before}); {values}"
 
 
 def _plain(benchmark: Benchmark) -> dict[str, Any]:

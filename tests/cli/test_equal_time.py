@@ -12,6 +12,8 @@ from pixelcnn.cli import main
 from pixelcnn.config.reading import load_benchmark
 from pixelcnn.scheduling.planning import load_resolved
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def test_it_writes_a_config_whose_budgets_are_as_the_steps_are_fast(folder, monkeypatch, capsys):
     own = {"model": "gated", "hyperparameters": SMALL, "training": {"epochs": 7, "batch_size": 8}}
@@ -19,8 +21,8 @@ def test_it_writes_a_config_whose_budgets_are_as_the_steps_are_fast(folder, monk
     measured = equal_time.step_seconds
     found = []
 
-    def step_seconds(specs, data, device, automatic):
-        found.extend(times := measured(specs, data, device, automatic))
+    def step_seconds(specs, device, automatic):
+        found.extend(times := measured(specs, device, automatic))
         assert [len(one) >= 3 and min(one) > 0 for one in times] == [True, True]
         return [[0.002, 0.001, 9.0], [0.004, 0.001, 0.005]]
 
@@ -39,7 +41,9 @@ def test_it_writes_a_config_whose_budgets_are_as_the_steps_are_fast(folder, monk
     assert (recipe.epochs, recipe.images, recipe.warmup_steps) == (None, 3_000, 2), "all else is as it was"
     text = Path("toy-1.5s.yaml").read_text(encoding="utf-8")
     head = text.partition("benchmark:")[0].replace("\n# ", " ")
-    assert head.startswith("# ") and "plan toy.yaml --seconds 1.5" in head
+    assert "plan toy.yaml --seconds 1.5" in head
+    schema = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert (folder / schema).resolve() == ROOT / "workflow/schemas/benchmark.schema.json"
     assert not (folder / "results").exists(), "nothing else is written"
 
 

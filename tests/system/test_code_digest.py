@@ -44,7 +44,7 @@ EDITS = [
     ("pixelcnn/training/step.py", "import torch\n", "import torch  # for steps\n# a comment\n\n", set()),
     ("pixelcnn/training/optimizers.py", "0.5 * (1 +", "0.4 * (1 +", ALL),
     ("pixelcnn/training/average.py", "weight = 1 -", "weight = 0 -", ALL),
-    ("pixelcnn/training/step.py", "weight.grad = None", "weight.grad = weight.grad.detach()", ALL),
+    ("pixelcnn/training/step.py", "self.done += 1", "self.done += 2", ALL),
     ("pixelcnn/training/loop.py", "CHECK_EVERY = 25", "CHECK_EVERY = 26", ALL),
     ("pixelcnn/training/batches.py", "torch.randperm(", "0 + torch.randperm(", ALL),
     ("pixelcnn/layers/attention.py", "0.5", "0.4", ALL),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from pathlib import Path
@@ -47,7 +48,11 @@ def timed(**seconds):
 
 @pytest.mark.parametrize(
     ("small", "large", "chosen"),
-    [((1, 2), (10, 8), "bfloat16"), ((1, 2), (10, 9.5), "float32"), ((1, 0.5), (10, 12), "float32")],
+    [
+        ((1, 2), (10, 7.5), "bfloat16"),
+        ((1, 2), (10, 8.5), "float32"),  # faster, but by less than a tenth
+        ((1, 0.5), (10, 12), "float32"),
+    ],
 )
 def test_the_choice_is_by_the_sum_of_the_times_of_all_variants(small, large, chosen):
     benchmark = benchmark_of(small=BASE, large={"model": "gated", "hyperparameters": SMALL})
@@ -59,11 +64,34 @@ def test_the_choice_is_by_the_sum_of_the_times_of_all_variants(small, large, cho
     ]
 
 
+def test_what_other_work_adds_to_some_steps_chooses_nothing():
+    """Equal steps, of which nine in ten are slowed down in one precision."""
+    for stalled in ("float32", "bfloat16"):
+        calls = itertools.count()
+
+        def timer(step, device, stalled=stalled, calls=calls):
+            slow = step.precision == stalled and next(calls) % 10
+            return 0.01 * (5 if slow else 1)
+
+        found = precision.measure(benchmark_of(), CPU, timer)
+        assert (found.chosen, found.steps[0].float32, found.steps[0].bfloat16) == ("float32", 0.01, 0.01)
+
+
 def test_times_are_of_equal_images():
     """A step of eight times the images counts as eight steps."""
     large = {**BASE, "training": {"batch_size": 128}}
     benchmark = benchmark_of(small=BASE, large=large)
     assert precision.measure(benchmark, CPU, timed(small=(2, 1), large=(10, 14))).chosen == "bfloat16"
+
+
+def test_variants_whose_steps_cost_the_same_are_timed_once():
+    """As the trials of a tuning; a clock without times for the others says that nobody asked it."""
+    fast, wide = ({**BASE, "training": {key: 8}} for key in ("learning_rate", "batch_size"))
+    other, told = {**BASE, "model": "gated"}, {**BASE, "conditional": True}
+    benchmark = benchmark_of(first=BASE, other=other, fast=fast, wide=wide, told=told)
+    timer = timed(first=(1, 2), other=(1, 2), wide=(1, 2), told=(1, 2))
+    found = precision.measure(benchmark, CPU, timer)
+    assert [step.name for step in found.steps] == ["toy/first", "toy/other", "toy/wide", "toy/told"]
 
 
 def test_the_networks_are_really_timed_at_their_batch_size():
@@ -88,7 +116,7 @@ def test_a_network_that_fails_keeps_no_other_from_being_timed():
             raise RuntimeError("of the test")
         return 1.0 if step.precision == "float32" else 0.5
 
-    benchmark = benchmark_of(base=BASE, bad=BASE)
+    benchmark = benchmark_of(base=BASE, bad={**BASE, "model": "gated"})
     fails = ["float32", "bfloat16"]  # its training will say so
     found = precision.measure(benchmark, CPU, timer)
     assert found.chosen == "bfloat16" and found.steps[1].failed == "float32: RuntimeError: of the test"
