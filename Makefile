@@ -1,4 +1,4 @@
-# make report    set up and run the default benchmark; make preview is its two-minute sketch
+# make report    set up and run the default benchmark; make preview is a sketch of it in a minute
 # make test      set up with the test tools and run the tests
 # make env-slurm set up with Snakemake's plugin for SLURM; make test-slurm tries it on a throw-away SLURM (root on Debian)
 # make test-browser tries the report and MLflow's pages in a headless Chromium (Debian's; root installs it)
