@@ -16,7 +16,7 @@ import click
 from click.shell_completion import shell_complete
 
 from pixelcnn import __version__
-from pixelcnn.system import surroundings
+from pixelcnn.system import processes, surroundings
 from pixelcnn.system.errors import Interrupted, RunFailed, UserError
 
 #: In the order in which one meets them. Each is a function of this name in the file of this name.
@@ -99,7 +99,11 @@ def entry() -> None:
     surroundings.make_do()
     if asked := os.environ.get("_PIXELCNN_COMPLETE"):
         sys.exit(shell_complete(pixelcnn, {}, "pixelcnn", "_PIXELCNN_COMPLETE", asked))
-    sys.exit(main())
+    try:
+        status = main()
+    except SystemExit as terminated:  # by a signal, see `_terminate`
+        status = int(terminated.code or 0)
+    processes.end(status)
 
 
 def _say(sentence: str, status: int) -> int:

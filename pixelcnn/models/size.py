@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from pixelcnn.models.base import AutoregressiveModel
 
 
 def size_of(model: AutoregressiveModel) -> tuple[int, int]:
     """The parameters of a network, and the multiply-adds of one image's forward pass."""
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton, for nothing
+
     parameters = list(model.parameters())
     device = parameters[0].device
     image = torch.zeros(1, *model.image_shape, dtype=torch.long, device=device)

@@ -1,4 +1,4 @@
-"""What a workflow does before its first job and after its last: its lock, the tracker, a partial report."""
+"""Before a workflow's first job and after its last: lock, tracker, fork server, a partial report."""
 
 from __future__ import annotations
 
@@ -15,12 +15,21 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.scheduling.commands import PIXELCNN
 from pixelcnn.scheduling.freshness import plan_is_current
-from pixelcnn.system import locks, surroundings
+from pixelcnn.system import forked, locks, surroundings
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import write_json
 
 #: So long the tracker may take to deliver what is left: a server may accept and never answer.
 DELIVERY_SECONDS = 300
+#: So long the fork server may take to end.
+PATIENCE = 10
+#: With this in the place of its address every job imports by itself.
+NO_FORK_SERVER = "none"
+#: What Snakemake sets for a job to the number of its threads.
+THREADS = [
+    f"{library}_THREADS"
+    for library in ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
+]
 
 
 def hold(folder: BenchmarkFolder) -> IO[str]:
@@ -89,6 +98,46 @@ class Tracker:
                 file=sys.stderr,
             )
         return delivered
+
+
+class ForkServer:
+    """The process that imports once what the jobs of this machine need, see `cli/fork_server.py`.
+
+    It has the environment of a job with so many threads: a job with another one starts in the usual way. Jobs
+    find it by `forked.ADDRESS` in theirs. Only on Linux, where a fork that goes on is safe.
+    """
+
+    def __init__(self, folder: BenchmarkFolder, threads: int) -> None:
+        self.log = folder.log("fork_server")
+        self._environment = dict.fromkeys(THREADS, str(threads))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, unless one is there or unwanted; jobs that come while it imports wait for it."""
+        address = str(surroundings.own_folder() / f"fork-{os.getpid()}")
+        known = forked.ADDRESS in os.environ
+        if known or sys.platform != "linux" or len(os.fsencode(address)) > forked.LONGEST_PATH:
+            return
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("w", encoding="utf-8") as stream:
+            # A session of its own: Ctrl-C reaches the jobs by the processes that asked for them, and once.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pixelcnn.cli.fork_server", address],
+                stdin=subprocess.PIPE, stdout=stream, stderr=stream, start_new_session=True,
+                env=os.environ | self._environment,
+            )  # fmt: skip
+        os.environ[forked.ADDRESS] = address
+
+    def finish(self) -> None:
+        """Let it end; it does so by itself when this process is gone."""
+        if self._process is None or self._process.stdin is None:
+            return
+        os.environ.pop(forked.ADDRESS, None)
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:  # jobs are left, which were not waited for; it ends with the last
+            return
 
 
 def partial_report(benchmark: Benchmark, command: Sequence[str] = PIXELCNN) -> Path | None:

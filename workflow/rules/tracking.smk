@@ -1,6 +1,7 @@
-# The lock of the folder, and MLflow, which follows the run folders while the workflow runs: see
-# `scheduling/hooks.py`.
+# The lock of the folder; MLflow, which follows the run folders while the workflow runs; and what spares jobs
+# their imports: see `scheduling/hooks.py`.
 TRACKER = hooks.Tracker(FOLDER)
+FORKS = hooks.ForkServer(FOLDER, BENCHMARK.threads)
 HELD = []
 
 
@@ -9,9 +10,13 @@ onstart:
     forget_backups()
     if BENCHMARK.tracking.enabled:
         TRACKER.start()
+    # Nothing has shown that a fork may use a GPU as a process of its own does.
+    if workflow.local_exec and not gpus_here:
+        FORKS.start()
 
 
 onsuccess:
+    FORKS.finish()
     TRACKER.finish()
     if BENCHMARK.tunes and FOLDER.tuned.exists() and FOLDER.log("tune").exists():
         print(FOLDER.log("tune").read_text(encoding="utf-8"))
@@ -21,6 +26,7 @@ onsuccess:
 
 
 onerror:
+    FORKS.finish()
     try:
         if page := hooks.partial_report(BENCHMARK):
             print(f"Partial report: {page.resolve()}", file=sys.stderr)
