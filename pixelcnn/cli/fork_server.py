@@ -201,7 +201,9 @@ def _take_over(request: Mapping[str, Any], streams: list[int]) -> None:
         was = getattr(sys, name)
         at_once = name == "stderr" or was.write_through or os.isatty(descriptor)
         mode, buffering = ("w", 1 if at_once else -1) if descriptor else ("r", -1)
-        setattr(sys, name, open(descriptor, mode, buffering, was.encoding, was.errors, closefd=False))  # noqa: SIM115
+        encoding, errors = was.encoding, was.errors
+        stream = open(descriptor, mode, buffering, encoding=encoding, errors=errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
     os.umask(request["umask"])
     os.chdir(request["folder"])
     os.environ.clear()
