@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelcnn.incremental.program import Stream
@@ -87,6 +89,51 @@ class ClassBias(PixelwiseLayer):
             return x
         bias = self.bias
         return x.program.add_per_image(x, lambda: bias[y])
+
+
+class ClassMap(PixelwiseLayer):
+    """Adds what a class asks for at each place (van den Oord et al. 2016b, section 2.3).
+
+    Each class has `maps` learned maps of GRID x GRID points, spread over the image bilinearly (the paper
+    has a deconvolution here) and mixed into the channels by a 1x1 convolution without bias. How many
+    parameters that takes does not depend on the image's size. Nothing without classes or maps.
+    """
+
+    GRID = 7
+
+    def __init__(self, classes: int | None, maps: int, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.maps = None
+        if classes is None or maps == 0:
+            return
+        self.maps = nn.Parameter(0.3 * torch.randn(classes, maps, self.GRID, self.GRID))
+        self.mix = nn.Parameter(torch.randn(channels, maps) / math.sqrt(3 * maps))
+        # Matrices, since the backward pass of torch's interpolation sums in any order on a GPU.
+        self.rows: Tensor
+        self.columns: Tensor
+        self.register_buffer("rows", _bilinear(height, self.GRID), persistent=False)
+        self.register_buffer("columns", _bilinear(width, self.GRID), persistent=False)
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return x if self.maps is None else x + self._map(y)
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        if self.maps is None:
+            return x
+        return x.program.add(x, x.program.known(len(self.mix), lambda: self._map(y)))
+
+    def _map(self, y: Tensor | None) -> Tensor:
+        """[N, channels, H, W]."""
+        assert self.maps is not None
+        # Few classes: each map is spread once, not once an image.
+        spread = self.rows @ torch.einsum("cm,kmgh->kcgh", self.mix, self.maps) @ self.columns.T
+        return spread[y]
+
+
+def _bilinear(length: int, points: int) -> Tensor:
+    """[length, points]: the weights of points, evenly spread over a side, at each of its pixels."""
+    identity = torch.eye(points)[:, None]
+    return F.interpolate(identity, length, mode="linear", align_corners=False)[:, 0].T.contiguous()
 
 
 class PixelTable(CausalLayer):

@@ -14,10 +14,8 @@ from torch import nn
 from pixelcnn.config.fields import at_least
 from pixelcnn.layers.attention import CausalSelfAttention
 from pixelcnn.layers.base import Chain, Residual
-from pixelcnn.layers.convolution import masked_conv
-from pixelcnn.layers.pointwise import ClassBias
 from pixelcnn.models.base import DEEPEST, LARGEST_KERNEL, WIDEST, AutoregressiveModel, require_odd
-from pixelcnn.models.pixelcnn import head, residual_block
+from pixelcnn.models.pixelcnn import head, residual_block, stem
 from pixelcnn.system.errors import ConfigError
 
 
@@ -32,6 +30,7 @@ class Hyperparameters:
     first_kernel_size: int = at_least(3, 7, LARGEST_KERNEL)
     kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
     head_channels: int = at_least(1, 64, WIDEST)
+    class_maps: int = at_least(0, 0, WIDEST, absent=0)  # of a conditional network, for each class
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")
@@ -44,10 +43,7 @@ class AttentionPixelCNN(AutoregressiveModel):
 
     def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         hyper, stream, classes = hyperparameters, 2 * hyperparameters.channels, self.image.classes
-        layers: list[nn.Module] = [
-            masked_conv(self.inputs, stream, hyper.first_kernel_size, "A"),
-            ClassBias(classes, stream),
-        ]
+        layers = [*stem(self.inputs, stream, hyper.first_kernel_size, self.image, hyper.class_maps)]
         for i in range(1, hyper.blocks + 1):
             layers.append(residual_block(stream, hyper.kernel_size, 1, classes))
             if i % hyper.attention_every == 0:

@@ -3,7 +3,8 @@
 Table 1 and figure 5: a 7x7 mask-A convolution, residual blocks (ReLU, 1x1 to half the channels,
 ReLU, 3x3 mask B, ReLU, 1x1 back), ReLU and two 1x1 layers. Deviations: `dilations` may spread the
 taps of the 3x3 convolutions, which gives the dilated variant (Yu and Koltun 2016, section 2); a
-class enters as a bias in every block (van den Oord et al. 2016b, eq. 4). A stack of masked
+class enters as a bias in every block (van den Oord et al. 2016b, eq. 4) and, with `class_maps`, as one that
+depends on the place, after the first convolution (section 2.3). A stack of masked
 convolutions has a blind spot to the upper right; the gated architecture has none.
 """
 
@@ -17,8 +18,8 @@ from pixelcnn.config.fields import at_least
 from pixelcnn.config.run_spec import LARGEST_IMAGE
 from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.convolution import masked_conv
-from pixelcnn.layers.pointwise import Activation, ClassBias, Pointwise
-from pixelcnn.models.base import DEEPEST, LARGEST_KERNEL, WIDEST, AutoregressiveModel, require_odd
+from pixelcnn.layers.pointwise import Activation, ClassBias, ClassMap, Pointwise
+from pixelcnn.models.base import DEEPEST, LARGEST_KERNEL, WIDEST, AutoregressiveModel, ImageSpec, require_odd
 from pixelcnn.system.errors import ConfigError
 
 
@@ -32,6 +33,7 @@ class Hyperparameters:
     kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
     dilations: tuple[int, ...] = (1,)  # block i has dilation number i modulo their count
     head_channels: int = at_least(1, 64, WIDEST)
+    class_maps: int = at_least(0, 0, WIDEST, absent=0)  # of a conditional network, for each class
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")
@@ -47,14 +49,30 @@ class PixelCNN(AutoregressiveModel):
     def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         hyper, stream, classes = hyperparameters, 2 * hyperparameters.channels, self.image.classes
         return Chain(
-            masked_conv(self.inputs, stream, hyper.first_kernel_size, "A"),
-            ClassBias(classes, stream),
+            *stem(self.inputs, stream, hyper.first_kernel_size, self.image, hyper.class_maps),
             *(
                 residual_block(stream, hyper.kernel_size, hyper.dilations[i % len(hyper.dilations)], classes)
                 for i in range(hyper.blocks)
             ),
             *head(stream, hyper.head_channels, self.parameters_per_pixel),
         )
+
+
+def stem(
+    inputs: int, channels: int, kernel_size: int, image: ImageSpec, class_maps: int
+) -> tuple[nn.Module, ...]:
+    """The first convolution, which does not see its centre, and all that the class says at the start.
+
+    Raises:
+        ConfigError: if maps of classes are asked for where there are none.
+    """
+    if class_maps and image.classes is None:
+        raise ConfigError("class_maps: a network that is not conditional has none; expected 0")
+    return (
+        masked_conv(inputs, channels, kernel_size, "A"),
+        ClassBias(image.classes, channels),
+        ClassMap(image.classes, class_maps, channels, image.height, image.width),
+    )
 
 
 def residual_block(channels: int, kernel_size: int, dilation: int, classes: int | None) -> nn.Module:
