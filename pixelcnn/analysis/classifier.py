@@ -26,6 +26,7 @@ from pixelcnn.system import devices
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import atomic, write_json
 from pixelcnn.system.seeding import derived_seed
+from pixelcnn.training.optimizers import AdamW, gradients_of, learning_rate_factor
 
 FORMAT = 1
 #: Of a large data set so many steps are enough: the classifier is not what is measured.
@@ -86,19 +87,18 @@ def _train(
 ) -> None:
     batches = -(-len(train.images) // BATCH_SIZE)
     steps = min(EPOCHS * batches, MOST_STEPS)
-    optimizer = torch.optim.Adam(network.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+    weights = dict(network.named_parameters())
+    optimizer = AdamW(weights, LEARNING_RATE, weight_decay=0)
     labels = torch.from_numpy(train.labels).to(device)
     for epoch in range(-(-steps // batches)):
         # Binary samples are judged: the training images are drawn anew for every epoch, as for the models.
         drawn = draw_binary(train.images, random) if data.train_is_intensity else train.images
         images = torch.from_numpy(drawn).to(device)
         order = torch.randperm(len(images)).to(device)
-        for index in order.split(BATCH_SIZE)[: steps - epoch * batches]:
-            optimizer.zero_grad()
+        for i, index in enumerate(order.split(BATCH_SIZE)[: steps - epoch * batches]):
             F.cross_entropy(network(_scaled(images[index], data.levels)), labels[index]).backward()
-            optimizer.step()
-            schedule.step()
+            factor = learning_rate_factor(epoch * batches + i, steps, steps // 4)
+            optimizer.step(gradients_of(weights), factor)
 
 
 def _scaled(images: Tensor, levels: int) -> Tensor:
