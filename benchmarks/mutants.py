@@ -64,10 +64,10 @@ class Target:
     every: bool = False
 
 
-#: The tests of training, but for those that run whole benchmarks, cost most, or change the number of threads,
-#: which a forked process does not survive.
-TRAINING = ("tests/training", "-k", "not killed_ and not attention and not gated and not different")
-STEP = ("tests/training/test_average.py", "tests/training/test_recipe.py", "tests/training/test_step.py")
+#: The tests of training, but for those that run whole benchmarks, which change the number of threads, what a
+#: forked process does not survive, and for those that cost most.
+TRAINING = ("tests/training", "-k", "not killed_ and not attention and not gated")
+STEP = tuple(f"tests/training/test_{name}.py" for name in ("average", "recipe", "recipe_of_a_step", "step"))
 TARGETS = {
     "step": Target(
         tuple(f"pixelcnn/training/{m}.py" for m in ("step", "optimizers", "average")), STEP, every=True

@@ -157,8 +157,8 @@ sys.exit(main(sys.argv[1:]))
 def test_memory_that_runs_out_names_the_batch_size(folder):
     wide = {"channels": 512, "blocks": 1, "head_channels": 4}
     variants = {"base": {"model": "pixelcnn", "hyperparameters": wide}}
-    toy(folder, variants=variants, training={"epochs": 1, "batch_size": 50_000})
-    repeat = Path("toy_data.py").read_text(encoding="utf-8").replace('"train": 60', '"train": 50000')
+    toy(folder, variants=variants, training={"epochs": 1, "batch_size": 10_000})
+    repeat = Path("toy_data.py").read_text(encoding="utf-8").replace('"train": 60', '"train": 10000')
     Path("toy_data.py").write_text(repeat, encoding="utf-8")
     main(["prepare", "toy.yaml"])
     command = [sys.executable, "-c", LIMITED, "train", *RUN]
@@ -166,7 +166,7 @@ def test_memory_that_runs_out_names_the_batch_size(folder):
         command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ":".join(sys.path)}
     )
     assert done.returncode == 1, done.stderr
-    assert "the CPU is out of memory: lower training.batch_size, which is 50000" in done.stderr
+    assert "the CPU is out of memory: lower training.batch_size, which is 10000" in done.stderr
     assert "Traceback" not in done.stderr
     record = RunFolder(FOLDER).attempt.record()
     assert record.status == "failed" and "out of memory" in record.error

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -132,19 +131,3 @@ def test_a_test_likelihood_that_is_not_finite_fails_the_run(folder, capsys):
     assert main(["evaluate", *run]) == 0
     record = RunFolder(path.parent).record()
     assert record.status == "finished" and record.error is None
-
-
-def test_a_terminated_training_says_so_and_can_go_on(folder):
-    toy(folder, training={"epochs": 100000, "batch_size": 16})
-    main(["prepare", "toy.yaml"])
-    command = [sys.executable, "-m", "pixelcnn", "train", "toy.yaml", "--variant", "base", "--seed", "0"]
-    process = subprocess.Popen(
-        command, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ":".join(sys.path)}
-    )
-    run = RunFolder(folder / "results/toy/toy/base/seed0").attempt
-    while not run.history():
-        assert process.poll() is None, "it ended before its first epoch"
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 75
-    assert run.record().status == "interrupted" and "stopped by SIGTERM" in run.record().error

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from support.networks import network
+from support.toy import toy
 from torch import nn
 
+from pixelcnn.cli import main
 from pixelcnn.images.while_training import drawer
 from pixelcnn.layers.base import CausalLayer, Chain
+from pixelcnn.results import checkpoint
 from pixelcnn.results.folder import RunFolder
 
 
@@ -63,3 +67,20 @@ def test_a_picture_that_is_there_is_not_drawn_again(tmp_path):
     first = path.stat().st_mtime_ns
     draw(1, model)
     assert path.stat().st_mtime_ns == first
+
+
+def test_pictures_change_nothing_but_the_folder(tmp_path, monkeypatch):
+    recipe = {"training": {"epochs": 5, "batch_size": 16, "warmup_steps": 2}, "seeds": [0]}
+    monkeypatch.chdir(tmp_path)
+    toy(tmp_path, **recipe)
+    assert main(["prepare", "toy.yaml"]) == 0
+    weights = []
+    for n in (3, 0):
+        toy(tmp_path, tracking={"pictures": n}, **recipe)
+        assert main(["train", "toy.yaml", "--variant", "cond", "--seed", "0", "--force"]) == 0
+        run_dir = tmp_path / "results/toy/toy/cond/seed0"
+        names = sorted(path.name for path in (run_dir / "pictures").glob("*"))
+        epochs = (1, 2, 4, 5) if n else ()
+        assert names == [f"epoch{epoch:05d}.png" for epoch in epochs], "a training begun anew keeps none"
+        weights.append(checkpoint.load(run_dir / "checkpoint.pt").weights)
+    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])

@@ -18,7 +18,6 @@ from pixelcnn.system import devices
 from pixelcnn.system.errors import RunFailed, UserError
 from pixelcnn.system.seeding import derived_seed
 from pixelcnn.training.average import ema_decay
-from pixelcnn.training.batches import Batches
 from pixelcnn.training.loop import Observer, fit, image_spec
 from pixelcnn.training.optimizers import learning_rate_factor
 
@@ -146,29 +145,6 @@ def test_the_schedule_counts_steps():
 def test_averaging_warms_up():
     assert ema_decay(0, 0.999) == pytest.approx(0.1)
     assert ema_decay(10**6, 0.999) == 0.999
-
-
-def test_every_image_comes_once_an_epoch_and_in_another_order_in_the_next():
-    data = prepared(50)
-    numbered = np.arange(50, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 6, 6), np.uint8)
-    data = replace(data, splits={**data.splits, "train": Split(numbered, np.arange(50))})
-    batches = Batches(data, run_spec(conditional=True), CPU)
-    epochs = [list(batches.epoch()) for _ in range(2)]
-    orders = [[int(v) for x, _ in epoch for v in x[:, 0, 0, 0]] for epoch in epochs]
-    assert sorted(orders[0]) == sorted(orders[1]) == list(range(50)) and orders[0] != orders[1]
-    assert [len(x) for x, _ in epochs[0]] == [16, 16, 16, 2], "the ragged last batch is there"
-    assert all((x[:, 0, 0, 0] == y).all() for x, y in epochs[0]), "labels stay with their images"
-
-
-def test_stochastic_training_images_are_drawn_anew_for_every_epoch():
-    grey = Split(np.full((20, 1, 6, 6), 128, np.uint8))
-    data = replace(prepared(labelled=False), train_is_intensity=True)
-    data = replace(data, splits={**data.splits, "train": grey})
-    batches = Batches(data, run_spec(), CPU)
-    first, second = (torch.cat([x for x, _ in batches.epoch()]) for _ in range(2))
-    assert set(first.unique().tolist()) == {0, 1}
-    assert not torch.equal(first, second)
-    assert first.double().mean().item() == pytest.approx(0.5, abs=0.1)
 
 
 def test_bfloat16_trains_to_about_the_same_place(tmp_path):
