@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from pixelcnn.cli import options
-from pixelcnn.cli.runs import Run, say
-from pixelcnn.system.errors import UserError
+from pixelcnn.cli.runs import Run, choose_run, say
+from pixelcnn.system.errors import Interrupted, UserError, described
 
 if TYPE_CHECKING:
     import torch
 
     from pixelcnn.config.run_spec import RunSpec
     from pixelcnn.data.prepared import PreparedData
+    from pixelcnn.training.driving import Outcome, TrainingLoop
 
 
 @click.command()
@@ -22,50 +26,149 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Retrain what is already trained.")
 @click.option("--digest", help="Refuse to train if the config means another run than this one.")
 @click.option("--replace", help="Retrain if what is there is the training with this id (see record.json).")
-def train(run: Run, force: bool, digest: str | None, replace: str | None) -> None:
+@click.option(
+    "--with", "others", type=int, multiple=True, metavar="SEED",
+    help="Train this seed, too, unless it is trained or another process does: at once on a GPU, after the "
+    "others on a CPU. How it ends is only said; the exit status is that of --seed.",
+)  # fmt: skip
+def train(run: Run, force: bool, digest: str | None, replace: str | None, others: tuple[int, ...]) -> None:
     """Train one run."""
-    train_run(run, force=force, digest=digest, replace=replace)
+    train_run(run, force=force, digest=digest, replace=replace, others=others)
 
 
-def train_run(run: Run, *, force: bool, digest: str | None, replace: str | None) -> None:
+def train_run(
+    run: Run, *, force: bool, digest: str | None, replace: str | None, others: Sequence[int] = ()
+) -> None:
     """What `train` does, for whoever does more.
 
     Raises:
         RunFailed: if the training fails; the record of its attempt says why.
     """
-    from pixelcnn.config.budget import epochs_words
-    from pixelcnn.results import checkpoint
-    from pixelcnn.system import devices, locks
-    from pixelcnn.training import records, state
+    from pixelcnn.system import locks
 
     if digest not in (None, run.spec.digest):
         raise UserError(
             f"--digest: the config now describes {run.spec.digest}, wanted is {digest}; "
             f"the config or a file of your own was changed meanwhile{_changes(run, digest)}"
         )
-    finished = run.folder.checkpoint
-    # A training that a killed workflow left behind goes on by itself: what it does is not done twice.
-    with locks.acquire(
-        run.folder.lock, wait=True, on_wait=lambda holder: say(f"{run.spec.name}: waits for {holder}")
-    ):
+    seeds = sorted({run.spec.seed, *others})
+    group = [run if seed == run.spec.seed else choose_run(run, run.spec.variant_name, seed) for seed in seeds]
+    with contextlib.ExitStack() as held:
+        # Whoever trains seeds together holds the first of them: so their own jobs wait, instead of each
+        # taking some. A training that a killed workflow left behind goes on by itself: it is waited for.
+        for one in [run] if run is group[0] else [group[0], run]:
+            waits = functools.partial(_say_who_is_waited_for, one)
+            held.enter_context(locks.acquire(one.folder.lock, wait=True, on_wait=waits))
         data = run.data()
-        if force:
-            state.discard(run.folder.attempt.path)
-        elif records.has_ended(run.folder, run.spec.digest, data.sha256):
-            _adopt(run)  # killed before it had done so
-        if finished.exists() and not force and not _replaced(run, replace):
-            found = checkpoint.load(finished)
-            same = (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256)
-            if same and run.folder.told == run.spec.digest:
-                print(f"{run.folder.path}: already trained; --force retrains it")
-                return
-            why = "trained from the start (its records are gone or damaged)"
-            why = why if same else _why_anew(found.spec, run.spec)
-            say(f"{run.spec.name}: {why}; what is there stays until that has ended")
-        device = run.device()
-        epoch = _fit(run, data, device)
-        _adopt(run)
-    print(f"{finished}: epoch {epochs_words(epoch)}, {devices.device_name(device)}")
+        due = [run] if _is_due(run, data, force, replace) else []
+        if not due:
+            print(f"{run.folder.path}: already trained; --force retrains it")
+        if not _failed_before(run):  # what failed is tried again alone
+            due += _along(run, group, data, held)
+        if due:
+            _train(due, run, data, run.device())
+
+
+def _say_who_is_waited_for(run: Run, holder: str) -> None:
+    say(f"{run.spec.name}: waits for {holder}")
+
+
+def _is_due(run: Run, data: PreparedData, force: bool = False, replace: str | None = None) -> bool:
+    """Whether a run is to be trained. One that had ended and was killed before it took its place does so."""
+    from pixelcnn.results import checkpoint
+    from pixelcnn.system import signals
+    from pixelcnn.training import records, state
+
+    finished = run.folder.checkpoint
+    if force:
+        state.discard(run.folder.attempt.path)
+    elif records.has_ended(run.folder, run.spec.digest, data.sha256):
+        with signals.noted():
+            _adopt(run)
+    if finished.exists() and not force and not _replaced(run, replace):
+        found = checkpoint.load(finished)
+        same = (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256)
+        if same and run.folder.told == run.spec.digest:
+            return False
+        why = "trained from the start (its records are gone or damaged)"
+        why = why if same else _why_anew(found.spec, run.spec)
+        say(f"{run.spec.name}: {why}; what is there stays until that has ended")
+    return True
+
+
+def _failed_before(run: Run) -> bool:
+    """Whether the last training of this very run failed."""
+    try:
+        record = run.folder.attempt.record()
+    except (UserError, TypeError):
+        return False  # damaged: as good as none
+    return record is not None and (record.digest, record.status) == (run.spec.digest, "failed")
+
+
+def _along(run: Run, group: Sequence[Run], data: PreparedData, held: contextlib.ExitStack) -> Iterator[Run]:
+    """The others of a group, whose first one is held, that are to be trained and that nobody else trains."""
+    from pixelcnn.system import locks
+
+    for number, other in enumerate(group):
+        if other is run or _failed_before(other):
+            continue
+        if number > 0:
+            try:
+                held.enter_context(locks.acquire(other.folder.lock))
+            except locks.Locked:
+                continue
+        if _is_due(other, data):
+            yield other
+
+
+def _train(runs: Sequence[Run], own: Run, data: PreparedData, device: torch.device) -> None:
+    """Train runs and put each in its place; what ends another than `own` is only said.
+
+    For Snakemake takes away what a job has made whose exit status is not zero: each run's own job tells how
+    that run went.
+    """
+    from pixelcnn.cli.precision import found_or_measured
+    from pixelcnn.config.budget import epochs_words
+    from pixelcnn.system import devices, signals
+
+    asked, raised = own.spec.training.precision, None
+    precision = found_or_measured(own.benchmark, device).chosen if asked == "auto" else asked
+    with signals.noted() as came:
+        loop_of = functools.partial(_loop, data=data, device=device, precision=precision, came=came)
+        for run, outcome in zip(runs, _outcomes(runs, loop_of, device), strict=False):
+            try:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                _adopt(run)
+            except Exception as error:
+                if run is own:
+                    raised = error
+                else:
+                    say(f"{run.spec.name}: {described(error)}")
+                continue
+            where = devices.device_name(device)
+            print(f"{run.folder.checkpoint}: epoch {epochs_words(outcome.epoch)}, {where}", flush=True)
+    if raised is not None:
+        raise raised
+
+
+def _outcomes(
+    runs: Sequence[Run], loop_of: Callable[[Run], TrainingLoop], device: torch.device
+) -> Iterator[Outcome]:
+    """What becomes of each: on a GPU of all at once; a CPU is as fast if they follow each other."""
+    from pixelcnn.training.driving import alone, together
+
+    if device.type == "cuda" and len(runs) > 1:
+        yield from together([loop_of(run) for run in runs], device)
+        return
+    for run in runs:
+        try:
+            outcome: Outcome = alone(loop_of(run), device)
+        except Exception as error:
+            outcome = error
+        yield outcome
+        if isinstance(outcome, Interrupted):
+            return
 
 
 def _replaced(run: Run, run_id: str | None) -> bool:
@@ -85,10 +188,11 @@ def _replaced(run: Run, run_id: str | None) -> bool:
 def _adopt(run: Run) -> None:
     """Put a training that has ended in its place, if the config still asks for it: another may lie there.
 
+    Signals must be only noted meanwhile: stopped in the middle of it there would be something of both.
+
     Raises:
         UserError: if it does not, as when a workflow was killed and the config edited before this had ended.
     """
-    from pixelcnn.system import signals
     from pixelcnn.training import records
 
     if not run.still_asked_for():
@@ -96,8 +200,7 @@ def _adopt(run: Run) -> None:
             f"{run.folder.attempt.path}: trained, but {run.config} asks for another run by now; it takes its "
             "place once the config asks for it again and the same command is given"
         )
-    with signals.noted():  # in the middle of it there would be something of both
-        records.adopt(run.folder)
+    records.adopt(run.folder)
 
 
 def _changes(run: Run, digest: str | None) -> str:
@@ -125,22 +228,25 @@ def _why_anew(then: RunSpec, now: RunSpec) -> str:
     return f"trained from the start ({told(found) or 'on other images'})"
 
 
-def _fit(run: Run, data: PreparedData, device: torch.device) -> float:
-    """Train, saying how far it is; returns after how many epochs the chosen weights were."""
-    from pixelcnn.cli.precision import found_or_measured
+def _loop(
+    run: Run,
+    data: PreparedData,
+    device: torch.device,
+    precision: Literal["float32", "bfloat16"],
+    came: Callable[[], int | None],
+) -> TrainingLoop:
+    """The training of a run, which says how far it is."""
     from pixelcnn.config.differences import edited, told
     from pixelcnn.images.while_training import drawer
     from pixelcnn.invariants.before_training import prove_no_leak
     from pixelcnn.models.registry import build_model
-    from pixelcnn.system import signals
     from pixelcnn.system.code_digest import own_files
     from pixelcnn.system.progress import TrainingProgress
     from pixelcnn.system.seeding import derived_seed
-    from pixelcnn.training.loop import Observer, fit, image_spec
+    from pixelcnn.training.loop import image_spec, training_loop
+    from pixelcnn.training.observer import Observer
 
     spec, benchmark = run.spec, run.benchmark
-    asked = spec.training.precision
-    precision = found_or_measured(benchmark, device).chosen if asked == "auto" else asked
     seed = derived_seed(spec.seed, "initialisation")
     model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)
     if other := edited(spec.own_files.get("model", {}), own_files(spec.variant.model)):
@@ -155,10 +261,8 @@ def _fit(run: Run, data: PreparedData, device: torch.device) -> float:
         likelihood, folder,
         n=benchmark.tracking.pictures, seed=spec.seed, say=say, counted_in=recipe.counted_in,
     )  # fmt: skip
-    with signals.noted() as came:
-        observer = Observer(progress.on_validation, progress.on_step, say, came, draw, prove_no_leak)
-        result = fit(
-            model, likelihood, data, spec,
-            run_dir=folder, device=device, precision=precision, saving=benchmark.saving, observer=observer,
-        )  # fmt: skip
-    return result.epoch
+    observer = Observer(progress.on_validation, progress.on_step, say, came, draw, prove_no_leak)
+    return training_loop(
+        model, likelihood, data, spec,
+        run_dir=folder, device=device, precision=precision, saving=benchmark.saving, observer=observer,
+    )  # fmt: skip

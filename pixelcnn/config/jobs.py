@@ -23,7 +23,8 @@ class JobsSpec:
 
     `gpus` is what each job of a run asks for; null means one if the benchmark's device is a GPU.
     `classify` trains the classifier of a dataset, `measure` times one variant on a machine of its own.
-    With `runs_per_job` above 1 one job trains, evaluates, samples and analyses several runs.
+    With `runs_per_job` or `seeds_per_job` above 1 one job trains, evaluates, samples and analyses several
+    runs: as many as the larger says, and the seeds that train together always in one.
     """
 
     train: JobSpec = JobSpec()
@@ -36,3 +37,5 @@ class JobsSpec:
     """GPUs of each of these jobs; null: 1 with device: cuda, or where GPUs are seen, else 0."""
     runs_per_job: int = at_least(1, 1, 200)  # their names go into one command line
     """So many runs in one job, for runs that are shorter than the wait in a queue."""
+    seeds_per_job: int = at_least(1, 1, 200)
+    """So many seeds of a variant in one job: trained at once on a GPU, one after the other on a CPU."""

@@ -43,7 +43,7 @@ class Jobs:
     @cached_property
     def packs(self) -> list[Sequence[RunSpec]]:
         """The runs of each pack, if there are packs at all."""
-        return packs.split(self.benchmark, self.runs) if self.benchmark.jobs.runs_per_job > 1 else []
+        return packs.split(self.benchmark, self.runs) if packs.are_wanted(self.benchmark) else []
 
     def runs_of(self, wildcards: Mapping[str, str]) -> Sequence[RunSpec]:
         """The runs that a job is for: one, or all of its variant, its dataset or its pack."""
@@ -126,8 +126,17 @@ class Jobs:
 
     def mark_of(self, run: RunSpec) -> Path:
         """The mark of the pack that has a run."""
-        place = [one.name for one in self.runs].index(run.name)
-        return folder_of(self.benchmark).pack(place // self.benchmark.jobs.runs_per_job)
+        return folder_of(self.benchmark).pack(self._pack_of[run.name])
+
+    @cached_property
+    def _pack_of(self) -> dict[str, int]:
+        return {run.name: number for number, runs in enumerate(self.packs) for run in runs}
+
+    def trained_with(self, wildcards: Mapping[str, str]) -> list[str]:
+        """The words by which a training takes those along that are trained at once with it."""
+        run = self.runs_of(wildcards)[0]
+        together = next(g for g in packs.groups(self.benchmark, self.runs) if run in g)
+        return [word for other in together if other is not run for word in ("--with", str(other.seed))]
 
     def read(self, kind: str, wildcards: Mapping[str, str]) -> Read:
         """What jobs of a kind have made of the runs of a job, for that to read.

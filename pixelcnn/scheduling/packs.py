@@ -1,13 +1,15 @@
-"""Several runs in one job (`jobs.runs_per_job`): for runs that are shorter than the wait in a queue.
+"""Several runs in one job: for runs that are shorter than the wait in a queue (`jobs.runs_per_job`), and for
+seeds of a variant that train together (`jobs.seeds_per_job`).
 
 A pack is a Snakemake of its own inside one job, with the very rules of single runs: logs, what is done
-already, what a failure stops, all is the same, and a later change of `runs_per_job` repeats nothing. The
+already, what a failure stops, all is the same, and a later change of these numbers repeats nothing. The
 pack declares a mark and not the files of its runs, for Snakemake deletes what a failed job declares: so a
 run that fails takes none of its neighbours with it, as it does in a Snakemake group.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,15 +21,34 @@ from pixelcnn.scheduling.kinds import KINDS, of_a_run
 from pixelcnn.system.errors import UserError
 
 
-def split(benchmark: Benchmark, runs: Sequence[RunSpec]) -> list[Sequence[RunSpec]]:
-    """The packs of these runs, in their order."""
-    size = benchmark.jobs.runs_per_job
-    return [runs[i : i + size] for i in range(0, len(runs), size)]
+def are_wanted(benchmark: Benchmark) -> bool:
+    """Whether jobs hold several runs at all."""
+    return max(benchmark.jobs.runs_per_job, benchmark.jobs.seeds_per_job) > 1
+
+
+def groups(benchmark: Benchmark, runs: Iterable[RunSpec]) -> list[list[RunSpec]]:
+    """The runs that train together: so many seeds of a variant, see `jobs.seeds_per_job`."""
+    size, found = benchmark.jobs.seeds_per_job, list[list[RunSpec]]()
+    for _, of_variant in itertools.groupby(runs, lambda run: (run.dataset_name, run.variant_name)):
+        seeds = list(of_variant)
+        found += [seeds[i : i + size] for i in range(0, len(seeds), size)]
+    return found
+
+
+def split(benchmark: Benchmark, runs: Iterable[RunSpec]) -> list[Sequence[RunSpec]]:
+    """The packs of these runs, in their order, of `jobs.runs_per_job` at most; no group is torn."""
+    found: list[list[RunSpec]] = []
+    for group in groups(benchmark, runs):
+        if not found or len(found[-1]) + len(group) > benchmark.jobs.runs_per_job:
+            found.append([])
+        found[-1] += group
+    return [*found]
 
 
 def at_once(benchmark: Benchmark, gpus: int) -> int:
     """Runs of a pack side by side: those that find places on its GPUs; without GPUs one after the other."""
-    return min(benchmark.jobs.runs_per_job, benchmark.runs_per_gpu * gpus) if gpus else 1
+    most = max(benchmark.jobs.runs_per_job, benchmark.jobs.seeds_per_job)
+    return min(most, benchmark.runs_per_gpu * gpus) if gpus else 1
 
 
 def results_of(benchmark: Benchmark) -> tuple[str, ...]:
@@ -70,7 +91,11 @@ def refuse_forced(benchmark: Benchmark, rules: Iterable[str]) -> None:
         UserError: naming them.
     """
     if inside := sorted({*of_a_run(benchmark), "pack"} & set(rules)):
+        keys = ("runs_per_job", "seeds_per_job")
+        packing = {key: given for key in keys if (given := getattr(benchmark.jobs, key)) > 1}
+        said = " and ".join(f"jobs.{key}: {given}" for key, given in packing.items())
+        single = ", ".join(f"{key}: 1" for key in packing)
         raise UserError(
-            f"forcing {', '.join(inside)} does not reach the runs inside the jobs of "
-            f"jobs.runs_per_job: {benchmark.jobs.runs_per_job}; add --config 'jobs={{runs_per_job: 1}}'"
+            f"forcing {', '.join(inside)} does not reach the runs inside the jobs of {said}; "
+            f"add --config 'jobs={{{single}}}'"
         )

@@ -33,8 +33,10 @@ PINNED = (
     "training.average",
     "training.batches",
     "training.best",
+    "training.driving",
     "training.loop",
     "training.optimizers",
+    "training.stacked",
     "training.step",
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from pixelcnn.training.step import TrainingStep
+from pixelcnn.training.step import Step
 
 
 @dataclass
@@ -20,12 +20,12 @@ class Best:
     weights: dict[str, Tensor] | None = None
     ema_weights: dict[str, Tensor] | None = None
 
-    def offer(self, validation: int, epoch: float, valid_nll: float, step: TrainingStep) -> None:
+    def offer(self, validation: int, epoch: float, valid_nll: float, step: Step) -> None:
         """Keep the weights as they are now if they are better."""
         if valid_nll < self.valid_nll:
             self.validation, self.epoch, self.valid_nll = validation, epoch, valid_nll
             self.weights = _copied(step.model)
-            self.ema_weights = _copied(step.ema.model)
+            self.ema_weights = _copied(step.averaged)
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:

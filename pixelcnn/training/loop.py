@@ -1,4 +1,8 @@
-"""Training one run from start or from its saved state: the loop, and the records it leaves."""
+"""Training one run from start or from its saved state: the loop, and the records it leaves.
+
+The loop is a generator that asks for its steps: so it is the same for a run that trains alone (`fit`) and for
+one whose steps are taken together with those of other seeds (see `training.driving`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import gc
 import math
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -32,33 +35,13 @@ from pixelcnn.system.seeding import derived_seed
 from pixelcnn.training import records, state
 from pixelcnn.training.batches import Batches
 from pixelcnn.training.best import Best
-from pixelcnn.training.step import TrainingStep
+from pixelcnn.training.clock import Clock
+from pixelcnn.training.driving import TrainingLoop, alone
+from pixelcnn.training.observer import Observer
+from pixelcnn.training.step import Step, Steps, TrainingStep
 
 #: Steps between two looks at the loss: each look makes a GPU wait.
 CHECK_EVERY = 25
-
-
-@dataclass(frozen=True)
-class Observer:
-    """What `fit` tells, and asks, while it works.
-
-    epoch: called with the history line of each validation: after an epoch, unless the recipe says otherwise.
-    step: called with (finished steps, all steps) of those from one validation to the next.
-    say: called with a sentence, such as on a damaged state.
-    begin: called with the model on its device before the first step, also of a training that resumes; what it
-        raises fails the run. It must leave the model and torch's generators as they are.
-    signal: the signal that asked to stop, None while there was none; asked at every step.
-    pictures: called after validations 1, 2, 4, 8, ... and the last, whose records are written by then, with
-        the epoch (or the images, see `TrainingSpec.counted_in`) and the EMA model, which it must leave as it
-        is. A training that resumes from such a validation calls it again. Its time counts nowhere.
-    """
-
-    epoch: Callable[[dict[str, Any]], None] = lambda line: None
-    step: Callable[[int, int], None] = lambda done, total: None
-    say: Callable[[str], None] = lambda sentence: None
-    signal: Callable[[], int | None] = lambda: None
-    pictures: Callable[[int, AutoregressiveModel], None] = lambda number, model: None
-    begin: Callable[[AutoregressiveModel], None] = lambda model: None
 
 
 def image_spec(data: PreparedData) -> ImageSpec:
@@ -91,6 +74,26 @@ def fit(
         RunFailed: if the loss becomes NaN or infinite, or memory runs out. The record then says failed.
         UserError: if there is a saved state that does not belong to this training.
     """
+    loop = training_loop(
+        model, likelihood, data, spec,
+        run_dir=run_dir, device=device, precision=precision, saving=saving, observer=observer,
+    )  # fmt: skip
+    return alone(loop, device)
+
+
+def training_loop(
+    model: AutoregressiveModel,
+    likelihood: Likelihood,
+    data: PreparedData,
+    spec: RunSpec,
+    *,
+    run_dir: Path,
+    device: torch.device,
+    precision: Literal["float32", "bfloat16"] | None = None,
+    saving: SavingSpec | None = None,
+    observer: Observer | None = None,
+) -> TrainingLoop:
+    """What `fit` does, but for the steps: these takes whoever runs it, and throws in what fails one."""
     devices.exact_float32()
     saving, observer = saving or SavingSpec(), observer or Observer()
     code = code_digest(spec.variant.model)
@@ -98,17 +101,17 @@ def fit(
     if precision is None:
         precision = "bfloat16" if spec.training.precision == "bfloat16" else "float32"
     record = records.begin(model, spec, run_dir, device, code, data.sha256, found, precision)
-    gpus = [device] if device.type == "cuda" else []
-    with records.recorded(record, run_dir), torch.random.fork_rng(devices=gpus):
+    with records.recorded(record, run_dir):
         devices.forget_peak_memory(device)
         with devices.out_of_memory(f"for the weights and the training images; {devices.SMALLER_STILL}"):
             model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
             observer.begin(model)
-            training = _Training(model, likelihood, data, spec, record, run_dir, saving, observer)
+            training = Training(model, likelihood, data, spec, record, run_dir, saving, observer)
             if found is not None:
                 training.restore(found)
+            yield training
         with devices.out_of_memory(devices.smaller("training.batch_size", spec.training.batch_size)):
-            training.run()
+            yield from training.run()
         best = training.best
         assert best.weights is not None and best.ema_weights is not None  # the first validation is finite
         found_at, weights = best.epoch, (best.weights, best.ema_weights)
@@ -128,8 +131,11 @@ class Interval:
 
 
 @dataclass
-class _Training:
-    """A training between two of its steps: what `state` saves and `restore` takes up."""
+class Training:
+    """A training between two of its steps: what `state` saves and `restore` takes up.
+
+    Whoever takes its steps may give it another `step` that has done as many, and a `clock` that others share.
+    """
 
     model: AutoregressiveModel
     likelihood: Likelihood
@@ -147,28 +153,27 @@ class _Training:
         self.batches = Batches(self.data, self.spec, self.device)
         recipe = self.spec.training
         self.budget = Budget.of(recipe, len(self.batches.images))
-        self.step = TrainingStep(
+        self.step: Step = TrainingStep(
             self.model, self.likelihood, recipe, self.budget.steps, self.record.precision
         )
         self.interval = self._new_interval()
         self.saver = state.Saver(RunFolder(self.run_dir).state(self.spec.digest), self.saving)
         self.resumed_at = time.perf_counter()
         self.wall_before, self.saving_before = 0.0, 0.0
-        #: When the seconds of the interval were last read; None outside of its steps.
-        self.read_at: float | None = None
+        self.clock, self.read_at = Clock(), 0.0
         # For layers that draw, such as dropout.
         torch.manual_seed(derived_seed(self.spec.seed, "dropout"))
 
     def _new_interval(self) -> Interval:
         return Interval(torch.zeros((), device=self.device), torch.zeros((), device=self.device))
 
-    def run(self) -> None:
+    def run(self) -> Steps:
         """Train to the end; a training that is restored at its end has nothing to do."""
         if self.history and self.interval.steps == 0:
             self._offer_pictures()  # it may have been killed between its last state and these
         while not self._at_end():
             epochs = self.record.epochs
-            self._steps()
+            yield from self._steps()
             self._validate()
             due = self.saver.due_after(epochs, self.record.epochs) or self.saver.due_by_clock()
             # The last state is always saved: the checkpoint may get lost with a job that is killed.
@@ -187,40 +192,41 @@ class _Training:
         if self._at_end() or validations & (validations - 1) == 0:  # a power of two
             started = time.perf_counter()
             number = self.history[-1][self.spec.training.counted_in]
-            self.observer.pictures(number, self.step.ema.model)
+            with self.clock.stopped():
+                self.observer.pictures(number, self.step.averaged)
             self.resumed_at += time.perf_counter() - started
             if devices.peak_memory_bytes(self.device) > (self.record.peak_memory_bytes or 0):
                 gc.collect()  # objects that know each other are let go only so
                 devices.forget_peak_memory(self.device)
 
-    def _steps(self) -> None:
+    def _steps(self) -> Steps:
         """The steps that are left until the next validation; none if that was interrupted."""
         running, budget = self.interval, self.budget
         begun = self.step.done - running.steps
         end = budget.next_validation(begun)
-        self.read_at = time.perf_counter()
+        self.clock.start()
+        self.read_at = self.clock.read()
         while self.step.done < end:
             x, y = self.batches.take(budget.images - budget.images_after(self.step.done))
-            nats, norm = self.step(x, y)
+            nats, norm = yield x, y
             running.nats += nats * len(x)
             running.norms += norm
             running.steps += 1
             if running.steps % CHECK_EVERY == 0 or self.step.done == end:
                 self._check_finite()
-                self._read_clock()
+                self.read_clock()
                 self.observer.step(running.steps, end - begun)
             if self.saver.due_by_clock():
                 self._save()
             self._stop_if_asked()
-        self.read_at = None
+        self.clock.stop()
 
-    def _read_clock(self) -> None:
+    def read_clock(self) -> None:
         """Count the seconds of steps since it was last read, once a GPU has done what it was given."""
-        if self.read_at is not None:
-            devices.synchronize(self.device)
-            now = time.perf_counter()
-            self.interval.seconds += now - self.read_at
-            self.read_at = now
+        devices.synchronize(self.device)
+        now = self.clock.read()
+        self.interval.seconds += now - self.read_at
+        self.read_at = now
 
     def _check_finite(self) -> None:
         running = self.interval
@@ -236,7 +242,7 @@ class _Training:
         valid = self.data.splits["valid"]
         together = image_spec(self.data).at_once(BATCH_SIZE)
         with devices.out_of_memory(f"in validation, of {together} images together; {devices.SMALLER_STILL}"):
-            found = evaluate(self.step.ema.model, self.likelihood, valid, on_batch=self._stop_if_asked)
+            found = evaluate(self.step.averaged, self.likelihood, valid, on_batch=self._stop_if_asked)
         valid_nll = found.nll
         record, best, running = self.record, self.best, self.interval
         validation, epoch = len(self.history) + 1, self.budget.epochs_after(self.step.done)
@@ -291,11 +297,10 @@ class _Training:
     # ------------------------------------------------------------------------------ state
 
     def _save(self) -> None:
-        self._read_clock()
+        self.read_clock()
         self._count_cost()
-        self.saver.save(self.state())
-        if self.read_at is not None:  # saving is no step
-            self.read_at = time.perf_counter()
+        with self.clock.stopped():  # saving is no step
+            self.saver.save(self.state())
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain data from which `restore` makes the same training."""

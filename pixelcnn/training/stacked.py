@@ -27,6 +27,7 @@ from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.training.average import ema_decay
 from pixelcnn.training.optimizers import gradients_of, learning_rate_factor, make_optimizer, matrices_of
+from pixelcnn.training.step import Step
 
 #: As `nn.utils.clip_grad_norm_` has it.
 CLIP_EPSILON = 1e-6
@@ -105,8 +106,7 @@ class StackedStep:
         loss.backward(torch.ones_like(loss))
         gradients = gradients_of(self.trained)
         norms = clip_each(list(gradients.values()), self.spec.gradient_clip)
-        factor = learning_rate_factor(self.done, self.total, self.spec.warmup_steps)
-        self.optimizer.step(gradients, factor)
+        self.optimizer.step(gradients, self._factor())
         self.done += 1
         self._average()
         return nats.detach(), norms
@@ -137,6 +137,9 @@ class StackedStep:
         nats = -self.likelihood.log_prob(params, x).sum(dim=(1, 2)).mean()
         return nats, {name: values[name] for name, own in buffers.items() if values[name] is not own}
 
+    def _factor(self) -> float:
+        return learning_rate_factor(self.done, self.total, self.spec.warmup_steps)
+
     @torch.no_grad()
     def _average(self) -> None:
         weight = 1 - ema_decay(self.ema_updates, self.spec.ema_decay)
@@ -146,15 +149,23 @@ class StackedStep:
             average.copy_(now)
         self.ema_updates += 1
 
+    @property
+    def learning_rate(self) -> float:
+        """That of the next step."""
+        return self.spec.learning_rate * self._factor()
+
     def state(self, seed: int) -> dict[str, Any]:
-        """That of a seed's `TrainingStep`, which can go on from it; its tensors are those in use."""
-        return {
+        """That of a seed's `TrainingStep`, which can go on from it."""
+        own = {
             "model": self.stack.models[seed].state_dict(),
             "ema": self.ema.models[seed].state_dict(),
             "ema_updates": self.ema_updates,
             "optimizer": self.optimizer.state(seed),
             "done": self.done,
         }
+        # Written to a file, a slice would bring along the tensor of all seeds.
+        copied: dict[str, Any] = tree_map(lambda x: x.clone() if isinstance(x, Tensor) else x, own)
+        return copied
 
     def restore(self, state: dict[str, Any], seed: int) -> None:
         """Take over the state of a seed, or of its `TrainingStep`; all must have done as many steps."""
@@ -163,14 +174,51 @@ class StackedStep:
         self.optimizer.restore(state["optimizer"], seed)
         self.done, self.ema_updates = state["done"], state["ema_updates"]
 
-    def only(self, seeds: Sequence[int]) -> StackedStep:
-        """One of some of the seeds, which go on where they are: the others failed, or have ended."""
-        models = [self.stack.models[seed] for seed in seeds]
-        states = [self.state(seed) for seed in seeds]
-        left = StackedStep(models, self.likelihood, self.spec, self.total, self.precision)
-        for place, state in enumerate(states):
-            left.restore(state, place)
-        return left
+
+class Part:
+    """What is one seed's of a stacked step; takes no step alone."""
+
+    def __init__(self, whole: StackedStep, seed: int) -> None:
+        self.whole, self.seed = whole, seed
+        self.likelihood, self.spec = whole.likelihood, whole.spec
+        self.precision, self.total = whole.precision, whole.total
+
+    @property
+    def done(self) -> int:
+        return self.whole.done
+
+    @property
+    def model(self) -> AutoregressiveModel:
+        return self.whole.stack.models[self.seed]
+
+    @property
+    def averaged(self) -> AutoregressiveModel:
+        return self.whole.ema.models[self.seed]
+
+    @property
+    def learning_rate(self) -> float:
+        return self.whole.learning_rate
+
+    def state(self) -> dict[str, Any]:
+        return self.whole.state(self.seed)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.whole.restore(state, self.seed)
+
+
+def stacked(steps: Sequence[Step]) -> list[Part]:
+    """One step in the place of several of one variant, of seeds that have done as many; its part for each.
+
+    Takes over where they are, be they `TrainingStep`s or parts of other stacks. Their networks are those of
+    the new one from then on.
+    """
+    states, first = [step.state() for step in steps], steps[0]
+    models = [step.model for step in steps]
+    whole = StackedStep(models, first.likelihood, first.spec, first.total, first.precision)
+    parts = [Part(whole, seed) for seed in range(len(steps))]
+    for part, state in zip(parts, states, strict=True):
+        part.restore(state)
+    return parts
 
 
 @torch.no_grad()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Generator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,44 @@ from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.training.average import Averaged
 from pixelcnn.training.optimizers import gradients_of, learning_rate_factor, make_optimizer, matrices_of
+
+#: Images int64 [N, C, H, W] and labels int64 [N] or None; and what a step makes of them: the NLL in nats per
+#: image and the gradient norm.
+Batch = tuple[Tensor, Tensor | None]
+Found = tuple[Tensor, Tensor]
+#: Steps that someone else takes: gives batches, and is sent what a step made of each.
+Steps = Generator[Batch, Found, None]
+
+
+class Step(Protocol):
+    """What a training knows of whatever takes its steps."""
+
+    likelihood: Likelihood
+    spec: TrainingSpec
+    precision: str
+    total: int
+
+    @property
+    def done(self) -> int:
+        """Steps so far."""
+
+    @property
+    def model(self) -> AutoregressiveModel:
+        """The network that is trained."""
+
+    @property
+    def averaged(self) -> AutoregressiveModel:
+        """The one with averaged weights."""
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the next step."""
+
+    def state(self) -> dict[str, Any]:
+        """Plain data and tensors from which `restore` makes the next step the same."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Resume from what `state` returned."""
 
 
 class TrainingStep:
@@ -32,7 +71,7 @@ class TrainingStep:
         self.optimizer = make_optimizer(self.trained, matrices_of(model), spec)
         self.ema = Averaged(model, spec.ema_decay)
 
-    def __call__(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    def __call__(self, x: Tensor, y: Tensor | None) -> Found:
         """Train on x int64 [N, C, H, W]; returns (NLL in nats per image, gradient norm)."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             params = self.model(x, y)
@@ -47,6 +86,11 @@ class TrainingStep:
 
     def _factor(self) -> float:
         return learning_rate_factor(self.done, self.total, self.spec.warmup_steps)
+
+    @property
+    def averaged(self) -> AutoregressiveModel:
+        """The network with averaged weights."""
+        return self.ema.model
 
     @property
     def learning_rate(self) -> float:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from support.toy import DATASET, toy
 
 from pixelcnn.cli import main
-from pixelcnn.results.folder import RunFolder
+from pixelcnn.models import registry
+from pixelcnn.results import checkpoint
+from pixelcnn.results.folder import BenchmarkFolder, RunFolder
 from pixelcnn.scheduling.freshness import is_current
 from pixelcnn.scheduling.planning import load_resolved
+from pixelcnn.system import locks
 from pixelcnn.system.progress import TrainingProgress
+from pixelcnn.system.seeding import derived_seed
 
 
 def test_a_run_from_config_to_samples(folder, capsys):
@@ -83,6 +89,66 @@ def test_a_trained_run_is_trained_anew_only_by_force(folder, capsys):
     assert folder_of_run.record().run_id == first
     assert main(["train", *run, "--force"]) == 0
     assert folder_of_run.record().run_id != first
+
+
+@pytest.fixture
+def seeds(folder):
+    """The runs of three seeds, prepared, and the command that trains one of them."""
+    config = json.loads(Path("toy.yaml").read_text(encoding="utf-8"))
+    Path("toy.yaml").write_text(json.dumps({**config, "seeds": [0, 1, 2]}), encoding="utf-8")
+    assert main(["prepare", "toy.yaml"]) == 0
+    results = BenchmarkFolder(folder / "results" / "toy")
+    return [results.run("toy", "base", n) for n in range(3)], [
+        "train",
+        "toy.yaml",
+        "--variant",
+        "base",
+        "--seed",
+    ]
+
+
+def test_other_seeds_are_trained_in_the_same_command_unless_they_are_done_or_held(seeds, capsys):
+    runs, train = seeds
+    with locks.acquire(runs[2].lock):
+        assert main([*train, "1", "--with", "0", "--with", "2"]) == 0
+    assert [run.checkpoint.exists() for run in runs] == [True, True, False]
+    along = checkpoint.load(runs[0].checkpoint).weights
+    files = {path.name for path in runs[0].path.iterdir()}
+    assert main([*train, "0"]) == 0 and "already trained" in capsys.readouterr().out
+    assert main([*train, "0", "--force"]) == 0
+    alone = checkpoint.load(runs[0].checkpoint).weights
+    assert all(torch.equal(along[key], alone[key]) for key in alone), "on a CPU as alone, bit for bit"
+    assert {path.name for path in runs[0].path.iterdir()} == files
+
+
+def test_a_seed_that_fails_or_is_stopped_beside_others_is_said_and_fails_its_own_job_only(
+    seeds, capsys, monkeypatch
+):
+    runs, train = seeds
+    build = registry.build_model
+
+    def spoilt(variant, image, *, seed=1):
+        model, likelihood = build(variant, image, seed=seed)
+        if seed == derived_seed(0, "initialisation"):
+            with torch.no_grad():
+                next(model.parameters()).fill_(torch.nan)
+        return model, likelihood
+
+    def stop(self, line):
+        if self.name.endswith("seed2"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registry, "build_model", spoilt)
+        patched.setattr(TrainingProgress, "on_validation", stop)
+        assert main([*train, "1", "--with", "0", "--with", "2"]) == 0
+        said = capsys.readouterr().err
+        assert main([*train, "0", "--with", "2"]) == 1, "alone: it failed before"
+    assert "toy/base/seed0: the loss or" in said and "toy/base/seed2: Interrupted: stopped by SIGTERM" in said
+    attempts = [run.attempt.record() for run in (runs[0], runs[2])]
+    assert [(one.status, one.resumes) for one in attempts] == [("failed", 0), ("interrupted", 0)]
+    assert main([*train, "2", "--with", "0", "--with", "1"]) == 0
+    assert runs[2].record().resumes == 1 and not runs[0].checkpoint.exists()
 
 
 def test_an_interrupted_run_that_is_forced_is_another_run(folder, monkeypatch):

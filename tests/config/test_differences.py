@@ -37,7 +37,11 @@ def test_nothing_differs_in_equal_descriptions_whatever_they_are_called():
             "hyperparameters.dilations: [1] then, [1, 2] now",
             False,
         ),
-        (replace(THEN, variant=small(conditional=True, class_maps=0)), "conditional: false then, true now", False),
+        (
+            replace(THEN, variant=small(conditional=True, class_maps=0)),
+            "conditional: false then, true now",
+            False,
+        ),
         (
             replace(THEN, variant=replace(THEN.variant, likelihood="categorical")),
             'likelihood: "auto" then, "categorical" now',

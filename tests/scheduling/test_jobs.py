@@ -53,6 +53,21 @@ def test_a_job_is_for_the_runs_that_its_wildcards_name(tmp_path):
     assert [jobs.mark_of(run).name for run in jobs.runs_of({"pack": "1"})] == ["1.done"] * 3
 
 
+def test_seeds_that_are_trained_at_once_are_in_one_pack(tmp_path):
+    jobs = jobs_of(tmp_path, seeds=[0, 1, 2], jobs={"seeds_per_job": 2})
+    assert [[run.seed for run in pack] for pack in jobs.packs] == [[0, 1], [2]] * 2
+    run = {"dataset": "toy", "variant": "base"}
+    assert jobs.trained_with({**run, "seed": "1"}) == ["--with", "0"]
+    assert jobs.trained_with({**run, "seed": "2"}) == []
+    assert [jobs.mark_of(run).name for run in jobs.runs][:3] == ["0.done", "0.done", "1.done"]
+    wider = jobs_of(tmp_path, seeds=[0, 1, 2], jobs={"seeds_per_job": 2, "runs_per_job": 3})
+    assert [len(pack) for pack in wider.packs] == [3, 3]
+    uneven = jobs_of(tmp_path, seeds=[0, 1, 2], jobs={"seeds_per_job": 3, "runs_per_job": 4})
+    assert [len(pack) for pack in uneven.packs] == [3, 3], "no group is torn"
+    single = jobs_of(tmp_path)
+    assert single.packs == [] and single.trained_with({**run, "seed": "0"}) == []
+
+
 def test_what_a_job_reads_beside_the_plan(tmp_path):
     base = {"model": "pixelcnn", "hyperparameters": SMALL}
     jobs = jobs_of(

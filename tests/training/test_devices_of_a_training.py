@@ -16,7 +16,7 @@ from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.system import devices
 from pixelcnn.system.errors import Interrupted, RunFailed
-from pixelcnn.training import loop, state
+from pixelcnn.training import clock, loop, state
 from pixelcnn.training.loop import Observer, fit, image_spec
 from pixelcnn.training.step import TrainingStep
 
@@ -72,6 +72,7 @@ def gpu(monkeypatch):
         save(*arguments)
 
     monkeypatch.setattr(loop, "time", gpu)
+    monkeypatch.setattr(clock, "time", gpu)
     monkeypatch.setattr(state, "time", gpu)
     monkeypatch.setattr(state, "save", saving)
     monkeypatch.setattr(TrainingStep, "__call__", begin)

@@ -32,6 +32,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     """Steps, validations and saving the state take the seconds above."""
+    from pixelcnn.training import clock as clocks
     from pixelcnn.training import loop, state
 
     clock, save, forward = Clock(), state.save, Pair.forward
@@ -45,6 +46,7 @@ def clock(monkeypatch):
         return forward(self, x, y)
 
     monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(clocks, "time", clock)
     monkeypatch.setattr(state, "time", clock)
     monkeypatch.setattr(state, "save", saving)
     monkeypatch.setattr(Pair, "forward", passing)

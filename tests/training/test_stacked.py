@@ -10,6 +10,7 @@ import pytest
 import torch
 from support.networks import VARIANTS, network
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from pixelcnn.config.run_spec import TrainingSpec
 from pixelcnn.layers.base import Chain
@@ -17,7 +18,7 @@ from pixelcnn.layers.convolution import masked_conv
 from pixelcnn.layers.pointwise import PixelwiseLayer
 from pixelcnn.likelihoods.bernoulli import Bernoulli
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
-from pixelcnn.training.stacked import StackedStep
+from pixelcnn.training.stacked import StackedStep, stacked
 from pixelcnn.training.step import TrainingStep
 
 SEEDS, STEPS = 3, 10
@@ -125,16 +126,25 @@ def test_training_goes_on_alone_what_was_stacked_and_stacked_what_was_alone(opti
 def test_the_seeds_that_are_left_go_on_where_they_are():
     models, likelihood = networks("gated")
     steps = alone(copy.deepcopy(models), likelihood, RECIPE)
-    stacked = StackedStep(models, likelihood, RECIPE, STEPS, "float32")
+    first = stacked([*alone(models, likelihood, RECIPE)])
     for x, y in batches(models[0], 4):
-        stacked(x, y)
+        first[0].whole(x, y)
         advance(steps, x, y)
-    left, gone = stacked.only([0, 2]), copy.deepcopy(steps[1])
+    left, gone = stacked([first[0], first[2]]), copy.deepcopy(steps[1])
     for x, _ in batches(models[0], 4):
-        left(x[[0, 2]], None)
+        left[0].whole(x[[0, 2]], None)
         advance([steps[0], steps[2]], x[[0, 2]], None)
-    assert_same_networks(left, [steps[0], steps[2]])
+    assert_same_networks(left[0].whole, [steps[0], steps[2]])
+    assert [part.done for part in (*left, first[1])] == [8, 8, 4]
     torch.testing.assert_close(models[1].state_dict(), gone.model.state_dict(), rtol=0, atol=1e-9)
+
+
+def test_the_state_of_one_seed_is_of_no_other_in_memory_either():
+    models, likelihood = networks("gated")
+    step = StackedStep(models, likelihood, dataclasses.replace(RECIPE, optimizer="muon"), STEPS, "float32")
+    for value in tree_leaves(step.state(1)):
+        if isinstance(value, torch.Tensor):
+            assert value.untyped_storage().nbytes() == value.numel() * value.element_size()
 
 
 class Counting(PixelwiseLayer):

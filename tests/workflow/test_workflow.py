@@ -119,6 +119,10 @@ def test_runs_packed_into_jobs_go_on_inside_and_are_not_done_again(copied):
     for forcing in (["--forcerun", "train"], ["--forceall"]):
         forced = snakemake(copied.folder, mark, "-n", *forcing)
         assert forced.returncode != 0 and "jobs={runs_per_job: 1}" in forced.stderr + forced.stdout
+    # Seeds that train together: the job of one takes the other along.
+    copied.edit(jobs={"seeds_per_job": 2}, **{**others, "seeds": [0, 1, 2, 3]})
+    one = str(results.run("toy", "cond", 3).checkpoint.relative_to(copied.folder))
+    assert "--with 2" in (planned := snakemake(copied.folder, one, "-n", "-p")).stdout, planned.stderr
     # Without packs nothing is done again, unless it is forced.
     copied.edit(**others)
     assert planned_jobs(copied.folder, "report") == {"plan": 1, "report": 1, "total": 2}

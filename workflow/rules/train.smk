@@ -18,8 +18,10 @@ rule train:
         slurm_extra=ask_to_stop,
     params:
         digest=lambda wildcards: run_of(wildcards).digest,
+        others=lambda wildcards: JOBS.trained_with(names(wildcards)),
         replace=lambda wildcards: JOBS.replaced("train", names(wildcards)),
     shell:
         commands.shell_command(
-            "train", "--threads {threads} --digest {params.digest} {params.replace}"
+            "train",
+            "--threads {threads} --digest {params.digest} {params.others} {params.replace}",
         )
