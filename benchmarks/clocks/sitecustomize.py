@@ -35,7 +35,7 @@ _within: list[float] = []
 
 
 def timed(function: Callable[..., Any], part: str) -> Callable[..., Any]:
-    """The same function; the CPU time of its thread is added to a part."""
+    """The same function; the CPU time of the process meanwhile is added to a part."""
 
     def call(*arguments: Any, **named: Any) -> Any:
         started = time.process_time()

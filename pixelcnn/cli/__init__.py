@@ -102,7 +102,9 @@ def entry() -> None:
     try:
         status = main()
     except SystemExit as terminated:  # by a signal, see `_terminate`
-        status = int(terminated.code or 0)
+        status = terminated.code if isinstance(terminated.code, int) else int(terminated.code is not None)
+        if isinstance(terminated.code, str):  # from a file of the user's own
+            print(terminated.code, file=sys.stderr)
     processes.end(status)
 
 

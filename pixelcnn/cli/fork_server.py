@@ -98,18 +98,20 @@ class Server:
         connection, _ = self._listening.accept()
         connection.settimeout(PATIENCE)
         streams: list[int] = []
+        server = os.getpid()
         try:
-            request, streams = _received(connection)
+            request = _received(connection, streams)
             self._check(request["loaded_by"])
-        except (OSError, EOFError, ValueError, TypeError) as error:
+            # No signal is lost until the fork has handlers of its own.
+            signal.pthread_sigmask(signal.SIG_BLOCK, forked.FORWARDED)
+            pid = os.fork()
+        except Exception as error:  # whatever it is, it concerns this command alone
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, forked.FORWARDED)
             print(f"a command starts in the usual way: {error}", file=sys.stderr, flush=True)
             connection.close()  # by which it knows
             for stream in streams:
                 os.close(stream)
             return None
-        server = os.getpid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, forked.FORWARDED)  # none is lost until the fork has its own
-        pid = os.fork()
         if pid == 0:
             self._leave(connection, server)
             _take_over(request, streams)
@@ -180,16 +182,18 @@ class Server:
             del self._jobs[pid]
 
 
-def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """A request and its three streams."""
-    first, streams, _, _ = socket.recv_fds(connection, forked.LENGTH_BYTES, 3)
+def _received(connection: socket.socket, streams: list[int]) -> dict[str, Any]:
+    """A request; its three open files are put into `streams`, also if the rest does not come."""
+    first, given, _, _ = socket.recv_fds(connection, forked.LENGTH_BYTES, 3)
+    streams.extend(given)
     length, request = int.from_bytes(first, "big"), b""
     while len(request) < length:
         part = connection.recv(length - len(request))
         if not part:
             raise EOFError
         request += part
-    return marshal.loads(request), streams
+    received: dict[str, Any] = marshal.loads(request)
+    return received
 
 
 def _take_over(request: Mapping[str, Any], streams: list[int]) -> None:

@@ -53,6 +53,8 @@ def train_run(
         )
     seeds = sorted({run.spec.seed, *others})
     group = [run if seed == run.spec.seed else choose_run(run, run.spec.variant_name, seed) for seed in seeds]
+    if _failed_before(run):
+        group = [run]  # what failed is tried again alone
     with contextlib.ExitStack() as held:
         # Whoever trains seeds together holds the first of them: so their own jobs wait, instead of each
         # taking some. A training that a killed workflow left behind goes on by itself: it is waited for.
@@ -63,8 +65,7 @@ def train_run(
         due = [run] if _is_due(run, data, force, replace) else []
         if not due:
             print(f"{run.folder.path}: already trained; --force retrains it")
-        if not _failed_before(run):  # what failed is tried again alone
-            due += _along(run, group, data, held)
+        due += _along(run, group, data, held)
         if due:
             _train(due, run, data, run.device())
 
@@ -117,7 +118,12 @@ def _along(run: Run, group: Sequence[Run], data: PreparedData, held: contextlib.
                 held.enter_context(locks.acquire(other.folder.lock))
             except locks.Locked:
                 continue
-        if _is_due(other, data):
+        try:
+            due = _is_due(other, data)
+        except UserError as error:  # its own job fails by it
+            say(f"{other.spec.name}: {error}")
+            continue
+        if due:
             yield other
 
 

@@ -24,7 +24,7 @@ class JobsSpec:
     `gpus` is what each job of a run asks for; null means one if the benchmark's device is a GPU.
     `classify` trains the classifier of a dataset, `measure` times one variant on a machine of its own.
     With `runs_per_job` or `seeds_per_job` above 1 one job trains, evaluates, samples and analyses several
-    runs: as many as the larger says, and the seeds that train together always in one.
+    runs: the seeds that train together, and as many such groups as make no more than `runs_per_job`.
     """
 
     train: JobSpec = JobSpec()

@@ -26,6 +26,8 @@ LARGEST_IMAGE = 1024
 MOST_EPOCHS = 1_000_000
 LARGEST_BATCH = 1_000_000
 MOST_STEPS = MOST_TRAINED = 10**12
+#: Hyper-parameters of what tells a network the class, which are nothing to one that is not conditional.
+LABEL_ONLY = ("class_maps",)
 #: The keys of a recipe that say how long it is, of which it has one.
 BUDGETS = ("epochs", "images")
 

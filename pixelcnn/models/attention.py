@@ -30,7 +30,7 @@ class Hyperparameters:
     first_kernel_size: int = at_least(3, 7, LARGEST_KERNEL)
     kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
     head_channels: int = at_least(1, 64, WIDEST)
-    class_maps: int = at_least(0, 0, WIDEST, absent=0)  # of a conditional network, for each class
+    class_maps: int = at_least(0, 0, WIDEST, absent=0)  # for each class; without classes it is nothing
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")

@@ -33,7 +33,7 @@ class Hyperparameters:
     kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
     dilations: tuple[int, ...] = (1,)  # block i has dilation number i modulo their count
     head_channels: int = at_least(1, 64, WIDEST)
-    class_maps: int = at_least(0, 0, WIDEST, absent=0)  # of a conditional network, for each class
+    class_maps: int = at_least(0, 0, WIDEST, absent=0)  # for each class; without classes it is nothing
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")
@@ -61,13 +61,7 @@ class PixelCNN(AutoregressiveModel):
 def stem(
     inputs: int, channels: int, kernel_size: int, image: ImageSpec, class_maps: int
 ) -> tuple[nn.Module, ...]:
-    """The first convolution, which does not see its centre, and all that the class says at the start.
-
-    Raises:
-        ConfigError: if maps of classes are asked for where there are none.
-    """
-    if class_maps and image.classes is None:
-        raise ConfigError("class_maps: a network that is not conditional has none; expected 0")
+    """The first convolution, which does not see its centre, and all that the class says at the start."""
     return (
         masked_conv(inputs, channels, kernel_size, "A"),
         ClassBias(image.classes, channels),

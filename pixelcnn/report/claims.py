@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from pixelcnn.config.run_spec import VariantSpec
+from pixelcnn.config.run_spec import LABEL_ONLY, VariantSpec
 from pixelcnn.report.arrays import load
 from pixelcnn.report.collect import Run
 from pixelcnn.report.compare import VariantResult
@@ -84,8 +84,12 @@ def is_conditional(spec: VariantSpec) -> bool:
 
 
 def is_twin(subject: VariantSpec, other: VariantSpec) -> bool:
-    """The same network and recipe without the label."""
-    return other == replace(subject, conditional=False)
+    """The same network and recipe without the label, and without what tells it the label."""
+    one, two = (
+        replace(spec, hyperparameters={k: v for k, v in spec.hyperparameters.items() if k not in LABEL_ONLY})
+        for spec in (subject, other)
+    )
+    return two == replace(one, conditional=False)
 
 
 def other_is(chosen: Callable[[VariantSpec], bool]) -> Callable[[VariantSpec, VariantSpec], bool]:

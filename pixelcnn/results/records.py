@@ -196,8 +196,8 @@ class Record:
     to the end of the last validation (but not the pictures drawn for whoever looks on),
     `saving_seconds` the part of it that saved the state.
     `peak_memory_bytes` is the most memory held in steps and validations: on a GPU by torch's tensors, else by
-    the process. Of seeds that trained together each has an equal share of the seconds of their steps, and the
-    memory of all. Pictures do not count (on a CPU they do where it is not Linux, which lets one count anew).
+    the process. Of seeds that trained together each has an equal share of the seconds, and the memory of
+    all. Pictures do not count (on a CPU they do where it is not Linux, which lets one count anew).
     A training that was interrupted and resumed is one training: its times add up, without the pause, and its
     peak is the largest of its processes.
     `data_sha256` is that of the prepared data; None in records of an older version.

@@ -113,7 +113,7 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, unless one is there or unwanted; jobs that come while it imports wait for it."""
+        """Start it, unless one is there or unwanted; jobs that come once it listens wait for its imports."""
         address = str(surroundings.own_folder() / f"fork-{os.getpid()}")
         known = forked.ADDRESS in os.environ
         if known or sys.platform != "linux" or len(os.fsencode(address)) > forked.LONGEST_PATH:

@@ -25,7 +25,8 @@ ADDRESS = "PIXELCNN_FORK_SERVER"
 LONGEST_PATH = 100
 #: Variables that nothing reads before the command begins: it may have others than the server.
 FREE = frozenset((ADDRESS, "_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP"))
-#: What may be asked of a command. The rest ends or stops this process, too, which the server sees.
+#: What may be asked of a command, and is passed on; Ctrl-Z is, too. What else ends this process ends the
+#: command, for the server sees it.
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 #: The server's first answer: the command runs. What follows is its exit status, or minus a signal's number.
 STARTED = b"+"
@@ -75,28 +76,16 @@ def hand_over() -> None:
 
 def _ask(connection: socket.socket, request: bytes) -> int | None:
     """The command's status, see `STARTED`; None if the server does not take it."""
-    before = {number: signal.getsignal(number) for number in FORWARDED}
-    came: list[int] = []
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        with contextlib.suppress(OSError):  # the server is gone: the command is asked to end, too
-            connection.send(bytes([number]))
-
+    signals = _Signals(connection)
     try:
         socket.send_fds(connection, [len(request).to_bytes(LENGTH_BYTES, "big")], [0, 1, 2])
         connection.sendall(request)
-        for number, handler in before.items():
-            if handler != signal.SIG_IGN:
-                signal.signal(number, forward)
+        signals.pass_on()
         taken = connection.recv(1) == STARTED
     except OSError:
         taken = False
     if not taken:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for signalled in came:
-            os.kill(os.getpid(), signalled)
+        signals.give_back()
         return None
     try:
         answer = connection.recv(STATUS_BYTES, socket.MSG_WAITALL)
@@ -106,6 +95,42 @@ def _ask(connection: socket.socket, request: bytes) -> int | None:
         return int.from_bytes(answer, "big", signed=True)
     print("pixelcnn: the fork server was killed, and so this command was asked to end", file=sys.stderr)
     return 128 + signal.SIGTERM
+
+
+class _Signals:
+    """The signals that come to this process, for the command: a byte each."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._before = {number: signal.getsignal(number) for number in (*FORWARDED, signal.SIGTSTP)}
+        self._came: list[int] = []
+
+    def pass_on(self) -> None:
+        """From now on; those that are ignored stay so."""
+        for number, handler in self._before.items():
+            if handler != signal.SIG_IGN:
+                signal.signal(number, self._pause if number == signal.SIGTSTP else self._forward)
+
+    def give_back(self) -> None:
+        """Have this process get them again, and those that came meanwhile."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        for came in self._came:
+            os.kill(os.getpid(), came)
+
+    def _forward(self, number: int, frame: FrameType | None) -> None:
+        self._came.append(number)
+        self._send(number)
+
+    def _pause(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-Z reaches this process alone: the command stops with it, and goes on with it."""
+        self._send(signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: int) -> None:
+        with contextlib.suppress(OSError):  # the server is gone: the command is asked to end, too
+            self._connection.send(bytes([number]))
 
 
 def _umask() -> int:

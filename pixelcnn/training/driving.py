@@ -29,6 +29,9 @@ class Training(Protocol):
     def read_clock(self) -> None:
         """Count the seconds since `read_at`."""
 
+    def share(self, trainings: int) -> None:
+        """Know that so many trainings share this process."""
+
 
 #: A training from its begin to its end: gives first the `Training` that is ready, which is sent nothing, then
 #: asks for `Steps`. What fails a step is thrown in.
@@ -97,9 +100,14 @@ class _Member:
         try:
             self.given = how(*given)
         except StopIteration as end:
-            self.outcome = end.value
+            self._end(end.value)
         except Exception as error:
-            self.outcome = error
+            self._end(error)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.given = None
+        self.__dict__.pop("training", None)  # the stack that it was part of is let go
 
     @property
     def place(self) -> tuple[str, int]:
@@ -114,7 +122,12 @@ def _left(members: Sequence[_Member]) -> list[_Member]:
 def _train(members: Sequence[_Member], clock: Clock) -> None:
     """Take the steps of all, until each has come to its end."""
     group: list[_Member] = []
+    sharing = 0
     while left := _left(members):
+        if len(left) != sharing:
+            sharing = len(left)
+            for member in left:
+                member.training.share(sharing)
         furthest_behind = min(member.place for member in left)
         before, group = group, [member for member in left if member.place == furthest_behind]
         advice = f"for {len(group)} seeds at once; fewer need less (jobs.seeds_per_job)"

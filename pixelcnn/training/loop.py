@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import math
 import signal
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -158,8 +157,9 @@ class Training:
         )
         self.interval = self._new_interval()
         self.saver = state.Saver(RunFolder(self.run_dir).state(self.spec.digest), self.saving)
-        self.resumed_at = time.perf_counter()
         self.wall_before, self.saving_before = 0.0, 0.0
+        self.wall = Clock()
+        self.wall.start()
         self.clock, self.read_at = Clock(), 0.0
         # For layers that draw, such as dropout.
         torch.manual_seed(derived_seed(self.spec.seed, "dropout"))
@@ -190,11 +190,9 @@ class Training:
     def _offer_pictures(self) -> None:
         validations = len(self.history)
         if self._at_end() or validations & (validations - 1) == 0:  # a power of two
-            started = time.perf_counter()
             number = self.history[-1][self.spec.training.counted_in]
-            with self.clock.stopped():
+            with self.clock.stopped(), self.wall.stopped():
                 self.observer.pictures(number, self.step.averaged)
-            self.resumed_at += time.perf_counter() - started
             if devices.peak_memory_bytes(self.device) > (self.record.peak_memory_bytes or 0):
                 gc.collect()  # objects that know each other are let go only so
                 devices.forget_peak_memory(self.device)
@@ -220,6 +218,11 @@ class Training:
                 self._save()
             self._stop_if_asked()
         self.clock.stop()
+
+    def share(self, trainings: int) -> None:
+        """From now on this process is that of so many trainings, which share its time equally."""
+        self.wall.read()
+        self.wall.shared_by = self.saver.shared_by = trainings
 
     def read_clock(self) -> None:
         """Count the seconds of steps since it was last read, once a GPU has done what it was given."""
@@ -271,7 +274,7 @@ class Training:
         self._count_cost()
 
     def _count_cost(self) -> None:
-        self.record.wall_seconds = self.wall_before + time.perf_counter() - self.resumed_at
+        self.record.wall_seconds = self.wall_before + self.wall.read()
         self.record.saving_seconds = self.saving_before + self.saver.seconds
         self._count_memory()
 

@@ -131,6 +131,8 @@ class Saver:
     def __init__(self, path: Path, spec: SavingSpec) -> None:
         self.path, self.spec = path, spec
         self.seconds = 0.0
+        #: Trainings of this process that save their states, each in its turn.
+        self.shared_by = 1
         self._cost = 0.0
         self._last = time.monotonic()
 
@@ -138,7 +140,7 @@ class Saver:
         """Whether the interval passed, and so much time that saving takes no more than its share."""
         if self.spec.minutes is None:
             return False
-        wait = max(60 * self.spec.minutes, self._cost * (1 / LARGEST_SHARE - 1))
+        wait = max(60 * self.spec.minutes, self.shared_by * self._cost * (1 / LARGEST_SHARE - 1))
         return time.monotonic() - self._last >= wait
 
     def due_after(self, before: float, epochs: float) -> bool:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from support.toy import Hold, held_toy, toy
 from support.waiting import wait_for
 
-from pixelcnn.cli import main
+from pixelcnn.cli import fork_server, main
 from pixelcnn.results import checkpoint
 from pixelcnn.results.folder import BenchmarkFolder, RunFolder, folder_of
 from pixelcnn.scheduling import hooks
@@ -119,6 +120,26 @@ def test_a_signal_to_who_asked_lets_the_training_save_its_state(served, folder, 
     assert run.attempt.record().status == "interrupted"
 
 
+def state_of(process: int) -> str:
+    """As Linux has it: T is stopped."""
+    return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+
+
+def test_a_training_is_paused_with_who_asked_for_it(served, folder):
+    hold, _, command = held(folder)
+    asked = served.start(*command)
+    wait_for(lambda: bool(hold.trainings()))
+    (training,) = hold.trainings()
+    asked.send_signal(signal.SIGTSTP)
+    wait_for(lambda: (state_of(training), state_of(asked.pid)) == ("T", "T"))
+    asked.send_signal(signal.SIGCONT)
+    wait_for(lambda: "T" not in (state_of(training), state_of(asked.pid)))
+    asked.send_signal(signal.SIGTERM)
+    hold.release()
+    asked.communicate()
+    assert asked.returncode == 75
+
+
 def test_a_package_that_was_edited_is_loaded_anew(served, folder):
     version = served.package / "__init__.py"
     was = version.read_text(encoding="utf-8")
@@ -134,6 +155,30 @@ def test_a_package_that_was_edited_is_loaded_anew(served, folder):
 def test_a_command_with_another_environment_starts_in_the_usual_way(served, folder):
     assert served.run("--version", OMP_NUM_THREADS="2")[0] == 0
     assert "another OMP_NUM_THREADS" in served.refused
+
+
+def test_a_fork_that_fails_concerns_one_command(folder, monkeypatch, capsys):
+    def no_more() -> int:
+        raise BlockingIOError("no more processes")
+
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(folder / "server"))
+    listening.listen()
+    monkeypatch.setenv(forked.ADDRESS, str(folder / "server"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    command = [sys.executable, "-m", "pixelcnn", "--version"]
+    pipe, environment = subprocess.PIPE, dict(os.environ)
+    with listening, subprocess.Popen(command, stdout=pipe, text=True, env=environment) as asked:
+        server = fork_server.Server(listening, forked.loaded_by(), fork_server.package_digest())
+        monkeypatch.setattr(os, "fork", no_more)
+        try:
+            assert server._take() is None
+        except BlockingIOError:
+            asked.kill()  # it would wait for an answer
+            raise
+        assert asked.stdout is not None and asked.stdout.read().startswith("pixelcnn ")
+    assert asked.returncode == 0
+    assert "no more processes" in capsys.readouterr().err
 
 
 def test_the_end_of_the_server_ends_trainings_and_commands_go_on_without(served, folder):

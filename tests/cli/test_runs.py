@@ -151,6 +151,15 @@ def test_a_seed_that_fails_or_is_stopped_beside_others_is_said_and_fails_its_own
     assert runs[2].record().resumes == 1 and not runs[0].checkpoint.exists()
 
 
+def test_a_seed_whose_files_are_damaged_fails_its_own_job_only(seeds, capsys):
+    runs, train = seeds
+    assert main([*train, "1"]) == 0
+    runs[1].checkpoint.write_bytes(b"cut off")
+    assert main([*train, "2", "--with", "0", "--with", "1"]) == 0
+    assert runs[0].checkpoint.exists() and "toy/base/seed1: " in capsys.readouterr().err
+    assert main([*train, "1", "--with", "0"]) == 2
+
+
 def test_an_interrupted_run_that_is_forced_is_another_run(folder, monkeypatch):
     run = ["toy.yaml", "--variant", "base", "--seed", "0"]
     main(["prepare", "toy.yaml"])

@@ -6,10 +6,8 @@ import math
 
 import pytest
 import torch
-from support.networks import randomised
 
 from pixelcnn.layers.pointwise import ClassMap
-from pixelcnn.system.errors import ConfigError
 
 HEIGHT, WIDTH = 14, 5
 
@@ -31,8 +29,3 @@ def test_a_pixel_gets_what_its_class_asks_for_there():
         here = [between([between(line, column, WIDTH) for line in one], row, HEIGHT) for one in maps]
         expected = sum(layer.mix[channel, i] * value for i, value in enumerate(here))
         assert added[image, channel, row, column].item() == pytest.approx(expected.item(), abs=1e-6)
-
-
-def test_without_classes_there_are_no_maps_to_ask_for():
-    with pytest.raises(ConfigError, match=r"class_maps: .* expected 0"):
-        randomised("pixelcnn", {"class_maps": 2})

@@ -94,6 +94,10 @@ def test_selectors() -> None:
     assert is_base(VariantSpec("pixelcnn", hyperparameters={"dilations": [1]}))
     assert not is_dilated(replace(spec["dilated"], conditional=True))
     assert is_twin(spec["conditional"], spec["pixelcnn"])
+    maps = replace(
+        spec["conditional"], hyperparameters=spec["conditional"].hyperparameters | {"class_maps": 2}
+    )
+    assert is_twin(maps, spec["pixelcnn"])
     assert not is_twin(spec["conditional"], spec["dilated"])
     assert not is_twin(spec["conditional"], replace(spec["pixelcnn"], training={"epochs": 3}))
 

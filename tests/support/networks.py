@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from support.small import SMALL, hyperparameters_of
+from support.small import CONDITIONAL, SMALL
 
 from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.invariants.leaks import randomise
@@ -20,7 +20,8 @@ VARIANTS = [(name, SMALL.get(name, {})) for name in registry.names()] + [("pixel
 
 def randomised(name, hyperparameters=None, *, size=(7, 6), conditional=False, levels=3):
     """A model in float64 with random weights, and its likelihood."""
-    hyperparameters = hyperparameters_of(name, conditional) if hyperparameters is None else hyperparameters
+    given = SMALL.get(name, {}) if hyperparameters is None else hyperparameters
+    hyperparameters = {**(CONDITIONAL.get(name, {}) if conditional else {}), **given}
     variant = VariantSpec(name, conditional=conditional, hyperparameters=hyperparameters)
     model, likelihood = registry.build_model(registry.resolve(variant), ImageSpec(1, *size, levels, 2))
     return randomise(model), likelihood

@@ -16,12 +16,7 @@ SMALL = {
     "attention": {"channels": 4, "blocks": 2, "heads": 2, "first_kernel_size": 5, "head_channels": 7},
 }
 #: What more a conditional one has.
-CONDITIONAL = {"pixelcnn": {"class_maps": 2}}
-
-
-def hyperparameters_of(model: str, conditional: bool) -> dict[str, object]:
-    """Small ones of an architecture, all its ways of saying a class among them."""
-    return {**SMALL.get(model, {}), **(CONDITIONAL.get(model, {}) if conditional else {})}
+CONDITIONAL = {"pixelcnn": {"class_maps": 2}, "attention": {"class_maps": 2}}
 
 
 def stripes(n: int, size: int, levels: int, seed: int) -> Split:
@@ -53,7 +48,8 @@ def prepared(n: int = 100, size: int = 6, levels: int = 2, labelled: bool = True
 
 def small(model: str = "pixelcnn", *, conditional: bool = False, **hyperparameters) -> VariantSpec:
     """A variant of small size, resolved; `hyperparameters` go before those of `SMALL`."""
-    given = {**hyperparameters_of(model, conditional), **hyperparameters}
+    label = CONDITIONAL.get(model, {}) if conditional else {}
+    given = {**SMALL.get(model, {}), **label, **hyperparameters}
     return resolve(VariantSpec(model, conditional=conditional, hyperparameters=given))
 
 

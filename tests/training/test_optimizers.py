@@ -122,9 +122,11 @@ def test_a_masked_tap_keeps_its_weight_and_counts_for_no_input():
 @pytest.mark.parametrize("conditional", [False, True])
 def test_muon_takes_every_filter_but_those_that_give_parameters(name, hyperparameters, conditional):
     model, likelihood = randomised(name, hyperparameters, conditional=conditional)
-    filters = {k for k, v in model.named_parameters() if v.ndim == 4 and name != "independent"}
+    has_filters = name != "independent"
+    shapes = {k: v.ndim for k, v in model.named_parameters() if not k.endswith("maps")}
+    filters = {k for k, ndim in shapes.items() if ndim == 4 and has_filters}
     last = {k for k in filters if dict(model.named_parameters())[k].shape[0] == likelihood.parameters}
-    assert len(last) == (name != "independent")
+    assert len(last) == has_filters
     assert set(matrices_of(model)) == filters - last
 
 

@@ -33,7 +33,7 @@ class Clock:
 def clock(monkeypatch):
     """Steps, validations and saving the state take the seconds above."""
     from pixelcnn.training import clock as clocks
-    from pixelcnn.training import loop, state
+    from pixelcnn.training import state
 
     clock, save, forward = Clock(), state.save, Pair.forward
 
@@ -45,7 +45,6 @@ def clock(monkeypatch):
         clock.pass_by(clock.step if self.training else VALIDATION)
         return forward(self, x, y)
 
-    monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(clocks, "time", clock)
     monkeypatch.setattr(state, "time", clock)
     monkeypatch.setattr(state, "save", saving)
