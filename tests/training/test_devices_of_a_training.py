@@ -71,7 +71,6 @@ def gpu(monkeypatch):
         gpu.now += SAVING
         save(*arguments)
 
-    monkeypatch.setattr(loop, "time", gpu)
     monkeypatch.setattr(clock, "time", gpu)
     monkeypatch.setattr(state, "time", gpu)
     monkeypatch.setattr(state, "save", saving)
