@@ -68,7 +68,6 @@ wildcard_constraints:
 localrules:
     all,
     report,
-    tune,
     plan,
     prepare,
 

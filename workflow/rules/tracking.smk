@@ -20,7 +20,9 @@ onsuccess:
     TRACKER.finish()
     if BENCHMARK.tunes and FOLDER.tuned.exists() and FOLDER.log("tune").exists():
         print(FOLDER.log("tune").read_text(encoding="utf-8"))
-        print(f"Tuned; to go on: snakemake report --configfile {FOLDER.tuned}")
+        print(
+            f"Tuned; to go on: snakemake report --cores {workflow.cores or 'all'} --configfile {FOLDER.tuned}"
+        )
     if FOLDER.report.whole.exists() and freshness.report_is_current(BENCHMARK):
         print(f"Report: {FOLDER.report.page.resolve()}")
 

@@ -1,4 +1,8 @@
 # The rules of a tuning, in the place of those that make and compare results: nothing here reads a test image.
+localrules:
+    tune,
+
+
 rule trial:
     input:
         config=ancient(FOLDER.config),
