@@ -37,6 +37,7 @@ RESERVED_NAMES = (
     "config.json",
     "plan.json",
     "precision.json",
+    "looks.json",
     "tracking.json",
     "tuned.yaml",
     "trials.csv",
@@ -99,6 +100,14 @@ class TrackingSpec:
 
 
 @dataclass(frozen=True)
+class ReportSpec:
+    """How the report compares variants."""
+
+    equivalent_within: float = at_least(0, 0.005, 1)
+    """Variants are equivalent if their NLL differs by less than this share of the best one's."""
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """What a config file says: datasets x variants x seeds, and how to run them."""
 
@@ -111,6 +120,7 @@ class Benchmark:
     """What `snakemake tune` tries; it changes no run of this benchmark."""
     sampling: SamplingSpec = SamplingSpec()
     analysis: AnalysisSpec = AnalysisSpec()
+    report: ReportSpec = added(ReportSpec(), absent=ReportSpec())  # noqa: RUF009  # a field
     saving: SavingSpec = SavingSpec()
     jobs: JobsSpec = field(default_factory=JobsSpec)
     tracking: TrackingSpec = TrackingSpec()

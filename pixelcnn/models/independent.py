@@ -24,6 +24,8 @@ class Hyperparameters:
 class Independent(AutoregressiveModel):
     """A histogram at each pixel, or at each pixel and class."""
 
+    baseline = True
+
     def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         image = self.image
         return PixelTable(

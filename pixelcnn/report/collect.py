@@ -110,12 +110,16 @@ class Run:
 
 @dataclass(frozen=True)
 class VariantRuns:
-    """The runs of one variant on one dataset, one a seed, and what it costs where that was measured."""
+    """The runs of one variant on one dataset, one a seed, and what it costs where that was measured.
+
+    `baseline` says that its architecture is one to hold networks against, and none of them.
+    """
 
     name: str
     spec: VariantSpec
     runs: list[Run]
     cost: Cost | None = None
+    baseline: bool = False
 
     @property
     def finished(self) -> list[Run]:
@@ -203,9 +207,19 @@ def collect(directory: Path) -> Collected:
 def _variants(
     benchmark: Benchmark, dataset: str, runs: list[Run], folder: BenchmarkFolder
 ) -> Iterator[VariantRuns]:
+    planned = _planned(folder.plan).get(dataset, {})
     for name, spec in benchmark.variants.items():
         own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
-        yield VariantRuns(name, spec, own, _cost(folder.cost(dataset, name), own))
+        baseline = bool(planned.get(name, {}).get("baseline"))
+        yield VariantRuns(name, spec, own, _cost(folder.cost(dataset, name), own), baseline)
+
+
+def _planned(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """What is known of the networks before any training; nothing where that is not there."""
+    try:
+        return read_json(path) if path.is_file() else {}
+    except UserError:
+        return {}  # damaged: planning writes it again
 
 
 def _cost(path: Path, runs: list[Run]) -> Cost | None:

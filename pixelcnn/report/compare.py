@@ -35,6 +35,11 @@ class VariantResult:
         return self.variant.spec.conditional
 
     @property
+    def baseline(self) -> bool:
+        """Whether it is something to hold networks against, and none of them."""
+        return self.variant.baseline
+
+    @property
     def n(self) -> int:
         """How many seeds finished."""
         return len(self.variant.finished)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import comb
 from statistics import geometric_mean
 
 from pixelcnn.report.claims import STEP, is_base
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.evidence import over_rounds
 from pixelcnn.report.findings import Finding, ratio_words
-from pixelcnn.report.pairs import Pairs
-from pixelcnn.report.words import amount, count_of, interval, joined, p_words, seconds
+from pixelcnn.report.looks import Look
+from pixelcnn.report.pairs import Pair, Pairs
+from pixelcnn.report.words import amount, count_of, joined, n_words, numbers, ordinal, seconds
+
+#: Undecided pairs that a sentence names; of more it says how many there are.
+NAMED = 3
 
 
 def summary_sentences(
     results: Sequence[VariantResult], pairs: Pairs, findings: Sequence[Finding]
 ) -> list[str]:
-    """Who is lowest and whether really, what that costs, and what became of the claims.
+    """Who is lowest and whether really, what else is decided, what that costs, what became of the claims.
 
-    Three sentences; one for which there is nothing to say is left out.
+    A sentence for which there is nothing to say is left out.
     """
-    sentences = (_lowest(results, pairs), _cost(results), _claims(findings))
+    sentences = (_lowest(results, pairs), _decided(pairs), _cost(results), _claims(findings))
     return [sentence for sentence in sentences if sentence]
 
 
@@ -30,29 +35,78 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
         return ""
     best, nll = ranked[0], ranked[0].nll
     kind = "label-marginalised NLL" if best.conditional else "NLL"
-    value = f"{nll.mean:.2f} nats per image ({count_of(nll.n, 'seed')})"
+    value = f"{nll.mean:.2f} nats per image"
     if len(ranked) == 1:
-        return f"{best.name} is the only variant with results so far: its {kind} is {value}."
+        return (
+            f"{best.name} is the only variant with results so far: its {kind} is {value} "
+            f"({count_of(nll.n, 'seed')})."
+        )
     second = ranked[1].name
     d = pairs.seeds[best.name, second]
-    margin = f"it is {amount(d.mean, 2)} nats {'below' if d.mean < 0 else 'above'} {second}"
-    if d.mean > 0:  # the ranking is by all seeds, a paired difference by those that both have
-        margin += " on the seeds that both have"
     head = f"{best.name} has the lowest {kind}, {value}"
-    seeds = count_of(d.n[0], "seed") if d.n[0] == d.n[1] else f"{d.n[0]} and {d.n[1]} seeds"
+    apart = f"{amount(d.difference, 2)} nats"
     if d.p is None:
-        return f"{head}; {margin}, but {seeds} cannot tell that from chance."
-    tied = pairs.tied(best.name)
-    numbers = f"{margin} (95 % interval {interval(d, 2)}, Holm-corrected {p_words(d.p_holm)})"
-    if d.verdict == "higher":
-        return f"{head}, but {numbers}: the variants have different seeds."
-    if second in tied:
-        return f"{head}, but it is tied with {joined(tied)}: {numbers}, which {seeds} do not establish."
-    # By the mean farther away than the second, but with a wider interval or without any.
-    doubtful = [r.name for r in ranked[1:] if pairs.seeds[best.name, r.name].verdict != "lower"]
-    if doubtful:
-        return f"{head}: {numbers}, which {seeds} establish; from {joined(doubtful)} they do not tell it."
-    return f"{head}, and really so: {numbers}, which {seeds} establish."
+        return (
+            f"{head}, {apart} below {second}; {n_words(d)} cannot tell that from chance: it takes two seeds "
+            "of each."
+        )
+    if d.difference > 0:  # the ranking is by all seeds, a difference by those that both have
+        return (
+            f"{head}, but on the seeds that both have it is {apart} above {second} ({numbers(d, 2)}): the "
+            "variants have different seeds."
+        )
+    than = f"{apart} better than {second} ({numbers(d, 2)})"
+    doubtful = [name for name in pairs.not_told_from(best.name) if name != second]
+    if d.sign is None and d.verdict == "equivalent":
+        head = f"{head}, and is equivalent to {second}: {apart} apart ({numbers(d, 2)}), less than the margin"
+    elif d.sign is None:
+        names = joined([second, *doubtful])
+        return f"{head}, but whether it is better than {names} is undecided: it is {than}."
+    else:
+        head = f"{head}: it is {than}"
+    if d.sign and d.verdict == "equivalent":
+        head += f", certain but less than the margin of {amount(d.margin, 2)} nats"
+    return f"{head}. Whether it is better than {joined(doubtful)} is undecided." if doubtful else f"{head}."
+
+
+def _decided(pairs: Pairs) -> str:
+    """How many pairs of variants the seeds decide, and which they do not."""
+    total = comb(len(pairs.names), 2)
+    untested = len(pairs.having(None))
+    if total < 2 or untested == total:
+        return look_words(pairs.differences.look)
+    better, same = len(pairs.having("better", "worse")), len(pairs.having("equivalent"))
+    undecided = pairs.having("undecided")
+    parts = [f"{better} {'differs' if better == 1 else 'differ'}"] if better else []
+    if same:
+        margin = amount(pairs.differences.margin, 2)
+        parts.append(f"{same} {'is' if same == 1 else 'are'} equivalent (within {margin} nats)")
+    said = (
+        f"Of {total} pairs of variants {joined(parts)}" if parts else f"Not one of {total} pairs is decided"
+    )
+    if undecided:
+        count = "1 is undecided" if len(undecided) == 1 else f"{len(undecided)} are undecided"
+        said += f"; {count}{_named(undecided)}" if parts else _named(undecided)
+    if untested:
+        said += f"; {untested} cannot be tested, for want of seeds"
+    return " ".join(filter(None, (f"{said}.", look_words(pairs.differences.look))))
+
+
+def _named(undecided: Sequence[Pair]) -> str:
+    if len(undecided) > NAMED:
+        return ""
+    return f": {joined([f'{a} against {b}' for a, b in undecided])}"
+
+
+def look_words(look: Look) -> str:
+    """That the seeds were looked at before, and what follows from it; nothing at a first look."""
+    if look.number == 1:
+        return ""
+    seeds = joined([str(n) for n in look.before])
+    return (
+        f"This is the {ordinal(look.number)} look at these variants, after one with {seeds} "
+        f"seed{'' if seeds == '1' else 's'}: verdicts are stricter, so that all looks together keep 5 %."
+    )
 
 
 def _cost(results: Sequence[VariantResult]) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from pixelcnn.report.collect import Collected, DatasetRuns, collect
 from pixelcnn.report.compare import rank
+from pixelcnn.report.differences import Differences
 from pixelcnn.report.findings import find
 from pixelcnn.report.links import read_links
+from pixelcnn.report.looks import Look, look_at, note_looks, read_looks
 from pixelcnn.report.pairs import compare_pairs
 from pixelcnn.report.plates import Plates
 from pixelcnn.report.render import Shown, html_page, markdown_page
@@ -35,8 +37,11 @@ def build_report(benchmark_dir: Path) -> Path:
     """
     collected = collect(Path(benchmark_dir))
     read = BenchmarkFolder(collected.directory)
-    made_of, folder = report_digest(read, collected.benchmark), read.report
-    materials = [_material(dataset, collected, folder.path) for dataset in collected.datasets]
+    made_of, folder, looks = report_digest(read, collected.benchmark), read.report, read_looks(read)
+    materials = [
+        _material(dataset, collected, folder.path, look_at(dataset, looks.get(dataset.name, [])))
+        for dataset in collected.datasets
+    ]
     tables = _write_tables(collected, materials, folder)
     whole = Whole(collected, materials, tables, read_links(collected.directory))
     shown = _build_sections(whole)
@@ -44,15 +49,23 @@ def build_report(benchmark_dir: Path) -> Path:
     _remove_others(folder.figures, made)
     _write(folder.text, markdown_page(whole, shown))
     page = _write(folder.page, html_page(whole, shown))
+    note_looks(read, collected.datasets, looks)
     _write(folder.made_of, made_of)  # last: by it the rest is known to be of these records
     return page
 
 
-def _material(dataset: DatasetRuns, collected: Collected, target: Path) -> Material:
+def _material(dataset: DatasetRuns, collected: Collected, target: Path, look: Look) -> Material:
     results = rank(dataset)
     plates = Plates(dataset, results[:PICTURED], target)
+    differences = Differences(results, margin=collected.benchmark.report.equivalent_within, look=look)
     return Material(
-        collected, dataset, results, compare_pairs(results), find(results), plates, plates.counts()
+        collected,
+        dataset,
+        results,
+        compare_pairs(differences),
+        find(differences),
+        plates,
+        plates.counts(),
     )
 
 

@@ -6,7 +6,6 @@ both were retrained? Over images: with the networks as they are, how much does i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -14,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.report.arrays import load, mean_of_all
 from pixelcnn.report.collect import Run
 from pixelcnn.report.compare import VariantResult
+from pixelcnn.report.differences import Differences
 from pixelcnn.results.metric_table import RANKED_BY, metric
-from pixelcnn.statistics.differences import Difference, compare_all
+from pixelcnn.statistics.comparisons import Comparisons, Verdict
 
 Pair = tuple[str, str]
 
@@ -55,19 +54,27 @@ class Pairs:
     """
 
     names: list[str]
-    seeds: dict[Pair, Difference]
+    differences: Differences
+    seeds: Comparisons
     images: dict[Pair, ImageVariation]
 
-    def tied(self, name: str) -> list[str]:
-        """The variants whose NLL the seeds do not tell from that of `name`, in the order of the ranking."""
-        return [n for n in self.names if n != name and self.seeds[name, n].verdict == "tie"]
+    def having(self, *verdicts: Verdict | None) -> list[Pair]:
+        """The pairs with one of these verdicts on the better one by its mean, which comes first."""
+        return [pair for pair in combinations(self.names, 2) if self.seeds[pair].verdict in verdicts]
+
+    def not_told_from(self, name: str) -> list[str]:
+        """The variants that may be better or worse than `name`, in the order of the ranking."""
+        return [other for other in self.names if other != name and self.seeds[name, other].sign is None]
+
+    def ranks(self, name: str) -> tuple[int, int]:
+        """The best and the worst rank that a variant may have, by all that is certain of it."""
+        signs = [self.seeds[name, other].sign for other in self.names if other != name]
+        return 1 + signs.count("higher"), len(self.names) - signs.count("lower")
 
 
-def compare_pairs(results: Sequence[VariantResult]) -> Pairs:
+def compare_pairs(differences: Differences) -> Pairs:
     """The comparisons between the ranked results of one dataset."""
-    ranked = {result.name: result for result in results if result.nll}
-    values = {name: result.by_seed(metric(RANKED_BY)) for name, result in ranked.items()}
-    seeds = compare_all(values, lambda a, b: share_data_order(ranked[a], ranked[b]))
+    ranked = {result.name: result for result in differences.results if result.nll}
     nats = {name: nats_per_image(result) for name, result in ranked.items()}
     images: dict[Pair, ImageVariation] = {}
     for a, b in combinations(ranked, 2):
@@ -75,24 +82,7 @@ def compare_pairs(results: Sequence[VariantResult]) -> Pairs:
         if first is not None and second is not None and len(first) == len(second) >= 2:
             images[a, b] = image_variation(first, second)
             images[b, a] = images[a, b].reverse
-    return Pairs(list(ranked), seeds, images)
-
-
-def share_data_order(a: VariantResult, b: VariantResult) -> bool:
-    """Whether equal seeds of two variants saw the same images in the same batches.
-
-    The order derives from the run's seed alone, so it takes the same data, batch size and budget, and two
-    seeds that finished for both.
-    """
-    first = {run.spec.seed: run.spec for run in a.variant.finished}
-    second = {run.spec.seed: run.spec for run in b.variant.finished}
-    shared = first.keys() & second.keys()
-    return len(shared) >= 2 and all(_data_order(first[s]) == _data_order(second[s]) for s in shared)
-
-
-def _data_order(spec: RunSpec) -> tuple[object, ...]:
-    recipe = spec.training
-    return spec.dataset, recipe.batch_size, recipe.epochs, recipe.images
+    return Pairs(list(ranked), differences, differences.of(metric(RANKED_BY)), images)
 
 
 def nats_per_image(result: VariantResult) -> NDArray[np.float64] | None:

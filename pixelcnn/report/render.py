@@ -155,6 +155,7 @@ def _environment(*, html: bool) -> jinja2.Environment:
         "epochs": epochs_words,
         "signed": text.signed,
         "small_time": text.small_time,
+        "small_p": text.small_p,
         "count": text.count,
         "cell": cells.cell,
         "explained": cells.explained,

@@ -94,8 +94,9 @@ def _variant_row(dataset: DatasetRuns, result: VariantResult) -> dict[str, Any]:
 def pairs_table(datasets: list[tuple[DatasetRuns, Pairs]]) -> pd.DataFrame:
     """One row a dataset and pair of variants, the better one first; differences in nats per image.
 
-    `difference` is first minus second over seeds; the `images_` columns are over test images, the same
-    networks: another question, see `report.pairs`.
+    `difference` is first minus second over seeds, [`low`, `high`] its simultaneous interval and `p` adjusted
+    for all pairs and looks; the `plain_` ones are of this difference alone. The `images_` columns are over
+    test images, the same networks: another question, see `report.pairs`.
     """
     rows = [
         _pair_row(dataset, pairs, first, second)
@@ -105,9 +106,15 @@ def pairs_table(datasets: list[tuple[DatasetRuns, Pairs]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_PAIR_COLUMNS))
 
 
+#: What a row of pairs takes from its comparison as it is.
+COMPARISON = (
+    "difference", "low", "high", "plain_low", "plain_high", "p", "plain_p", "verdict", "sign", "stepwise",
+    "margin", "form", "blocked", "error", "freedom",
+)  # fmt: skip
+IMAGES = ("error", "low", "high", "better")
 _PAIR_COLUMNS = (
-    "dataset", "first", "second", "difference", "low", "high", "p", "p_holm", "paired", "n_first", "n_second",
-    "verdict", "images_difference", "images_error", "images_low", "images_high", "images_better", "images",
+    "dataset", "first", "second", *COMPARISON, "n_first", "n_second", "look",
+    "images_difference", *(f"images_{key}" for key in IMAGES), "images",
 )  # fmt: skip
 
 
@@ -117,11 +124,11 @@ def _pair_row(dataset: DatasetRuns, pairs: Pairs, first: str, second: str) -> di
         "dataset": dataset.name,
         "first": first,
         "second": second,
-        "difference": seeds.mean,
-        **{key: getattr(seeds, key) for key in ("low", "high", "p", "p_holm", "paired", "verdict")},
+        **{key: getattr(seeds, key) for key in COMPARISON},
         "n_first": seeds.n[0],
         "n_second": seeds.n[1],
+        "look": pairs.seeds.look,
         "images_difference": images and images.mean,
-        **{f"images_{key}": images and getattr(images, key) for key in ("error", "low", "high", "better")},
+        **{f"images_{key}": images and getattr(images, key) for key in IMAGES},
         "images": images and images.images,
     }

@@ -78,6 +78,11 @@ def small_time(seconds: float | None) -> str:
     return f"{seconds / size:.3g} {unit}"
 
 
+def small_p(p: float | None) -> str:
+    """A p with its sign of relation."""
+    return MISSING if p is None else "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
 def count(value: float | None) -> str:
     """A large number in three digits, with the sign of its thousands."""
     if value is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pixelcnn.results.metric import Metric
-from pixelcnn.statistics.differences import Difference
+from pixelcnn.statistics.comparisons import Comparison
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ def amount(value: float, digits: int) -> str:
     return f"{abs(value):.1g}" if value and not float(fixed) else fixed
 
 
-def interval(d: Difference, digits: int) -> str:
-    """As sizes in the direction of the difference, or with words where the ends have different ones."""
+def interval(d: Comparison, digits: int) -> str:
+    """The simultaneous one, as sizes in the direction of the difference, or with words if its ends differ."""
     assert d.low is not None and d.high is not None
     near, far = sorted((d.low, d.high), key=abs)
     if d.low * d.high >= 0:
@@ -45,12 +45,16 @@ def interval(d: Difference, digits: int) -> str:
     return f"{amount(d.low, digits)} lower to {amount(d.high, digits)} higher"
 
 
-def seeds_of(d: Difference) -> str:
+def n_words(d: Comparison) -> str:
     """How many seeds a difference is from."""
     first, second = d.n
-    if d.paired:
-        return f"paired over {count_of(first, 'seed')}"
-    return f"{count_of(first, 'seed')} each" if first == second else f"{first} and {second} seeds"
+    return f"n = {first}" if first == second else f"n = {first} and {second}"
+
+
+def numbers(d: Comparison, digits: int) -> str:
+    """What stands in brackets behind a difference: its interval and from how many seeds."""
+    more = ", certain by a step-down test" if d.stepwise else ""
+    return f"95 % simultaneous interval {interval(d, digits)}, {n_words(d)}{more}"
 
 
 def count_of(count: int, noun: str) -> str:
@@ -58,16 +62,17 @@ def count_of(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def ordinal(count: int) -> str:
+    """First, second, ..."""
+    words = ("first", "second", "third", "fourth", "fifth")
+    return words[count - 1] if count <= len(words) else f"{count}th"
+
+
 def p_words(p: float | None) -> str:
     """A p."""
     if p is None:
         return "no p"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def corrected(d: Difference, tests: int) -> str:
-    """The p of a difference, and what it is corrected for."""
-    return f"{p_words(d.p_holm)} corrected for {tests} tests" if tests > 1 else p_words(d.p_holm)
 
 
 def seconds(value: float) -> str:

@@ -76,7 +76,7 @@ class BenchmarkFolder:
     path: Path
 
     config = At("config.json")  # the config, resolved
-    plan = At("plan.json")  # sizes of the networks: dataset -> variant -> parameters, multiply-adds
+    plan = At("plan.json")  # dataset -> variant -> parameters, multiply-adds, whether a baseline
     precision = At("precision.json")  # what `training.precision: auto` is here; see `records.Precision`
     precision_lock = At(".precision.lock")  # locked while that is measured
     #: Where MLflow shows it, {"uri", "experiment_id", "query": that of its page of the runs, "runs": {run_id:
@@ -84,6 +84,8 @@ class BenchmarkFolder:
     tracked = At("tracking.json")
     tracking_lock = At(".tracking.lock")  # locked, since two projections at once would make runs twice
     origin = At(".origin.json")  # tells the runs of this folder from a copy's, see `tracking.origin`
+    #: The runs that reports so far were made of, which decide how much a further one may find.
+    looks = At("looks.json")
     workflow_lock = At(".workflow.lock")  # locked by the workflow that works on this folder
     logs = At("logs")
     packs = At("packs")  # marks of the jobs that hold several runs

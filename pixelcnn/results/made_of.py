@@ -35,7 +35,7 @@ def _digest(folder: BenchmarkFolder, paths: Iterable[Path]) -> str:
 
 
 def _records(folder: BenchmarkFolder, benchmark: Benchmark) -> Iterator[Path]:
-    yield folder.config
+    yield from (folder.config, folder.plan)
     for dataset in benchmark.datasets:
         yield folder.dataset(dataset).classifier_note
         yield from (folder.cost(dataset, variant) for variant in benchmark.variants)

@@ -33,10 +33,11 @@ MEMORY_MB = 6000
 
 @dataclass(frozen=True)
 class Size:
-    """A network's parameters, and the multiply-adds of one image's forward pass."""
+    """A network's parameters, the multiply-adds of one image's forward pass, whether it is a baseline."""
 
     parameters: int
     multiply_adds: int
+    baseline: bool = False
 
 
 def minutes(

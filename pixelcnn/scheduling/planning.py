@@ -41,7 +41,7 @@ def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
 def _size(spec: RunSpec) -> Size:
     model = check_run(spec)
     with _named_variant(spec), registry.errors_of(spec.variant.model, "run"):
-        return Size(*size_of(model))
+        return Size(*size_of(model), baseline=model.baseline)
 
 
 def resolve(benchmark: Benchmark) -> Benchmark:

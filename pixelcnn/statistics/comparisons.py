@@ -6,7 +6,7 @@ docs/statistics.md says what is assumed and why; `compare` is the only thing tha
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from pixelcnn.statistics.analysis import Analysis, Variances, analyse
-from pixelcnn.statistics.differences import SIGNIFICANCE, holm
+from pixelcnn.statistics.analysis import ROUNDING, Analysis, Variances, analyse
 from pixelcnn.statistics.layout import Layout, lay_out
 from pixelcnn.statistics.studentized_range import quantile
 from pixelcnn.system.errors import UserError
 
 Floats = NDArray[np.float64]
+
+#: A difference is certain where its adjusted p is below this.
+SIGNIFICANCE = 0.05
 
 #: What of it each look at a growing table may spend. A second look after more seeds, if the first was
 #: at 0.04, leaves the chance of any false difference in either below 0.05 (benchmarks/decisions.py).
@@ -165,6 +167,47 @@ def compare(
     sd = math.sqrt(Variances.of(layout, table, blocked=blocked).common[0]) if analysis else None
     coherent = form == "common error" and layout.balanced
     return Comparisons(pairs, form, sd, blocked, coherent, look)
+
+
+def compare_with_zero(values: Sequence[Mapping[int, float]], *, look: int = 1) -> list[Comparison]:
+    """Each group's mean against nothing, such as what it has more than a guess; a family of their own.
+
+    By Student's t, with Holm's p and Bonferroni's intervals; groups of fewer than two values are not tested.
+
+    Sources: Student (1908), The probable error of a mean. Holm (1979), A simple sequentially rejective
+    multiple test procedure.
+    """
+    level = LEVELS[look - 1]
+    tested = [i for i, group in enumerate(values) if len(group) >= 2]
+    found = {}
+    for i in tested:
+        group = np.array(list(values[i].values()))
+        error = float(group.std(ddof=1)) / math.sqrt(len(group))
+        if error <= ROUNDING * float(np.abs(group).max()):
+            error = 0.0
+        found[i] = _comparison(
+            float(group.mean()), error, len(group) - 1.0,
+            level=level, family=len(tested), n=(len(group), len(group)), form="baseline",
+        )  # fmt: skip
+    adjusted = holm([found[i].plain_p or 0.0 for i in tested])
+    for i, p in zip(tested, adjusted, strict=True):
+        found[i] = replace(found[i], p=min(1.0, p * SIGNIFICANCE / level))
+    return [
+        found.get(i) or Comparison(fmean(group.values()), (len(group), len(group)))
+        for i, group in enumerate(values)
+    ]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's corrected p of each test: below 0.05 in any of them with a chance of 5 % if all is noise.
+
+    Source: Holm (1979), A simple sequentially rejective multiple test procedure.
+    """
+    if not p_values:
+        return []
+    from statsmodels.stats.multitest import multipletests  # half a second, with the scipy.stats it loads
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
 
 
 def _refuse(values: Mapping[str, Mapping[int, float]], look: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from support.reports import T_2, Report, report_of
 
 from benchmarks import made_up
+from pixelcnn.results.folder import folder_of
+from pixelcnn.system.errors import UserError
 
 
 def test_means_and_intervals_are_those_of_the_seeds(mixed: Report) -> None:
@@ -82,20 +85,55 @@ def test_two_datasets_are_ranked_apart(tmp_path: Path) -> None:
 
 def test_every_pair_of_variants_is_compared_over_seeds_and_apart_from_that_over_images(whole: Report) -> None:
     pairs = pd.read_csv(whole.folder / "pairs.csv")
-    assert len(pairs) == 15 and pairs.paired.all(), "equal seeds see the data in the same order"
+    assert len(pairs) == 15 and pairs.blocked.all(), "equal seeds see the data in the same order"
     nll = whole.variants.comparable_nll_mean
     assert np.allclose(pairs.difference, nll[pairs["first"]].values - nll[pairs["second"]].values)
-    assert (pairs.p_holm >= pairs.p).all() and pairs.images.eq(60).all()
-    assert {"lower", "tie"} == set(pairs.verdict), "the planted differences are found, the noise is a tie"
+    assert (pairs.p >= pairs.plain_p).all() and pairs.images.eq(60).all() and pairs.look.eq(1).all()
+    assert (pairs.low < pairs.plain_low).all() and (pairs.high > pairs.plain_high).all()
+    assert {"better", "undecided"} == set(pairs.verdict), "the planted differences are found, noise is not"
     assert "Row better than column by" in whole.page and "Image by image" in whole.page
 
 
-def test_the_first_screen_has_three_sentences_of_the_numbers(whole: Report) -> None:
+def test_the_first_screen_has_sentences_of_the_numbers(whole: Report) -> None:
     first = whole.page[: whole.page.index("Results by variant")]
     best = whole.variants.sort_values("rank").iloc[0]
+    assert f"{best.name} has the lowest NLL, {best.comparable_nll_mean:.2f}" in first
     assert (
-        first.count("<p>") == 3 and f"{best.name} has the lowest NLL, {best.comparable_nll_mean:.2f}" in first
+        "<p>Of 15 pairs of variants 14 differ; 1 is undecided: gated against gated-conditional.</p>" in first
     )
+
+
+def test_a_report_of_more_seeds_is_another_look(tmp_path: Path) -> None:
+    """The first look is noted by itself; more seeds of the same variants make a second, stricter one."""
+
+    def report(seeds: int, ended: int | None = None, variants: str = "ab") -> tuple[int, str]:
+        made = made_up.benchmark(
+            tmp_path, seeds=list(range(seeds)), variants={name: {"model": "pixelcnn"} for name in variants}
+        )
+        for spec in made.runs():
+            if spec.seed < (ended or seeds):
+                nll = 21.0 + 0.1 * (spec.seed % 2) + ord(spec.variant_name) % 3 + 0.03 * spec.seed
+                made_up.write_run(made, spec, nll=nll)
+        found = report_of(made)
+        return int(pd.read_csv(found.folder / "pairs.csv").look[0]), found.page
+
+    assert report(3, ended=2)[0] == report(3)[0] == report(3)[0] == 1, "one that goes on is no look"
+    assert report(3, variants="abc")[0] == 1, "a further variant is none, either"
+    number, page = report(6)
+    assert number == 2 and "second look at these variants, after one with 3 seeds" in page
+    assert report(6)[0] == 2 and report(6, ended=4)[0] == 2
+    assert report(9)[0] == 3
+    assert report(3)[0] == 1, "what the first look said stays as it was"
+    shutil.rmtree(tmp_path / "toy")
+    assert report(6)[0] == 1
+
+
+def test_a_damaged_note_of_looks_is_named(tmp_path: Path) -> None:
+    made = made_up.benchmark(tmp_path, seeds=[0, 1], variants={"a": {"model": "a"}, "b": {"model": "b"}})
+    for content in ("[]", "{", '{"digits": [{"a": 1}]}'):
+        folder_of(made).looks.write_text(content, encoding="utf-8")
+        with pytest.raises(UserError, match=r"looks\.json: damaged"):
+            report_of(made)
 
 
 def test_gaps_and_costs_are_those_of_analysis_and_measurement(whole: Report) -> None:

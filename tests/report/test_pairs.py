@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,12 +18,9 @@ from benchmarks import made_up
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.collect import collect
 from pixelcnn.report.compare import VariantResult, rank
-from pixelcnn.report.pairs import (
-    compare_pairs,
-    image_variation,
-    nats_per_image,
-    share_data_order,
-)
+from pixelcnn.report.differences import Differences, data_order
+from pixelcnn.report.looks import Look
+from pixelcnn.report.pairs import Pairs, compare_pairs, image_variation, nats_per_image
 from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.results.metric_table import RANKED_BY, metric
 from pixelcnn.results.records import Metrics
@@ -47,12 +45,16 @@ def ranked(made: Benchmark) -> dict[str, VariantResult]:
     return {result.name: result for result in rank(collect(folder_of(made).path).datasets[0])}
 
 
+def pairs_of(results: Sequence[VariantResult], look: int = 1) -> Pairs:
+    return compare_pairs(Differences(results, margin=0.005, look=Look(look)))
+
+
 def test_every_ordered_pair_in_the_order_of_the_ranking(made: Benchmark) -> None:
     results = list(ranked(made).values())
-    pairs = compare_pairs(results)
+    pairs = pairs_of(results)
     assert pairs.names == [result.name for result in results]
-    assert set(pairs.seeds) == set(pairs.images) == set(itertools.permutations(VARIANTS, 2))
-    for a, b in pairs.seeds:
+    assert set(pairs.seeds.pairs) == set(pairs.images) == set(itertools.permutations(VARIANTS, 2))
+    for a, b in pairs.seeds.pairs:
         assert pairs.images[b, a] == pairs.images[a, b].reverse
         assert pairs.seeds[b, a] == pairs.seeds[a, b].reverse
 
@@ -66,33 +68,58 @@ def test_conditional_variants_compare_by_their_label_marginalised_nll(made: Benc
     assert nats.mean() == pytest.approx(np.mean([m.marginal_nll for m in metrics if m and m.marginal_nll]))
 
 
-def test_seeds_are_paired_where_they_share_the_order_of_the_data(made: Benchmark) -> None:
+def test_equal_seeds_are_blocks_where_they_share_the_order_of_the_data(made: Benchmark) -> None:
     results = ranked(made)
-    shared = {name: share_data_order(results["plain"], results[name]) for name in VARIANTS}
+    shared = {name: data_order(results["plain"]) == data_order(results[name]) for name in VARIANTS}
     assert shared == {"plain": True, "told": True, "large": False, "long": False, "slow": True}
-    found = compare_pairs(list(results.values())).seeds
-    assert found["plain", "told"].paired and not found["plain", "large"].paired
-    assert found["plain", "told"].mean == pytest.approx(
+    found = pairs_of(list(results.values())).seeds
+    assert found["plain", "told"].blocked and not found["plain", "large"].blocked
+    assert found["plain", "told"].difference == pytest.approx(
         results["plain"].nll.mean - results["told"].nll.mean  # type: ignore[union-attr]
     )
 
 
-def test_one_shared_seed_makes_no_pairs(tmp_path: Path) -> None:
-    made = made_up.benchmark(tmp_path, variants=VARIANTS)
+def test_a_complete_table_is_judged_by_its_two_way_residual(tmp_path: Path) -> None:
+    """Against the textbook's numbers: Tukey's intervals of a randomized block design."""
+    names = ("plain", "slow", "third")
+    made = made_up.benchmark(tmp_path, variants={n: {"model": "pixelcnn"} for n in names})
+    means, seeds = np.array([[24.0], [23.6], [22.0]]), np.array([[0.0, 0.4, -0.4]])
+    values = means + seeds + 0.05 * np.array([[1, -1, 0], [0, 1, -1], [-1, 0, 1]])
     for spec in made.runs():
-        if (spec.variant_name == "plain") == (spec.seed == 0) or spec.seed == 2:
-            made_up.write_run(made, spec, status="finished" if spec.seed != 2 else "failed")
-    results = ranked(made)
-    assert not share_data_order(results["plain"], results["told"])
-    assert compare_pairs(list(results.values())).seeds["plain", "told"].p is None
+        made_up.write_run(made, spec, nll=float(values[names.index(spec.variant_name), spec.seed]))
+    pairs = pairs_of(list(ranked(made).values()))
+    residual = values - values.mean(1, keepdims=True) - values.mean(0) + values.mean()
+    s = (residual**2).sum() / 4
+    half = stats.studentized_range.ppf(0.96, 3, 4) * np.sqrt(s / 3)
+    found = pairs.seeds["slow", "plain"]
+    assert pairs.seeds.form == "common error" and pairs.seeds.coherent
+    assert (found.low, found.high) == pytest.approx((-0.4 - half, -0.4 + half), abs=1e-4)
+    assert pairs.differences.margin == pytest.approx(0.005 * values[2].mean())
+    assert [pairs.ranks(name) for name in pairs.names] == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_a_baseline_is_no_part_of_the_common_error(tmp_path: Path) -> None:
+    made = made_up.benchmark(tmp_path, variants={n: {"model": "pixelcnn"} for n in ("plain", "slow", "flat")})
+    made_up.write_all(made)
+    for spec in made.runs():
+        if spec.variant_name == "flat":
+            made_up.write_run(made, spec, nll=90 + 0.001 * spec.seed)
+    plan = {"digits": {"flat": {"parameters": 1, "multiply_adds": 1, "baseline": True}, "plain": {}}}
+    with_flat = pairs_of(list(ranked(made).values())).seeds
+    folder_of(made).plan.write_text(json.dumps(plan), encoding="utf-8")
+    apart = pairs_of(list(ranked(made).values())).seeds
+    assert {with_flat["flat", "plain"].form, apart["flat", "plain"].form} == {"own errors", "baseline"}
+    assert apart["plain", "slow"].form == "common error" and apart["plain", "slow"].family == 2
+    folder_of(made).plan.write_text("{", encoding="utf-8")
+    assert pairs_of(list(ranked(made).values())).seeds.pairs == with_flat.pairs
 
 
 def test_unfinished_variants_are_left_out(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, variants=VARIANTS)
-    assert compare_pairs(list(ranked(made).values())).names == []
+    assert pairs_of(list(ranked(made).values())).names == []
     made_up.write_run(made, made.run("digits", "plain", 0))
-    pairs = compare_pairs(list(ranked(made).values()))
-    assert (pairs.names, pairs.seeds, pairs.images) == (["plain"], {}, {})
+    pairs = pairs_of(list(ranked(made).values()))
+    assert (pairs.names, pairs.seeds.pairs, pairs.images) == (["plain"], {}, {})
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text", "wrong length", "nan", "no key"])
@@ -107,9 +134,9 @@ def test_nats_that_cannot_be_used_leave_their_part_out(made: Benchmark, damage: 
     else:
         nats = {"wrong length": np.ones(59), "nan": np.full(60, np.nan), "no key": np.ones(60)}[damage]
         np.savez_compressed(path, **{"per_pixel" if damage == "no key" else "per_image": nats})
-    pairs = compare_pairs(list(ranked(made).values()))
+    pairs = pairs_of(list(ranked(made).values()))
     assert {name for pair in pairs.images for name in pair} == set(VARIANTS) - {"plain"}
-    assert set(pairs.seeds) == set(itertools.permutations(VARIANTS, 2))
+    assert set(pairs.seeds.pairs) == set(itertools.permutations(VARIANTS, 2))
 
 
 def test_image_variation_is_students_paired_interval() -> None:
@@ -127,26 +154,26 @@ def test_image_variation_is_students_paired_interval() -> None:
 
 
 def test_images_do_not_speak_for_seeds(tmp_path: Path) -> None:
-    """A gap that is the same on every image, but of seeds that scatter: certain there, a tie here."""
+    """A gap that is the same on every image, but of seeds that scatter: certain there, undecided here."""
     made = made_up.benchmark(tmp_path, variants={k: VARIANTS[k] for k in ("plain", "slow")})
     for spec in made.runs():
         offset = 0.0 if spec.variant_name == "slow" else (0.9, -0.6, 0.3)[spec.seed]
         made_up.write_run(made, spec, nll=24 + offset)
         path = folder_of(made).run_of(spec).nats
         np.savez_compressed(path, per_image=24 + offset + np.linspace(-5, 5, 60))
-    pairs = compare_pairs(list(ranked(made).values()))
+    pairs = pairs_of(list(ranked(made).values()))
     assert pairs.images["slow", "plain"].high < 0 and pairs.images["slow", "plain"].better == 1
-    assert pairs.seeds["slow", "plain"].verdict == "tie"
-    assert pairs.tied("slow") == ["plain"]
+    assert pairs.seeds["slow", "plain"].verdict == "undecided"
+    assert pairs.not_told_from("slow") == ["plain"] and pairs.having("undecided") == [("slow", "plain")]
 
 
 def test_thirty_variants_with_ten_seeds_are_compared_in_a_moment(made: Benchmark, tmp_path: Path) -> None:
     results = many(ranked(made)["plain"], 30, 10, tmp_path)
-    compare_pairs(results[:2])  # imports
+    pairs_of(results[:2])  # imports
     started = time.process_time()
-    pairs = compare_pairs(results)
+    pairs = pairs_of(results)
     assert time.process_time() - started < 5
-    assert len(pairs.seeds) == len(pairs.images) == 30 * 29
+    assert len(pairs.seeds.pairs) == len(pairs.images) == 30 * 29
 
 
 def many(like: VariantResult, variants: int, seeds: int, folder: Path) -> Sequence[VariantResult]:

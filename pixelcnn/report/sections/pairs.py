@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from pixelcnn.report.headline import look_words
+from pixelcnn.report.pairs import Pair, Pairs
 from pixelcnn.report.sections.base import Content, Material, OfDataset
 
 #: Variants in a matrix of pairs; more would not fit on a page, and pairs.csv has their numbers.
@@ -10,18 +14,32 @@ MATRIX = 14
 
 def build(material: Material) -> Content | None:
     """Both matrices, of two variants or more."""
-    shown = material.pairs.names[:MATRIX]
+    pairs = material.pairs
+    shown = pairs.names[:MATRIX]
     if len(shown) < 2:
         return None
-    seeds = material.pairs.seeds.values()
     return Content(
         {
-            "pairs": material.pairs,
+            "pairs": pairs,
             "matrix": shown,
-            "paired": sum(difference.paired for difference in seeds),
-            "untested": all(difference.p is None for difference in seeds),
+            "untested": not any(comparison.p is not None for comparison in pairs.seeds.pairs.values()),
+            "stepwise": any(comparison.stepwise for comparison in pairs.seeds.pairs.values()),
+            "look": look_words(pairs.differences.look),
+            "incoherent": _incoherent(pairs),
+            "baselines": [r.name for r in material.ranked if r.baseline],
         }
     )
+
+
+def _incoherent(pairs: Pairs) -> Pair | None:
+    """Two variants that are told apart, and in the ranking lie between two that are not, if there are such."""
+    names = pairs.names
+    apart = np.array([[a != b and pairs.seeds[a, b].sign is not None for b in names] for a in names])
+    above = np.triu(np.ones_like(apart), 1)
+    around = np.logical_or.accumulate(~apart & above, axis=0)  # by any variant that ranks as high or higher
+    around = np.logical_or.accumulate(around[:, ::-1], axis=1)[:, ::-1]  # and any that ranks as low or lower
+    found = np.argwhere(apart & above & around)
+    return (names[found[0][0]], names[found[0][1]]) if len(found) else None
 
 
 SECTION = OfDataset("pairs", "Who beats whom", build=build)

@@ -1,0 +1,65 @@
+"""All differences between the variants of a dataset: of each metric one analysis of variant x seed.
+
+Everything that the report says of a difference over seeds is asked here, so that a comparison has one
+interval and one p wherever it stands. What is estimated is what training with other seeds would give, on the
+test images there are (docs/statistics.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from pixelcnn.report.compare import VariantResult
+from pixelcnn.report.looks import Look
+from pixelcnn.report.words import in_words
+from pixelcnn.results.metric import Metric
+from pixelcnn.results.metric_table import RANKED_BY
+from pixelcnn.statistics.comparisons import Comparisons, compare
+
+
+class Differences:
+    """Those between `results`; each metric is analysed once, when it is first asked for.
+
+    Two variants are equivalent in what ranks them where they differ by less than `margin`, a share of the
+    best; for other metrics nobody can say what difference is none.
+    """
+
+    def __init__(self, results: Sequence[VariantResult], *, margin: float, look: Look) -> None:
+        self.results = list(results)
+        self.look = look
+        best = min((result.nll.mean for result in results if result.nll), default=0.0)
+        #: In nats per image.
+        self.margin = margin * abs(best)
+        self._found: dict[str, Comparisons] = {}
+
+    def of(self, metric: Metric) -> Comparisons:
+        """Of all variants that have the metric, in the unit that words tell it in."""
+        if metric.key not in self._found:
+            told = in_words(metric).factor
+            values = {
+                result.name: {seed: told * value for seed, value in by_seed.items()}
+                for result in self.results
+                if (by_seed := result.by_seed(metric))
+            }
+            self._found[metric.key] = compare(
+                values,
+                data_order={result.name: data_order(result) for result in self.results},
+                baselines=[result.name for result in self.results if result.baseline],
+                margin=self.margin if metric.key == RANKED_BY else 0.0,
+                lower_is_better=metric.better != "higher",
+                look=self.look.number,
+            )
+        return self._found[metric.key]
+
+
+def data_order(result: VariantResult) -> Hashable:
+    """What decides, with the seed, which images are in which batch; None if nothing was trained.
+
+    The order derives from the run's seed alone, so equal seeds saw the same batches if the data, the batch
+    size and the budget are the same.
+    """
+    if not result.variant.finished:
+        return None
+    spec = result.variant.finished[0].spec
+    recipe = spec.training
+    return repr((spec.dataset, recipe.batch_size, recipe.epochs, recipe.images))
