@@ -18,17 +18,11 @@ from scipy.special import stdtr, stdtrit
 
 from pixelcnn.statistics.analysis import ROUNDING, Analysis, Variances, analyse
 from pixelcnn.statistics.layout import Layout, lay_out
+from pixelcnn.statistics.levels import SIGNIFICANCE, holm, level_of
 from pixelcnn.statistics.studentized_range import quantile
 from pixelcnn.system.errors import UserError
 
 Floats = NDArray[np.float64]
-
-#: A difference is certain where its adjusted p is below this.
-SIGNIFICANCE = 0.05
-
-#: What of it each look at a growing table may spend. A second look after more seeds, if the first was
-#: at 0.04, leaves the chance of any false difference in either below 0.05 (benchmarks/decisions.py).
-LEVELS = (0.04, 0.0075)
 
 Verdict = Literal["equivalent", "better", "worse", "undecided"]
 Form = Literal["common error", "own errors", "baseline"]
@@ -41,7 +35,7 @@ class Comparison:
 
     [`low`, `high`] is the simultaneous interval: that all of a table's hold their true difference has a
     chance of 95 % at least. [`plain_low`, `plain_high`] is the 95 % interval of this difference alone,
-    `plain_p` its two-sided p; `p` is adjusted for all comparisons and for looking twice. `error` is the
+    `plain_p` its two-sided p; `p` is adjusted for all comparisons and for the look. `error` is the
     standard error, with `freedom` degrees of freedom; `critical` times it is half the simultaneous
     interval. `form` says whose error it is: common to all variants; one for each, drawn towards the common
     one; or that of a comparison with a baseline. `family` counts the variants compared with each other, or
@@ -114,7 +108,7 @@ class Comparisons:
     `form` is how errors were taken (None where nothing could be compared), `sd` the common standard
     deviation of a value around what its variant (and, if `blocked`, its seed) leads one to expect. If
     `coherent`, no two variants are told apart that lie, in the ranking, between two that are not, and
-    better is transitive; else it may be otherwise.
+    better is transitive; else it may be otherwise. `look` is the number of the look.
     """
 
     pairs: dict[Pair, Comparison]
@@ -141,13 +135,14 @@ def compare(
 
     Equal seeds of variants whose `data_order` is equal (and not None) are one block. `baselines` stay out
     of the common error, and comparisons with them are a family of their own. Differences within `margin`
-    count as none. `look` is 2 where these seeds were added after a report on some of them.
+    count as none. `look` is 2 where these seeds were added after a report on some of them, 3 after two
+    such reports, and so on.
 
     Raises:
-        UserError: for a value that is not finite, a variant without any, or a third look.
+        UserError: for a value that is not finite, a variant without any, or a look before the first.
     """
-    _refuse(values, look)
-    level = LEVELS[look - 1]
+    _refuse(values)
+    level = level_of(look)
     tested = {name: found for name, found in values.items() if len(found) >= 2}
     networks = {name: list(found) for name, found in tested.items() if name not in baselines}
     layout = lay_out(networks, data_order)
@@ -177,7 +172,7 @@ def compare_with_zero(values: Sequence[Mapping[int, float]], *, look: int = 1) -
     Sources: Student (1908), The probable error of a mean. Holm (1979), A simple sequentially rejective
     multiple test procedure.
     """
-    level = LEVELS[look - 1]
+    level = level_of(look)
     tested = [i for i, group in enumerate(values) if len(group) >= 2]
     found = {}
     for i in tested:
@@ -198,21 +193,7 @@ def compare_with_zero(values: Sequence[Mapping[int, float]], *, look: int = 1) -
     ]
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's corrected p of each test: below 0.05 in any of them with a chance of 5 % if all is noise.
-
-    Source: Holm (1979), A simple sequentially rejective multiple test procedure.
-    """
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests  # half a second, with the scipy.stats it loads
-
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
-
-
-def _refuse(values: Mapping[str, Mapping[int, float]], look: int) -> None:
-    if look not in range(1, len(LEVELS) + 1):
-        raise UserError(f"look {look} at a growing table: the error rate is planned for {len(LEVELS)} looks")
+def _refuse(values: Mapping[str, Mapping[int, float]]) -> None:
     for name, found in values.items():
         if not found or not all(map(math.isfinite, found.values())):
             raise UserError(

@@ -9,8 +9,8 @@ from typing import Literal
 
 from scipy.special import nctdtr, ndtr
 
-from pixelcnn.statistics.comparisons import LEVELS, Comparison, critical_value
-from pixelcnn.system.errors import UserError
+from pixelcnn.statistics.comparisons import Comparison, critical_value
+from pixelcnn.statistics.levels import level_of
 
 #: The chance to decide that seeds are counted for, and the most seeds of a variant that are in reach.
 POWER = 0.8
@@ -39,13 +39,11 @@ def seeds_needed(comparison: Comparison, *, look: int = 2) -> SeedsNeeded | None
     differences that look large by luck.
 
     Raises:
-        UserError: for a look that the error rate is not planned for.
+        UserError: for a look before the first.
     """
-    if look not in range(1, len(LEVELS) + 1):
-        raise UserError(f"look {look} at a growing table: the error rate is planned for {len(LEVELS)} looks")
+    level = level_of(look)
     if comparison.error is None or comparison.freedom is None:
         return None
-    level = LEVELS[look - 1]
     reachable = range(1, IN_REACH - min(comparison.n) + 1)
     at = bisect_left(reachable, POWER, key=lambda more: max(_chances(comparison, more, level)))
     if at == len(reachable):

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.decisions import Setting, cells, found, simulate
+from benchmarks.decisions import simulate
+from benchmarks.simulated_tables import Setting, cells, found
 from pixelcnn.statistics.analysis import Variances, analyse
-from pixelcnn.statistics.comparisons import LEVELS, Comparison, compare
+from pixelcnn.statistics.comparisons import Comparison, compare
 from pixelcnn.statistics.layout import lay_out
+from pixelcnn.statistics.levels import level_of
 from pixelcnn.statistics.stepdown import single_step, step_down
 from pixelcnn.statistics.studentized_range import quantile, survival
 from pixelcnn.system.errors import UserError
@@ -62,7 +64,7 @@ def test_one_way_is_tukeys_test_as_published_and_as_scipy_has_it() -> None:
     assert (found.form, found.blocked, found.coherent) == ("common error", False, True)
     names = list(HANDBOOK)
     expected = stats.tukey_hsd(*HANDBOOK.values())
-    low, high = expected.confidence_interval(1 - LEVELS[0])
+    low, high = expected.confidence_interval(1 - level_of(1))
     analysis = analyse(
         lay_out({n: range(5) for n in names}, {}),
         np.array([[v for group in HANDBOOK.values() for v in group]]),
@@ -108,7 +110,7 @@ def test_two_variants_are_students_paired_test_and_a_lone_one_meets_a_baseline_b
     apart = compare(values, data_order=alike(values), baselines=["b"])["a", "b"]
     expected = stats.ttest_ind(a, b, equal_var=False)
     assert (apart.form, apart.plain_p) == ("baseline", pytest.approx(expected.pvalue))
-    assert (apart.low, apart.high) == pytest.approx(tuple(expected.confidence_interval(1 - LEVELS[0])))
+    assert (apart.low, apart.high) == pytest.approx(tuple(expected.confidence_interval(1 - level_of(1))))
 
 
 def test_baselines_and_other_data_orders_stay_out_of_the_error_of_the_rest() -> None:
@@ -223,8 +225,16 @@ def test_what_allows_no_test_and_what_leaves_nothing_to_chance() -> None:
     assert compare({"a": {0: 1.0}}, data_order={}).pairs == {}
     with pytest.raises(UserError, match="cannot compare a"):
         compare(table({"a": [1.0, math.nan], "b": [1.0, 2.0]}), data_order={})
-    with pytest.raises(UserError, match="2 looks"):
-        compare(table(HANDBOOK), data_order={}, look=3)
+    with pytest.raises(UserError, match="look 0 "):
+        compare(table(HANDBOOK), data_order={}, look=0)
+
+
+def test_any_number_of_looks_spends_less_than_the_error_rate() -> None:
+    assert [level_of(look) for look in range(1, 5)] == pytest.approx([0.04, 0.0075, 0.0015, 0.0003])
+    assert 0.0493 < sum(map(level_of, range(1, 30))) < 0.05
+    first, third = (compare(table(HANDBOOK), data_order={}, look=look)["2", "1"] for look in (1, 3))
+    assert 0 < third.p < 1 and third.p == pytest.approx(first.p * 0.04 / 0.0015)
+    assert third.critical == pytest.approx(quantile(0.0015, 4, 16) / math.sqrt(2))
 
 
 def test_the_simulation_does_the_arithmetic_of_the_report_and_is_as_good_as_said() -> None:

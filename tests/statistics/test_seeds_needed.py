@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pixelcnn.statistics.comparisons import LEVELS, Comparison
+from pixelcnn.statistics.comparisons import Comparison
+from pixelcnn.statistics.levels import level_of
 from pixelcnn.statistics.mixture import mixture_of_seeds
 from pixelcnn.statistics.seeds_needed import IN_REACH, SeedsNeeded, seeds_needed
 from pixelcnn.statistics.studentized_range import quantile
@@ -38,8 +39,8 @@ def power(n: int, difference: float, level: float) -> float:
 def test_as_many_seeds_as_give_the_power_and_no_more() -> None:
     found = seeds_needed(SEEN)
     assert found is not None and found.decides == "difference"
-    assert power(3 + found.more, 1.5, LEVELS[1]) == pytest.approx(0.82, abs=0.03)
-    assert power(3 + found.more - 1, 1.5, LEVELS[1]) < 0.8
+    assert power(3 + found.more, 1.5, level_of(2)) == pytest.approx(0.82, abs=0.03)
+    assert power(3 + found.more - 1, 1.5, level_of(2)) < 0.8
     assert seeds_needed(replace(SEEN, difference=-1.5)) == found
     first = seeds_needed(SEEN, look=1)
     assert first is not None and first.more < found.more
@@ -51,13 +52,13 @@ def test_equivalence_needs_seeds_too_and_little_is_out_of_reach() -> None:
     found = seeds_needed(replace(SEEN, difference=0.05, margin=1.0))
     assert found is not None and found.decides == "equivalence"
     n = 3 + found.more
-    error, half = math.sqrt(2 / n), quantile(LEVELS[1], 5, 4 * (n - 1)) / math.sqrt(n)
+    error, half = math.sqrt(2 / n), quantile(level_of(2), 5, 4 * (n - 1)) / math.sqrt(n)
     seen = np.random.default_rng(0).normal(0.05, error, 40_000)
     assert n < IN_REACH and (np.abs(seen) + half < 1.0).mean() == pytest.approx(0.81, abs=0.02)
     assert seeds_needed(replace(SEEN, form="baseline", family=3)) != seeds_needed(SEEN)
     assert seeds_needed(replace(SEEN, error=0.0)) == SeedsNeeded(1, "difference")
-    with pytest.raises(UserError, match="2 looks"):
-        seeds_needed(SEEN, look=3)
+    with pytest.raises(UserError, match="look 0 "):
+        seeds_needed(SEEN, look=0)
 
 
 def test_a_mixture_of_seeds_by_hand() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pixelcnn.statistics.comparisons import compare_with_zero, holm
+from pixelcnn.statistics.comparisons import compare_with_zero
+from pixelcnn.statistics.levels import holm
 from pixelcnn.statistics.ratios import Ratio, ratio_interval
 from pixelcnn.statistics.summary import summarize
 from pixelcnn.system.errors import UserError

@@ -32,7 +32,7 @@ def build(material: Material) -> Content | None:
 
 
 def _incoherent(pairs: Pairs) -> Pair | None:
-    """Two variants that are told apart, and in the ranking lie between two that are not, if there are such."""
+    """Two variants that are told apart, but lie in the ranking between two that are not; or None."""
     names = pairs.names
     apart = np.array([[a != b and pairs.seeds[a, b].sign is not None for b in names] for a in names])
     above = np.triu(np.ones_like(apart), 1)
