@@ -9,6 +9,7 @@ from statistics import geometric_mean
 from pixelcnn.report.claims import STEP, is_base
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.evidence import over_rounds
+from pixelcnn.report.falling import falling_sentence
 from pixelcnn.report.findings import Finding, ratio_words
 from pixelcnn.report.looks import Look
 from pixelcnn.report.pairs import Pair, Pairs
@@ -25,7 +26,13 @@ def summary_sentences(
 
     A sentence for which there is nothing to say is left out.
     """
-    sentences = (_lowest(results, pairs), _decided(pairs), _cost(results), _claims(findings))
+    sentences = (
+        _lowest(results, pairs),
+        _decided(pairs),
+        falling_sentence(results),
+        _cost(results),
+        _claims(findings),
+    )
     return [sentence for sentence in sentences if sentence]
 
 

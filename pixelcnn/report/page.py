@@ -15,6 +15,7 @@ from pixelcnn.report.plates import Plates
 from pixelcnn.report.render import Shown, html_page, markdown_page
 from pixelcnn.report.sections import SECTIONS
 from pixelcnn.report.sections.base import PICTURED, Download, Material, OfBenchmark, OfDataset, Whole
+from pixelcnn.report.seed_mixtures import mix_seeds
 from pixelcnn.report.style import data_uri
 from pixelcnn.report.tables import comparison_table, pairs_table, runs_table
 from pixelcnn.results.folder import BenchmarkFolder, ReportFolder
@@ -66,6 +67,7 @@ def _material(dataset: DatasetRuns, collected: Collected, target: Path, look: Lo
         find(differences),
         plates,
         plates.counts(),
+        mix_seeds(results),
     )
 
 
@@ -85,7 +87,7 @@ def _build_sections(whole: Whole) -> list[Shown]:
 def _write_tables(collected: Collected, materials: list[Material], folder: ReportFolder) -> list[Download]:
     tables = {
         folder.metrics: runs_table(collected.runs),
-        folder.comparison: comparison_table([(m.dataset, m.results) for m in materials]),
+        folder.comparison: comparison_table([(m.dataset, m.results, m.pairs, m.mixtures) for m in materials]),
         folder.pairs: pairs_table([(m.dataset, m.pairs) for m in materials]),
     }
     texts = {path: table.to_csv(index=False) for path, table in tables.items()}

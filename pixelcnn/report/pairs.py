@@ -7,7 +7,7 @@ both were retrained? Over images: with the networks as they are, how much does i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from pixelcnn.report.collect import Run
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.differences import Differences
 from pixelcnn.results.metric_table import RANKED_BY, metric
+from pixelcnn.statistics.beats import chance_to_beat
 from pixelcnn.statistics.comparisons import Comparisons, Verdict
+from pixelcnn.statistics.crossed import OverImages, all_over_images
 
 Pair = tuple[str, str]
 
@@ -50,13 +52,17 @@ class ImageVariation:
 class Pairs:
     """The variants with results, best first, and the differences of each ordered pair of them.
 
-    `seeds` has every pair; `images` lacks those of variants whose nats per image are not there.
+    `seeds` has every pair, over seeds on these test images, and `beats` the share of pairs of a seed of each
+    in which the first has the lower NLL. `images` and `new_images`, which is over seeds and new test images,
+    lack the pairs of variants whose nats per image are not there.
     """
 
     names: list[str]
     differences: Differences
     seeds: Comparisons
+    beats: dict[Pair, float]
     images: dict[Pair, ImageVariation]
+    new_images: dict[Pair, OverImages]
 
     def having(self, *verdicts: Verdict | None) -> list[Pair]:
         """The pairs with one of these verdicts on the better one by its mean, which comes first."""
@@ -74,23 +80,36 @@ class Pairs:
 
 def compare_pairs(differences: Differences) -> Pairs:
     """The comparisons between the ranked results of one dataset."""
+    nll = metric(RANKED_BY)
     ranked = {result.name: result for result in differences.results if result.nll}
-    nats = {name: nats_per_image(result) for name, result in ranked.items()}
+    seeds = differences.of(nll)
+    beats = {
+        (a, b): chance_to_beat(ranked[a].values(nll), ranked[b].values(nll))
+        for a, b in permutations(ranked, 2)
+    }
+    nats = {name: table for name in ranked if (table := _table(ranked[name])) is not None}
     images: dict[Pair, ImageVariation] = {}
-    for a, b in combinations(ranked, 2):
-        first, second = nats[a], nats[b]
-        if first is not None and second is not None and len(first) == len(second) >= 2:
-            images[a, b] = image_variation(first, second)
-            images[b, a] = images[a, b].reverse
-    return Pairs(list(ranked), differences, differences.of(metric(RANKED_BY)), images)
+    for a, b in combinations(nats, 2):
+        images[a, b] = image_variation(nats[a].mean(axis=0), nats[b].mean(axis=0))
+        images[b, a] = images[a, b].reverse
+    finished = {name: [run.spec.seed for run in ranked[name].variant.finished] for name in nats}
+    return Pairs(list(ranked), differences, seeds, beats, images, all_over_images(seeds, nats, finished))
+
+
+def _table(result: VariantResult) -> NDArray[np.float64] | None:
+    """The NLL of each test image [seeds, images] of the finished seeds; None unless each has them."""
+    rows = [nats_of(run) for run in result.variant.finished]
+    usable = [row for row in rows if row is not None and np.isfinite(row).all() and len(row) >= 2]
+    return np.stack(usable) if len(usable) == len(rows) > 0 else None
 
 
 def nats_per_image(result: VariantResult) -> NDArray[np.float64] | None:
     """The NLL of each test image, mean over the finished seeds: [images]; None if a file is not usable."""
-    return mean_of_all(_nats_of(run) for run in result.variant.finished)
+    return mean_of_all(nats_of(run) for run in result.variant.finished)
 
 
-def _nats_of(run: Run) -> NDArray[np.float64] | None:
+def nats_of(run: Run) -> NDArray[np.float64] | None:
+    """The NLL of each test image, label-marginalised if conditional: [images]; None if not usable."""
     nats = load(run.nats, "marginal_per_image" if run.spec.variant.conditional else "per_image")
     expected = (run.metrics.images,) if run.metrics else None
     return nats if nats is not None and nats.shape == expected else None

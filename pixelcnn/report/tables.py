@@ -11,6 +11,7 @@ import pandas as pd
 from pixelcnn.report.collect import DatasetRuns, Run
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.pairs import Pairs
+from pixelcnn.report.seed_mixtures import Mixture
 from pixelcnn.results.metric import Source
 from pixelcnn.results.metric_table import METRICS
 
@@ -63,9 +64,42 @@ def _numbers(run: Run, *sources: Source) -> dict[str, float | None]:
     return {m.key: m.of(run.records) for m in columns}
 
 
-def comparison_table(datasets: list[tuple[DatasetRuns, list[VariantResult]]]) -> pd.DataFrame:
-    """One row a dataset and variant, ranked: `expected` seeds, and each metric over the finished ones."""
-    return pd.DataFrame([_variant_row(d, result) for d, results in datasets for result in results])
+#: The columns of the difference to the best variant, as in the table of pairs.
+BEHIND = ("behind", "behind_low", "behind_high", "behind_p")
+
+
+def comparison_table(
+    datasets: list[tuple[DatasetRuns, list[VariantResult], Pairs, dict[str, Mixture]]],
+) -> pd.DataFrame:
+    """One row a dataset and variant, ranked: `expected` seeds, and each metric over the finished ones.
+
+    By what is certain a variant's rank is `best_rank` to `worst_rank`; it is `behind` the best one by so many
+    nats. `mixture_nll` is that of the mixture of `mixture_n` seeds' networks, which is another model.
+    """
+    return pd.DataFrame(
+        [
+            _variant_row(dataset, result)
+            | _place(pairs, result.name)
+            | {
+                "mixture_nll": mix.nll if (mix := mixed.get(result.name)) else None,
+                "mixture_n": mix.n if mix else 0,
+            }
+            for dataset, results, pairs, mixed in datasets
+            for result in results
+        ]
+    )
+
+
+def _place(pairs: Pairs, name: str) -> dict[str, Any]:
+    if name not in pairs.names:
+        return dict.fromkeys(("best_rank", "worst_rank", *BEHIND))
+    best, worst = pairs.ranks(name)
+    place: dict[str, Any] = {"best_rank": best, "worst_rank": worst}
+    if name == pairs.names[0]:
+        return place | dict.fromkeys(BEHIND) | {"behind": 0.0}
+    found = pairs.seeds[name, pairs.names[0]]
+    values = (found.difference, found.low, found.high, found.p)
+    return place | dict(zip(BEHIND, values, strict=True))
 
 
 def _variant_row(dataset: DatasetRuns, result: VariantResult) -> dict[str, Any]:
@@ -95,8 +129,9 @@ def pairs_table(datasets: list[tuple[DatasetRuns, Pairs]]) -> pd.DataFrame:
     """One row a dataset and pair of variants, the better one first; differences in nats per image.
 
     `difference` is first minus second over seeds, [`low`, `high`] its simultaneous interval and `p` adjusted
-    for all pairs and looks; the `plain_` ones are of this difference alone. The `images_` columns are over
-    test images, the same networks: another question, see `report.pairs`.
+    for all pairs and looks; the `plain_` ones are of this difference alone. `new_images_` ones are over seeds
+    and new test images; `images_` ones over test images, the same networks: see `report.pairs`. `beats` is
+    the share of pairs of a seed of each in which the first has the lower NLL.
     """
     rows = [
         _pair_row(dataset, pairs, first, second)
@@ -106,20 +141,22 @@ def pairs_table(datasets: list[tuple[DatasetRuns, Pairs]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_PAIR_COLUMNS))
 
 
-#: What a row of pairs takes from its comparison as it is.
+#: What a row of pairs takes from its comparison, and from what is known over images, as it is.
 COMPARISON = (
     "difference", "low", "high", "plain_low", "plain_high", "p", "plain_p", "verdict", "sign", "stepwise",
     "margin", "form", "blocked", "error", "freedom",
 )  # fmt: skip
-IMAGES = ("error", "low", "high", "better")
+NEW_IMAGES = ("error", "low", "high", "plain_low", "plain_high", "seeds_share")
+IMAGES = ("mean", "error", "low", "high", "better")
 _PAIR_COLUMNS = (
-    "dataset", "first", "second", *COMPARISON, "n_first", "n_second", "look",
-    "images_difference", *(f"images_{key}" for key in IMAGES), "images",
+    "dataset", "first", "second", *COMPARISON, "n_first", "n_second", "look", "beats",
+    *(f"new_images_{key}" for key in NEW_IMAGES), *(f"images_{key}" for key in IMAGES), "images",
 )  # fmt: skip
 
 
 def _pair_row(dataset: DatasetRuns, pairs: Pairs, first: str, second: str) -> dict[str, Any]:
-    seeds, images = pairs.seeds[first, second], pairs.images.get((first, second))
+    pair = first, second
+    seeds, over, images = pairs.seeds[pair], pairs.new_images.get(pair), pairs.images.get(pair)
     return {
         "dataset": dataset.name,
         "first": first,
@@ -128,7 +165,8 @@ def _pair_row(dataset: DatasetRuns, pairs: Pairs, first: str, second: str) -> di
         "n_first": seeds.n[0],
         "n_second": seeds.n[1],
         "look": pairs.seeds.look,
-        "images_difference": images and images.mean,
+        "beats": pairs.beats[pair],
+        **{f"new_images_{key}": over and getattr(over, key) for key in NEW_IMAGES},
         **{f"images_{key}": images and getattr(images, key) for key in IMAGES},
         "images": images and images.images,
     }

@@ -107,6 +107,8 @@ def all_over_images(
         UserError: for nats of fewer than two images or not of the same number, that are not finite, or have
             not one row a seed.
     """
+    if not nats:
+        return {}
     _refuse(nats, seeds)
     tables = _Tables.of(nats, seeds)
     level = level_of(comparisons.look) if level is None else level
@@ -171,7 +173,7 @@ class _Tables:
         order = {name: np.argsort(seeds[name]) for name in nats}
         tables = [np.asarray(nats[name], np.float64)[order[name]] for name in nats]
         ascending = [tuple(sorted(seeds[name])) for name in nats]
-        images = tables[0].shape[1] if tables else 0
+        images = tables[0].shape[1]
         means = np.array([table.mean(axis=0) for table in tables]).reshape(len(tables), images)
         means -= means.mean(axis=1, keepdims=True)
         residuals = np.zeros((len(tables), len(tables)))

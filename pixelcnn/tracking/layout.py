@@ -36,7 +36,8 @@ def metric_columns() -> dict[str, int]:
 def comparison_columns() -> list[str]:
     """The columns of the report's comparison.csv that the benchmark's own run has, as COLUMN/VARIANT."""
     numbers = [f"{m.key}_{part}" for m in METRICS if m.tracked for part in m.tracked.compared]
-    return ["rank", "n", *numbers]
+    behind = ["behind", "behind_low", "behind_high", "behind_p"]  # the best variant, with the report's p
+    return ["rank", "n", *behind, *numbers]
 
 
 def experiment_tags(benchmark: Benchmark) -> dict[str, str]:

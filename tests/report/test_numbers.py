@@ -91,12 +91,17 @@ def test_every_pair_of_variants_is_compared_over_seeds_and_apart_from_that_over_
     assert (pairs.p >= pairs.plain_p).all() and pairs.images.eq(60).all() and pairs.look.eq(1).all()
     assert (pairs.low < pairs.plain_low).all() and (pairs.high > pairs.plain_high).all()
     assert {"better", "undecided"} == set(pairs.verdict), "the planted differences are found, noise is not"
-    assert "Row better than column by" in whole.page and "Image by image" in whole.page
+    assert "Row better than column by" in whole.page and "On other test images" in whole.page
+    assert (pairs.new_images_low <= pairs.low).all() and (pairs.new_images_high >= pairs.high).all()
 
 
 def test_the_first_screen_has_sentences_of_the_numbers(whole: Report) -> None:
     first = whole.page[: whole.page.index("Results by variant")]
     best = whole.variants.sort_values("rank").iloc[0]
+    last = whole.variants.sort_values("rank").iloc[-1]
+    assert last.behind == pytest.approx(last.comparable_nll_mean - best.comparable_nll_mean)
+    assert (last.best_rank, last.worst_rank, whole.variants.worst_rank["gated"]) == (6, 6, 4)
+    assert '<small class="below">3–4</small>' in whole.page
     assert f"{best.name} has the lowest NLL, {best.comparable_nll_mean:.2f}" in first
     assert (
         "<p>Of 15 pairs of variants 14 differ; 1 is undecided: gated against gated-conditional.</p>" in first

@@ -17,6 +17,7 @@ from pixelcnn.results.folder import folder_of
 
 HEADINGS = (
     "Results by variant",
+    "Mixture of seeds</h3>",
     "Findings</h3>",
     "Who beats whom</h3>",
     "Learning curves</h3>",
@@ -27,6 +28,7 @@ HEADINGS = (
     "Do conditional samples show their label?",
     "Are samples memorised?",
     "Cost</h3>",
+    "Over time</h3>",
     "Every run</h2>",
     "What was run</h2>",
 )
@@ -45,7 +47,7 @@ def sections(*own: OfBenchmark | OfDataset) -> Iterator[None]:
 def test_sections_stand_in_their_order(whole: Report) -> None:
     places = [whole.page.index(heading) for heading in HEADINGS]
     assert places == sorted(places)
-    links = ("findings", "pairs", "sees", "bits", "samples", "cost")
+    links = ("findings", "pairs", "sees", "bits", "samples", "cost", "over_time")
     assert all(f'<a href="#data-digits-{name}">' in whole.page for name in links)
     assert all(f'<h3 id="data-digits-{name}">' in whole.page for name in links)
 

@@ -23,7 +23,10 @@ parameters training_seconds wall_seconds images_per_second peak_memory_bytes epo
 stopped_early device threads precision host commit code resumes run_id started ended
 stale digest expected_digest
 """
-COMPARISON = "dataset variant model conditional rank n expected parameters commits stale"
+COMPARISON = (
+    "dataset variant model conditional rank n expected parameters commits stale mixture_nll mixture_n "
+    "best_rank worst_rank behind behind_low behind_high behind_p"
+)
 #: Each with _mean, _sd, _low, _high and _n.
 COMPARED = """
 comparable_nll comparable_bits_per_dim comparable_perplexity
@@ -32,8 +35,10 @@ training_seconds wall_seconds images_per_second peak_memory_bytes best_epoch epo
 gap end_gap effective_pixels effective_radius reach_pixels agreement sample_distance test_distance
 """
 PAIRS = """
-dataset first second difference low high p p_holm paired n_first n_second
-verdict images_difference images_error images_low images_high images_better images
+dataset first second difference low high plain_low plain_high p plain_p verdict sign stepwise margin form
+blocked error freedom n_first n_second look beats
+new_images_error new_images_low new_images_high new_images_plain_low new_images_plain_high
+new_images_seeds_share images_mean images_error images_low images_high images_better images
 """
 TRACKED = """
 parameters epochs best_epoch best_valid_nll images_seen training_seconds wall_seconds
@@ -45,7 +50,7 @@ sample_distance test_distance agreement classifier_accuracy analysis_seconds
 """
 TRACKED_BY_EPOCH = "gradient_norm images_per_second learning_rate train_nll valid_nll"
 TRACKED_OF_VARIANTS = """
-rank n comparable_nll_mean comparable_nll_sd comparable_nll_low comparable_nll_high
+rank n behind comparable_nll_mean comparable_nll_sd comparable_nll_low comparable_nll_high
 comparable_bits_per_dim_mean comparable_perplexity_mean accuracy_mean training_seconds_mean
 """
 

@@ -10,6 +10,7 @@ from support.mlflow_runs import held, runs, values
 from benchmarks.made_up import digits, write_run
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.images.grids import save_grid
+from pixelcnn.report.tables import BEHIND
 from pixelcnn.results.folder import folder_of
 from pixelcnn.results.metric_table import METRICS
 from pixelcnn.tracking import projection
@@ -66,4 +67,4 @@ def test_the_report_is_one_further_run_that_follows_it(made):
 def test_the_comparison_has_the_names_of_the_report():
     keys = [metric.key for metric in METRICS if metric.summarized]
     summaries = {f"{key}_{part}" for key in keys for part in ("mean", "sd", "low", "high")}
-    assert set(comparison_columns()) <= summaries | {"rank", "n"}
+    assert set(comparison_columns()) <= summaries | {"rank", "n", *BEHIND}

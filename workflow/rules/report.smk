@@ -21,7 +21,9 @@ rule report:
         # What is in the folder depends on the runs, so `snakemake --report` picks it by these patterns.
         report(
             directory(FOLDER.report.figures),
-            patterns=["{dataset}.{figure,nll|learning|cost|fields|bits|classes}.svg"],
+            patterns=[
+                "{dataset}.{figure,nll|learning|cost|over_time|fields|bits|classes}.svg"
+            ],
             caption="../report/figure.rst",
             category="Figures",
             labels={"dataset": "{dataset}", "figure": "{figure}"},

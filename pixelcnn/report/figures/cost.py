@@ -70,10 +70,15 @@ EXPENSES = (
 )
 
 
-def _in_unit(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tuple[list[float], str]:
-    """The values in the largest unit that leaves the typical one at 1 or more, and its name."""
+def unit_of(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tuple[str, float]:
+    """The largest unit, its name and size, that leaves the typical value at 1 or more."""
     typical = float(np.median(values))
-    name, size = next(((n, s) for n, s in units if typical >= s), units[-1])
+    return next(((name, size) for name, size in units if typical >= size), units[-1])
+
+
+def _in_unit(values: Sequence[float], units: Sequence[tuple[str, float]]) -> tuple[list[float], str]:
+    """The values in a unit that suits them, and its name in brackets."""
+    name, size = unit_of(values, units)
     return [value / size for value in values], f" ({name})" if name else ""
 
 

@@ -12,6 +12,7 @@ from pixelcnn.report.findings import Finding
 from pixelcnn.report.links import Links
 from pixelcnn.report.pairs import Pairs
 from pixelcnn.report.plates import Plate, Plates
+from pixelcnn.report.seed_mixtures import Mixture
 
 #: Variants in the figures that draw a panel each, and in the pictures; the tables have all of them.
 PICTURED = 24
@@ -21,7 +22,7 @@ PICTURED = 24
 class Material:
     """What there is to say about one dataset: `results` best first, and `plates`, which makes pictures.
 
-    `counts` are the shapes of its images by split.
+    `counts` are the shapes of its images by split, `mixtures` those of seeds by variant.
     """
 
     collected: Collected
@@ -31,6 +32,7 @@ class Material:
     findings: list[Finding]
     plates: Plates
     counts: dict[str, tuple[int, ...]]
+    mixtures: dict[str, Mixture]
 
     @property
     def name(self) -> str:
