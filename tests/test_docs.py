@@ -16,7 +16,7 @@ from pixelcnn.cli import main
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report import claims
 from pixelcnn.report.collect import collect
-from pixelcnn.report.compare import rank
+from pixelcnn.report.differences import differences_of
 from pixelcnn.report.findings import find
 from pixelcnn.report.page import build_report
 from pixelcnn.report.sections import SECTIONS
@@ -83,7 +83,7 @@ def test_the_claim_shown_is_answered(tmp_path):
     for seed, noise in enumerate((0.0, 0.1, 0.2)):
         made_up.write_run(made, made.run("digits", "plain", seed), nll=30 + noise)
         made_up.write_run(made, made.run("digits", "mine", seed), nll=20 + 1.1 * noise)
-    (finding,) = find(rank(collect(folder_of(made).path).datasets[0]), [claim])
+    (finding,) = find(differences_of(collect(folder_of(made).path).datasets[0], made, {}), [claim])
     assert (finding.subject, finding.against, finding.verdict) == ("mine", "plain", "supported")
 
 

@@ -7,10 +7,12 @@ test images there are (docs/statistics.md).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
-from pixelcnn.report.compare import VariantResult
-from pixelcnn.report.looks import Look
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.report.collect import DatasetRuns
+from pixelcnn.report.compare import VariantResult, rank
+from pixelcnn.report.looks import Look, Seen, look_at
 from pixelcnn.report.words import in_words
 from pixelcnn.results.metric import Metric
 from pixelcnn.results.metric_table import RANKED_BY
@@ -50,6 +52,14 @@ class Differences:
                 look=self.look.number,
             )
         return self._found[metric.key]
+
+
+def differences_of(
+    dataset: DatasetRuns, benchmark: Benchmark, looks: Mapping[str, Sequence[Seen]]
+) -> Differences:
+    """Those between the variants of a dataset; `looks` are what earlier reports saw, by dataset."""
+    look = look_at(dataset, looks.get(dataset.name, []))
+    return Differences(rank(dataset), margin=benchmark.report.equivalent_within, look=look)
 
 
 def data_order(result: VariantResult) -> Hashable:

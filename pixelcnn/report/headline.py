@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb
 from statistics import geometric_mean
 
 from pixelcnn.report.claims import STEP, is_base
 from pixelcnn.report.compare import VariantResult
+from pixelcnn.report.decided import decided_words
 from pixelcnn.report.evidence import over_rounds
 from pixelcnn.report.falling import falling_sentence
 from pixelcnn.report.findings import Finding, ratio_words
-from pixelcnn.report.looks import Look
-from pixelcnn.report.pairs import Pair, Pairs
-from pixelcnn.report.words import amount, count_of, joined, n_words, numbers, ordinal, seconds
-
-#: Undecided pairs that a sentence names; of more it says how many there are.
-NAMED = 3
+from pixelcnn.report.pairs import Pairs
+from pixelcnn.report.words import amount, count_of, joined, n_words, numbers, seconds
 
 
 def summary_sentences(
@@ -28,7 +24,7 @@ def summary_sentences(
     """
     sentences = (
         _lowest(results, pairs),
-        _decided(pairs),
+        decided_words(pairs),
         falling_sentence(results),
         _cost(results),
         _claims(findings),
@@ -74,46 +70,6 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     if d.sign and d.verdict == "equivalent":
         head += f", certain but less than the margin of {amount(d.margin, 2)} nats"
     return f"{head}. Whether it is better than {joined(doubtful)} is undecided." if doubtful else f"{head}."
-
-
-def _decided(pairs: Pairs) -> str:
-    """How many pairs of variants the seeds decide, and which they do not."""
-    total = comb(len(pairs.names), 2)
-    untested = len(pairs.having(None))
-    if total < 2 or untested == total:
-        return look_words(pairs.differences.look)
-    better, same = len(pairs.having("better", "worse")), len(pairs.having("equivalent"))
-    undecided = pairs.having("undecided")
-    parts = [f"{better} {'differs' if better == 1 else 'differ'}"] if better else []
-    if same:
-        margin = amount(pairs.differences.margin, 2)
-        parts.append(f"{same} {'is' if same == 1 else 'are'} equivalent (within {margin} nats)")
-    said = (
-        f"Of {total} pairs of variants {joined(parts)}" if parts else f"Not one of {total} pairs is decided"
-    )
-    if undecided:
-        count = "1 is undecided" if len(undecided) == 1 else f"{len(undecided)} are undecided"
-        said += f"; {count}{_named(undecided)}" if parts else _named(undecided)
-    if untested:
-        said += f"; {untested} cannot be tested, for want of seeds"
-    return " ".join(filter(None, (f"{said}.", look_words(pairs.differences.look))))
-
-
-def _named(undecided: Sequence[Pair]) -> str:
-    if len(undecided) > NAMED:
-        return ""
-    return f": {joined([f'{a} against {b}' for a, b in undecided])}"
-
-
-def look_words(look: Look) -> str:
-    """That the seeds were looked at before, and what follows from it; nothing at a first look."""
-    if look.number == 1:
-        return ""
-    seeds = joined([str(n) for n in look.before])
-    return (
-        f"This is the {ordinal(look.number)} look at these variants, after one with {seeds} "
-        f"seed{'' if seeds == '1' else 's'}: verdicts are stricter, so that all looks together keep 5 %."
-    )
 
 
 def _cost(results: Sequence[VariantResult]) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pixelcnn.report.collect import Collected, DatasetRuns, collect
-from pixelcnn.report.compare import rank
-from pixelcnn.report.differences import Differences
+from pixelcnn.report.differences import differences_of
 from pixelcnn.report.findings import find
 from pixelcnn.report.links import read_links
-from pixelcnn.report.looks import Look, look_at, note_looks, read_looks
+from pixelcnn.report.looks import Seen, note_looks, read_looks
 from pixelcnn.report.pairs import compare_pairs
 from pixelcnn.report.plates import Plates
 from pixelcnn.report.render import Shown, html_page, markdown_page
@@ -39,10 +39,7 @@ def build_report(benchmark_dir: Path) -> Path:
     collected = collect(Path(benchmark_dir))
     read = BenchmarkFolder(collected.directory)
     made_of, folder, looks = report_digest(read, collected.benchmark), read.report, read_looks(read)
-    materials = [
-        _material(dataset, collected, folder.path, look_at(dataset, looks.get(dataset.name, [])))
-        for dataset in collected.datasets
-    ]
+    materials = [_material(dataset, collected, folder.path, looks) for dataset in collected.datasets]
     tables = _write_tables(collected, materials, folder)
     whole = Whole(collected, materials, tables, read_links(collected.directory))
     shown = _build_sections(whole)
@@ -55,10 +52,12 @@ def build_report(benchmark_dir: Path) -> Path:
     return page
 
 
-def _material(dataset: DatasetRuns, collected: Collected, target: Path, look: Look) -> Material:
-    results = rank(dataset)
+def _material(
+    dataset: DatasetRuns, collected: Collected, target: Path, looks: Mapping[str, Sequence[Seen]]
+) -> Material:
+    differences = differences_of(dataset, collected.benchmark, looks)
+    results = differences.results
     plates = Plates(dataset, results[:PICTURED], target)
-    differences = Differences(results, margin=collected.benchmark.report.equivalent_within, look=look)
     return Material(
         collected,
         dataset,

@@ -283,7 +283,7 @@ def test_sentences_about_a_clear_result(tmp_path: Path) -> None:
         "attention has the lowest NLL, 22.00 nats per image: it is 1.00 nats better than dilated"
     )
     assert re.search(r"\(95 % simultaneous interval 0\.9\d to 1\.0\d, n = 3\)\.$", first)
-    assert decided == "Of 6 pairs of variants 6 differ."
+    assert decided == "All 6 pairs of variants differ."
     assert "1.12 times" in cost and "parameters against" in cost and "of pixelcnn" in cost
     assert claims.startswith("Of 11 claims that were put to the test,")
 
@@ -292,7 +292,7 @@ def test_what_is_undecided_is_said_with_its_names(tmp_path: Path) -> None:
     first, decided, *_ = sentences(made_of(tmp_path, NOISE))
     assert "but whether it is better than" in first and "is undecided" in first
     assert all(name in first for name in NOISE)
-    assert decided == "Not one of 6 pairs is decided."
+    assert decided == "Of 6 pairs of variants 6 are undecided."
     conditional = {"conditional": (20.0, 20.1, 20.0), "pixelcnn": NOISE["pixelcnn"]}
     first = sentences(made_of(tmp_path / "other", conditional))[0]
     assert first.startswith("conditional has the lowest label-marginalised NLL, 20.43")

@@ -104,7 +104,8 @@ def test_the_first_screen_has_sentences_of_the_numbers(whole: Report) -> None:
     assert '<small class="below">3–4</small>' in whole.page
     assert f"{best.name} has the lowest NLL, {best.comparable_nll_mean:.2f}" in first
     assert (
-        "<p>Of 15 pairs of variants 14 differ; 1 is undecided: gated against gated-conditional.</p>" in first
+        "<p>Of 15 pairs of variants 14 differ and 1 is undecided (gated against gated-conditional).</p>"
+        in first
     )
 
 

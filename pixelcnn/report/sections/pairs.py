@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixelcnn.report.headline import look_words
+from pixelcnn.report.decided import look_words
+from pixelcnn.report.more_seeds import plan_seeds
 from pixelcnn.report.pairs import Pair, Pairs
 from pixelcnn.report.sections.base import Content, Material, OfDataset
 
@@ -26,6 +27,7 @@ def build(material: Material) -> Content | None:
             "stepwise": any(comparison.stepwise for comparison in pairs.seeds.pairs.values()),
             "look": look_words(pairs.differences.look),
             "incoherent": _incoherent(pairs),
+            "plan": plan_seeds(pairs, material.dataset, material.collected.benchmark),
             "baselines": [r.name for r in material.ranked if r.baseline],
         }
     )
