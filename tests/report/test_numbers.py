@@ -12,6 +12,9 @@ import pytest
 from support.reports import T_2, Report, report_of
 
 from benchmarks import made_up
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.report.collect import collect
+from pixelcnn.report.looks import look_at, note_looks, read_looks
 from pixelcnn.results.folder import folder_of
 from pixelcnn.system.errors import UserError
 
@@ -112,26 +115,34 @@ def test_the_first_screen_has_sentences_of_the_numbers(whole: Report) -> None:
 def test_a_report_of_more_seeds_is_another_look(tmp_path: Path) -> None:
     """The first look is noted by itself; more seeds of the same variants make a second, stricter one."""
 
-    def report(seeds: int, ended: int | None = None, variants: str = "ab") -> tuple[int, str]:
+    def made_with(seeds: int, ended: int | None = None, variants: str = "ab") -> Benchmark:
         made = made_up.benchmark(
             tmp_path, seeds=list(range(seeds)), variants={name: {"model": "pixelcnn"} for name in variants}
         )
         for spec in made.runs():
             if spec.seed < (ended or seeds):
                 nll = 21.0 + 0.1 * (spec.seed % 2) + ord(spec.variant_name) % 3 + 0.03 * spec.seed
-                made_up.write_run(made, spec, nll=nll)
-        found = report_of(made)
-        return int(pd.read_csv(found.folder / "pairs.csv").look[0]), found.page
+                made_up.write_run(made, spec, nll=nll, sampled=False)
+        return made
 
-    assert report(3, ended=2)[0] == report(3)[0] == report(3)[0] == 1, "one that goes on is no look"
-    assert report(3, variants="abc")[0] == 1, "a further variant is none, either"
-    number, page = report(6)
-    assert number == 2 and "second look at these variants, after one with 3 seeds" in page
-    assert report(6)[0] == 2 and report(6, ended=4)[0] == 2
-    assert report(9)[0] == 3
-    assert report(3)[0] == 1, "what the first look said stays as it was"
-    shutil.rmtree(tmp_path / "toy")
-    assert report(6)[0] == 1
+    def look(*made: int, variants: str = "ab") -> int:
+        """The look that a report is, and what it leaves."""
+        folder = folder_of(made_with(*made, variants=variants))
+        (dataset,), looks = collect(folder.path).datasets, read_looks(folder)
+        found = look_at(dataset, looks.get("digits", []))
+        note_looks(folder, [dataset], looks)
+        return found.number
+
+    report_of(made_with(3, 2))
+    assert look(3) == look(3) == 1, "one that goes on is no look"
+    assert look(3, 3, variants="abc") == 1, "a further variant is none, either"
+    report = report_of(made_with(6))
+    assert set(pd.read_csv(report.folder / "pairs.csv").look) == {2}
+    assert "second look at these variants, after one with 3 seeds" in report.page
+    assert look(6) == look(6, 4) == 2 and look(9) == 3
+    assert look(3) == 1, "what the first look said stays as it was"
+    folder_of(made_with(6)).looks.unlink()
+    assert look(6) == 1
 
 
 def test_a_damaged_note_of_looks_is_named(tmp_path: Path) -> None:

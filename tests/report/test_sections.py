@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.reports import Report
+from support.reports import Report, report_of
 
 from benchmarks import made_up
 from pixelcnn.report.page import build_report
@@ -71,3 +72,28 @@ def test_foreign_text_in_a_template_of_ones_own_is_text(tmp_path: Path, content:
     assert ("<p>&lt;b&gt;&amp;&lt;/b&gt; of 1</p>" in text) == there
     assert ('href="#data-digits-own"' in text) == ('href="#all"' in text) == there
     assert ("&lt;b&gt;" in lines) == there and "<b>" not in text
+
+
+def test_a_report_of_many_variants_folds_what_would_fill_screens(tmp_path: Path) -> None:
+    """A row a claim however many pairs it fits, the best of each architecture, the best on top."""
+    models = ("pixelcnn", "attention", "gated_pixelcnn")
+    variants = {
+        f"{m}-{c}": {"model": m, "hyperparameters": {"channels": c}} for m in models for c in range(7)
+    }
+    made = made_up.benchmark(tmp_path, variants=variants, seeds=[0, 1])
+    made_up.write_all(made)
+    report = report_of(made)
+    page = report.page
+    findings = page[page.index('<table class="findings">') :]
+    findings = findings[: findings.index("</table>")]
+    claims = re.findall(r'<th scope="row">([^<]*)<small class="below">49 pairs of variants', findings)
+    assert len(claims) == len(set(claims)) == findings.count("<tr>") - 1 >= 4
+    assert findings.count("<li>") == 49 * len(claims)
+    shown = report.variants.sort_values("rank")
+    grouped = page[page.index('<table class="grouped">') :]
+    for model in models:
+        best = shown[shown.model == model].index[0]
+        assert re.search(rf'{model}</th><td class="num">7</td><td>{best}</td>', grouped)
+    assert "The 16 best of 21 variants; the table has all." in page and page.count('class="scroll long"') >= 3
+    rows = [line for line in report.markdown.splitlines() if "49 pairs of variants" in line]
+    assert len(rows) == len(claims)

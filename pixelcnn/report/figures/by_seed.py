@@ -13,9 +13,14 @@ from pixelcnn.report.figures.common import nll_limits, off_axis_words
 from pixelcnn.report.style import INK, MUTED, WIDTH, Drawing, kind_colour, style
 from pixelcnn.results.metric_table import RANKED_BY, metric
 
+#: Rows of the figure; of many more variants it shows the best.
+ROWS, MOST = 16, 20
+
 
 def nll_by_seed(results: Sequence[VariantResult]) -> Drawing | None:
     """Every seed as a dot, the mean and its 95 % t-interval, a row a variant in ranked order."""
+    every = len(results)
+    results = results if every <= MOST else results[:ROWS]
     ranked = [r for r in results if r.nll]
     if not ranked:
         return None
@@ -43,6 +48,11 @@ def nll_by_seed(results: Sequence[VariantResult]) -> Drawing | None:
         "right mean ± standard deviation. Orange: conditional variants, label-marginalised to compare."
         + (" An interval that reaches the edge goes on beyond it." if clipped else "")
         + off_axis_words(far)
+        + (
+            f" The {len(results)} best of {every} variants; the table has all."
+            if every > len(results)
+            else ""
+        )
     )
     alt = "Test NLL in nats per image, best first: " + "; ".join(f"{r.name} {_mean_sd(r)}" for r in ranked)
     return Drawing(figure, caption, alt)

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from pixelcnn.report.findings import Finding, Verdict
 from pixelcnn.report.sections.base import Content, Material, OfDataset
+from pixelcnn.report.words import joined
+
+VERDICTS: tuple[Verdict, ...] = ("supported", "not supported", "undecided")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A claim and its answer for each pair of variants that it fits."""
+
+    claim: str
+    question: str
+    findings: Sequence[Finding]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The one that all have; None if they differ."""
+        verdicts = {finding.verdict for finding in self.findings}
+        return verdicts.pop() if len(verdicts) == 1 else None
+
+    @property
+    def tally(self) -> str:
+        """How many answers there are of each kind."""
+        counts = {v: sum(finding.verdict == v for finding in self.findings) for v in VERDICTS}
+        return joined([f"{n} {verdict}" for verdict, n in counts.items() if n])
 
 
 def build(material: Material) -> Content:
-    """A row a claim and pair of variants."""
-    return Content({"findings": material.findings})
+    """A row a claim; what it says of several pairs of variants is folded."""
+    groups = groupby(material.findings, key=lambda finding: (finding.claim, finding.question))
+    return Content({"answers": [Answers(claim, question, list(own)) for (claim, question), own in groups]})
 
 
 SECTION = OfDataset("findings", "Findings", build=build)
