@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import geometric_mean
 
 from pixelcnn.report.claims import STEP, is_base
 from pixelcnn.report.compare import VariantResult
@@ -80,7 +79,7 @@ def _cost(results: Sequence[VariantResult]) -> str:
     best, others = ranked[0], ranked[1:]
     if not others:
         cost, count = best.variant.cost, best.parameters
-        step = [f"a training step takes {seconds(geometric_mean(cost.step_seconds))}"] if cost else []
+        step = [f"a training step takes {seconds(cost.step)}"] if cost else []
         size = [f"it has {count:,} parameters"] if count else []
         return f"What it costs: {' and '.join(step + size)}." if step or size else ""
     rival = next((r for r in others if is_base(r.variant.spec)), others[0])

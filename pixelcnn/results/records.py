@@ -9,6 +9,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any, Literal
 
 from pixelcnn.config.benchmark import SamplingSpec
@@ -120,6 +121,23 @@ class Cost:
     peak_memory_bytes: int | None
     commit: str | None = None
     host: str = ""
+
+    # Geometric means of the rounds: times vary by factors, and ratios of variants are those of these means.
+
+    @property
+    def step(self) -> float:
+        """Seconds of a training step."""
+        return geometric_mean(self.step_seconds)
+
+    @property
+    def evaluation(self) -> float:
+        """Seconds of the forward pass of an image."""
+        return geometric_mean(self.evaluation_seconds) / self.sampling_images
+
+    @property
+    def sampling(self) -> float:
+        """Seconds of drawing an image, one of a batch."""
+        return geometric_mean(self.sampling_seconds) / self.sampling_images
 
     def write(self, path: Path) -> None:
         """Write the file atomically."""

@@ -48,12 +48,12 @@ def _training(result: VariantResult) -> float | None:
 
 def _sampling(result: VariantResult) -> float | None:
     cost = result.variant.cost
-    return float(np.median(cost.sampling_seconds)) / cost.sampling_images if cost else None
+    return cost.sampling if cost else None
 
 
 def _step(result: VariantResult) -> float | None:
     cost = result.variant.cost
-    return float(np.median(cost.step_seconds)) / cost.batch_size if cost else None
+    return cost.step / cost.batch_size if cost else None
 
 
 def _memory(result: VariantResult) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 from pixelcnn.report.cells import columns
@@ -18,35 +17,20 @@ from pixelcnn.results.records import Cost
 
 @dataclass(frozen=True)
 class CostRow:
-    """What a variant costs; times in seconds, of one image or one training step."""
+    """What a variant costs."""
 
     result: VariantResult
     cost: Cost
 
     @property
-    def step(self) -> float:
-        """A training step, by the median of the rounds."""
-        return median(self.cost.step_seconds)
-
-    @property
     def step_range(self) -> tuple[float, float]:
-        """The fastest and the slowest round."""
+        """Seconds of the fastest and the slowest round of training steps."""
         return min(self.cost.step_seconds), max(self.cost.step_seconds)
 
     @property
     def images_per_second(self) -> float:
         """Of training."""
-        return self.cost.batch_size / self.step
-
-    @property
-    def evaluation(self) -> float:
-        """A forward pass of an image."""
-        return median(self.cost.evaluation_seconds) / self.cost.sampling_images
-
-    @property
-    def sampling(self) -> float:
-        """Drawing an image, one of a batch."""
-        return median(self.cost.sampling_seconds) / self.cost.sampling_images
+        return self.cost.batch_size / self.cost.step
 
 
 def build(material: Material) -> Content | None:
