@@ -48,10 +48,7 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     head = f"{best.name} has the lowest {kind}, {value}"
     apart = f"{amount(d.difference, 2)} nats"
     if d.p is None:
-        return (
-            f"{head}, {apart} below {second}; {n_words(d)} cannot tell that from chance: it takes two seeds "
-            "of each."
-        )
+        return f"{head}, {apart} below {second}; only two seeds of each can tell that from chance ({n_words(d)})."
     if d.difference > 0:  # the ranking is by all seeds, a difference by those that both have
         return (
             f"{head}, but on the seeds that both have it is {apart} above {second} ({numbers(d, 2)}): the "
@@ -62,8 +59,8 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     if d.sign is None and d.verdict == "equivalent":
         head = f"{head}, and is equivalent to {second}: {apart} apart ({numbers(d, 2)}), less than the margin"
     elif d.sign is None:
-        names = joined([second, *doubtful])
-        return f"{head}, but whether it is better than {names} is undecided: it is {than}."
+        also = f", and so is whether it is better than {joined(doubtful)}" if doubtful else ""
+        return f"{head}, but that it is {than} is undecided{also}."
     else:
         head = f"{head}: it is {than}"
     if d.sign and d.verdict == "equivalent":

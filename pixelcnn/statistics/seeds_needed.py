@@ -70,7 +70,13 @@ def _found(difference: float, error: float, freedom: float, critical: float) -> 
     if error == 0:
         return float(difference != 0)
     shift = abs(difference) / error
-    return float(1 - nctdtr(freedom, shift, critical) + nctdtr(freedom, shift, -critical))
+    return 1 - _noncentral_t(critical, freedom, shift) + _noncentral_t(-critical, freedom, shift)
+
+
+def _noncentral_t(at: float, freedom: float, shift: float) -> float:
+    """Its distribution function; where scipy's underflows to NaN, far from the shift, that is 0 or 1."""
+    chance = float(nctdtr(freedom, shift, at))
+    return float(at > shift) if math.isnan(chance) else chance
 
 
 def _within(difference: float, error: float, critical: float, margin: float) -> float:

@@ -61,6 +61,16 @@ def test_equivalence_needs_seeds_too_and_little_is_out_of_reach() -> None:
         seeds_needed(SEEN, look=0)
 
 
+@pytest.mark.filterwarnings("error")
+def test_more_seeds_are_never_needed_for_a_larger_difference() -> None:
+    """Where scipy's noncentral t is NaN, too: far from zero beside the error, with few degrees of freedom."""
+    few = replace(SEEN, freedom=1.5, n=(2, 2), margin=0.1)
+    found = [seeds_needed(replace(few, difference=0.3 * 1.2**i)) for i in range(40)]
+    assert all(one is not None and one.decides == "difference" for one in found[3:])
+    more = [one.more if one else IN_REACH for one in found]
+    assert more == sorted(more, reverse=True) and more[-1] == 1 < more[3]
+
+
 def test_a_mixture_of_seeds_by_hand() -> None:
     p = np.array([[0.5, 1e-300, 0.2], [0.1, 1e-310, 0.0]])
     with np.errstate(divide="ignore"):
