@@ -48,7 +48,8 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     head = f"{best.name} has the lowest {kind}, {value}"
     apart = f"{amount(d.difference, 2)} nats"
     if d.p is None:
-        return f"{head}, {apart} below {second}; only two seeds of each can tell that from chance ({n_words(d)})."
+        test = f"only two seeds of each can tell that from chance ({n_words(d)})"
+        return f"{head}, {apart} below {second}; {test}."
     if d.difference > 0:  # the ranking is by all seeds, a difference by those that both have
         return (
             f"{head}, but on the seeds that both have it is {apart} above {second} ({numbers(d, 2)}): the "

@@ -313,7 +313,8 @@ def test_a_further_look_is_stricter_and_says_so(tmp_path: Path) -> None:
 def test_an_interval_is_that_of_the_best_variant_which_the_sentence_is_about(tmp_path: Path) -> None:
     first = sentences(made_of(tmp_path, {"pixelcnn": (24.0, 24.3, 23.8), "attention": (23.6, 24.4, 22.7)}))[0]
     interval = re.search(
-        r"that it is 0.47 nats better than pixelcnn \(95 % simultaneous interval ([\d.]+) lower to ([\d.]+) higher",
+        r"it is 0.47 nats better than pixelcnn "
+        r"\(95 % simultaneous interval ([\d.]+) lower to ([\d.]+) higher",
         first,
     )
     assert interval and float(interval[1]) - float(interval[2]) == pytest.approx(2 * 0.47, abs=0.02)
