@@ -74,7 +74,7 @@ def answer(claim: Claim, evidence: Evidence) -> Finding:
     subject, other, measure = evidence.subject, evidence.other, claim.measure
     verdict: Verdict = "undecided"
     if evidence.difference and isinstance(measure, Metric):
-        verdict = _verdict(claim, evidence, evidence.difference)
+        verdict = _verdict(claim, measure, evidence, evidence.difference)
         sentence = _difference_sentence(evidence, measure, evidence.difference)
     elif evidence.ratio and isinstance(measure, TimeMeasure):
         direction = _ratio_direction(evidence.ratio)
@@ -96,10 +96,11 @@ def answer(claim: Claim, evidence: Evidence) -> Finding:
     )
 
 
-def _verdict(claim: Claim, evidence: Evidence, d: Comparison) -> Verdict:
+def _verdict(claim: Claim, metric: Metric, evidence: Evidence, d: Comparison) -> Verdict:
     if d.sign:
         return "supported" if d.sign == claim.expected else "not supported"
-    no_difference = d.p is not None and evidence.same
+    # Counts can be the same by chance.
+    no_difference = evidence.same and d.p is not None and not metric.counted
     return "not supported" if no_difference or d.verdict == "equivalent" else "undecided"
 
 
@@ -123,12 +124,12 @@ def _difference_sentence(evidence: Evidence, metric: Metric, d: Comparison) -> s
     mine, theirs = (f"{mean:.{digits}f} {told.unit}" for mean in evidence.means)
     subject = f"The {name} of {evidence.subject.name} is {mine}"
     if evidence.same:
-        by_chance = "" if d.p is not None else " Undecided: counts can agree by chance."
+        by_chance = " Undecided: counts can agree by chance." if metric.counted else ""
         return f"{subject}, equal to {rival} at every seed.{by_chance}"
-    head = (
-        f"{subject}, {amount(d.difference, digits)} {told.step} {lower_or_higher(d.difference)} "
-        f"than {rival}, {theirs}"
-    )
+    size = f"{amount(d.difference, digits)} {told.step} {lower_or_higher(d.difference)}"
+    if abs(evidence.means[0] - evidence.means[1] - d.difference) > 10**-digits:
+        size += ", seed by seed,"  # where they do not have the same seeds
+    head = f"{subject}, {size} than {rival}, {theirs}"
     if d.p is None:
         why = f"there is no test with {n_words(d)}; it takes two seeds of each variant"
         if min(d.n) >= 2:

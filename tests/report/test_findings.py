@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,21 @@ def test_receptive_fields(tmp_path: Path) -> None:
     equal = found["dilated: larger receptive field"]
     assert equal.verdict == "undecided" and "20.0 %, equal to that of pixelcnn" in equal.sentence
     assert "counts can agree by chance" in equal.sentence
+    for seed, pixels in enumerate((30, 41, 35)):  # others vary: there is a spread, but these still are counts
+        folder = folder_of(made).run_of(made.run("digits", "attention", seed)).path
+        change_json(RunFolder(folder).analysis_file, effective_pixels=pixels)
+    assert by_claim(made)["dilated: larger receptive field"] == replace(
+        equal, difference=by_claim(made)["dilated: larger receptive field"].difference
+    )
+
+
+def test_a_difference_between_unlike_seeds_says_that_it_is_seed_by_seed(tmp_path: Path) -> None:
+    made = made_of(tmp_path, {name: (*CLEAR[name], 30.0) for name in CLEAR}, seeds=4)
+    shutil.rmtree(folder_of(made).run_of(made.run("digits", "attention", 3)).path)
+    sentence = by_claim(made)["attention: more consistent digits"].sentence
+    assert re.search(
+        r"22\.00 nats, 2\.0\d nats lower, seed by seed, than that of pixelcnn, 25\.50 nats", sentence
+    )
 
 
 def test_times(tmp_path: Path) -> None:
