@@ -22,6 +22,7 @@ from pixelcnn.config.run_spec import (
     VariantSpec,
     likelihood_for,
 )
+from pixelcnn.config.tuned import TunedVariant, check_tuned
 from pixelcnn.config.tuning import TuningSpec
 from pixelcnn.system.code_digest import own_files
 from pixelcnn.system.errors import ConfigError
@@ -118,6 +119,8 @@ class Benchmark:
     training: TrainingSpec
     tuning: TuningSpec | None = added(None, absent=None)  # noqa: RUF009  # a field
     """What `snakemake tune` tries; it changes no run of this benchmark."""
+    tuned: dict[str, TunedVariant] | None = added(None, absent=None)  # noqa: RUF009  # a field
+    """Which variants were tuned, and by which trials, as `snakemake tune` writes it; it changes no run."""
     sampling: SamplingSpec = SamplingSpec()
     analysis: AnalysisSpec = AnalysisSpec()
     report: ReportSpec = added(ReportSpec(), absent=ReportSpec())  # noqa: RUF009  # a field
@@ -163,8 +166,8 @@ class Benchmark:
         if min(self.seeds) < 0:
             raise ConfigError(f"seeds: must be 0 or more, got {min(self.seeds)}")
         self._check_recipes()
-        if self.tuning is not None:
-            self._check_tuning(self.tuning)
+        check_tuned(self.tuned or {}, list(self.variants), self.seeds)
+        self._check_tuning()
 
     def _check_recipes(self) -> None:
         for name, variant in self.variants.items():
@@ -173,7 +176,9 @@ class Benchmark:
             except ConfigError as error:
                 raise ConfigError(f"variants.{name}.training.{error}") from None
 
-    def _check_tuning(self, tuning: TuningSpec) -> None:
+    def _check_tuning(self) -> None:
+        if (tuning := self.tuning) is None:
+            return
         if both := sorted({*tuning.seeds} & {*self.seeds}):
             raise ConfigError(
                 f"tuning.seeds: {both[0]} is one of the seeds of the final runs, which would be compared by "
@@ -226,7 +231,7 @@ class Benchmark:
         """Plain data that `reading.benchmark_from` takes for the same benchmark, resolved."""
         plain = dataclasses.asdict(self)
         del plain["resolved"]
-        for key in ("tuning", "tunes"):  # most have neither
+        for key in ("tuning", "tuned", "tunes"):  # most have none of them
             if plain[key] is None:
                 del plain[key]
         return {"format": FORMAT, **plain}

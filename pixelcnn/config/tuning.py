@@ -75,13 +75,11 @@ class TuningSpec:
     """Of a resolved one: every trial, variant by variant."""
 
     def __post_init__(self) -> None:
-        for key in ("space", "seeds"):
-            if not getattr(self, key):
-                raise ConfigError(f"{key}: needs at least one entry")
-        if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ConfigError(f"seeds: each may stand once, and must be 0 or more, got {list(self.seeds)}")
+        if not self.space:
+            raise ConfigError("space: needs at least one entry")
+        check_seeds(self.seeds)
         for key in self.space:
-            check_key(key)
+            check_key(key, "space")
 
 
 def split(key: str) -> tuple[str, str]:
@@ -90,8 +88,20 @@ def split(key: str) -> tuple[str, str]:
     return place, name
 
 
-def check_key(key: str) -> None:
-    """Refuse a key of the space that is no key of the recipe, nor can be a hyper-parameter.
+def check_seeds(seeds: tuple[int, ...]) -> None:
+    """Refuse seeds that trials cannot have.
+
+    Raises:
+        ConfigError: saying which.
+    """
+    if not seeds:
+        raise ConfigError("seeds: needs at least one entry")
+    if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ConfigError(f"seeds: each may stand once, and must be 0 or more, got {list(seeds)}")
+
+
+def check_key(key: str, where: str) -> None:
+    """Refuse a key that is no key of the recipe, nor can be a hyper-parameter; it stands at `where`.
 
     Raises:
         ConfigError: naming it.
@@ -99,11 +109,11 @@ def check_key(key: str) -> None:
     place, name = split(key)
     if place not in PLACES or not name:
         raise ConfigError(
-            f"space.{key}: expected training.KEY or hyperparameters.KEY, such as training.learning_rate"
+            f"{where}.{key}: expected training.KEY or hyperparameters.KEY, such as training.learning_rate"
         )
     known = [f.name for f in dataclasses.fields(TrainingSpec) if f.init and "internal" not in f.metadata]
     if place == "training" and name not in known:
-        raise ConfigError(f"space.{key}: unknown key{did_you_mean(name, known)}")
+        raise ConfigError(f"{where}.{key}: unknown key{did_you_mean(name, known)}")
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

@@ -239,10 +239,10 @@ def _keys_at(cls: type[Any], loc: Sequence[int | str]) -> list[str]:
         if dataclasses.is_dataclass(annotation):
             spec = next(f for f in dataclasses.fields(annotation) if f.name == part)
             annotation = spec.metadata.get("part_of") or typing.get_type_hints(annotation)[spec.name]
-            inner = [one for one in typing.get_args(annotation) if dataclasses.is_dataclass(one)]
-            annotation = inner[0] if type(None) in typing.get_args(annotation) and inner else annotation
+            inner = [one for one in typing.get_args(annotation) if one is not type(None)]
+            annotation = inner[0] if type(None) in typing.get_args(annotation) else annotation
         else:  # of a table or a list
-            annotation = typing.get_args(annotation)[-1]
+            annotation = typing.get_args(annotation)[1 if isinstance(part, str) else 0]
     return [f.name for f in dataclasses.fields(annotation) if "internal" not in f.metadata and f.init]
 
 

@@ -5,6 +5,7 @@ What the package writes names the schema in its first line, as do the configs th
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import textwrap
@@ -61,8 +62,26 @@ def parse(text: str, where: str) -> Any:
         raise ConfigError(f"{where}: not valid YAML: {error}") from error
 
 
-def written(value: Mapping[str, Any], said: Iterable[str], target: Path) -> str:
-    """The YAML of a config that will lie at `target`, with paragraphs above it that say where it is from."""
+class OneLine(dict[str, Any]):
+    """A table that is written in a line of its own, however long that is."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which has no such tables."""
+
+
+_Dumper.add_representer(
+    OneLine, lambda dumper, line: dumper.represent_mapping(dumper.DEFAULT_MAPPING_TAG, line, flow_style=True)
+)
+
+
+def written(
+    value: Mapping[str, Any], said: Iterable[str], target: Path, lines: Mapping[str, Any] | None = None
+) -> str:
+    """The YAML of a config that will lie at `target`, with paragraphs above it that say where it is from.
+
+    `lines` are sections for the end, whose innermost lists and tables take a line each.
+    """
     head = []
     if SCHEMA.exists():
         schema = Path(os.path.relpath(SCHEMA, target.resolve().parent)).as_posix()
@@ -70,4 +89,13 @@ def written(value: Mapping[str, Any], said: Iterable[str], target: Path) -> str:
     for paragraph in said:
         head += [f"# {line}" for line in textwrap.wrap(paragraph, WIDTH)]
     body = yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=WIDTH)
+    if lines:
+        body += yaml.dump(
+            dict(lines),
+            Dumper=_Dumper,
+            default_flow_style=None,
+            sort_keys=False,
+            allow_unicode=True,
+            width=math.inf,
+        )
     return "\n".join([*head, body])

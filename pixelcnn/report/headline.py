@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.claims import STEP, is_base
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.decided import decided_words
@@ -11,24 +12,32 @@ from pixelcnn.report.evidence import over_rounds
 from pixelcnn.report.falling import falling_sentence
 from pixelcnn.report.findings import Finding, ratio_words
 from pixelcnn.report.pairs import Pairs
+from pixelcnn.report.tuned import tuned_sentence
 from pixelcnn.report.words import amount, count_of, joined, n_words, numbers, seconds
 
 
 def summary_sentences(
-    results: Sequence[VariantResult], pairs: Pairs, findings: Sequence[Finding]
+    benchmark: Benchmark, results: Sequence[VariantResult], pairs: Pairs, findings: Sequence[Finding]
 ) -> list[str]:
-    """Who is lowest and whether really, what else is decided, what that costs, what became of the claims.
+    """Who is lowest and whether really, what else is decided, under which recipes, at what cost; the claims.
 
     A sentence for which there is nothing to say is left out.
     """
     sentences = (
         _lowest(results, pairs),
         decided_words(pairs),
-        falling_sentence(results),
+        _recipes(benchmark, results),
         _cost(results),
         _claims(findings),
     )
     return [sentence for sentence in sentences if sentence]
+
+
+def _recipes(benchmark: Benchmark, results: Sequence[VariantResult]) -> str:
+    """Whether they were tuned, and what longer trainings might change."""
+    if not any(result.nll for result in results):
+        return ""
+    return f"{tuned_sentence(benchmark)} {falling_sentence(results)}".strip()
 
 
 def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:

@@ -31,6 +31,7 @@ def trials_of(benchmark: Benchmark) -> Benchmark:
         seeds=tuning.seeds,
         tracking=replace(benchmark.tracking, pictures=0),
         tuning=None,
+        tuned=None,
         tunes=benchmark,
     )
 

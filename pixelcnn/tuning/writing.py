@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.config.yaml_text import written
+from pixelcnn.config.tuned import TrialResult, TunedVariant
+from pixelcnn.config.yaml_text import OneLine, written
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.results.made_of import tuning_digest
 from pixelcnn.system.files import atomic
 from pixelcnn.system.provenance import commit_or_why
 from pixelcnn.tuning.choice import Outcome, chosen
 from pixelcnn.tuning.trials import tuned, tuning_of, with_values
+
+#: Decimals of the NLLs in the config; the table has all of them.
+DIGITS = 4
 
 
 def write(folder: BenchmarkFolder, benchmark: Benchmark, outcomes: Sequence[Outcome]) -> Path:
@@ -93,30 +97,57 @@ def tuned_yaml(benchmark: Benchmark, outcomes: Sequence[Outcome]) -> str:
         UserError: if all trials of a variant failed.
     """
     best = chosen(outcomes)
-    content = _plain(tuned_benchmark(tuned(benchmark), best))
-    return written(content, _provenance(benchmark, outcomes, best), folder_of(benchmark).tuned)
+    content = _plain(tuned_benchmark(tuned(benchmark), outcomes))
+    section = content.pop("tuned")
+    for said in section.values():
+        said["trials"] = [OneLine(trial) for trial in said["trials"]]
+    provenance = _provenance(benchmark, outcomes, best)
+    return written(content, provenance, folder_of(benchmark).tuned, {"tuned": section})
 
 
-def tuned_benchmark(original: Benchmark, best: Mapping[str, Outcome]) -> Benchmark:
-    """A benchmark of its own name, whose variants have the values that were chosen."""
-    tuning = tuning_of(original)
+def tuned_benchmark(original: Benchmark, outcomes: Sequence[Outcome]) -> Benchmark:
+    """A benchmark of its own name, whose variants have the values that were chosen.
+
+    It says so in `tuned`, where what an earlier tuning found of other variants stays.
+
+    Raises:
+        UserError: if all trials of a variant failed.
+    """
+    best = chosen(outcomes)
     variants = {
         name: with_values(variant, best[name].trial) if name in best else variant
         for name, variant in original.variants.items()
     }
-    note = (
-        f"Tuned: {', '.join(tuning.space)} of {', '.join(best)} chosen by the validation NLL of "
-        f"{tuning.trials} trials each, at {_seeds(tuning.seeds)}; no test image was looked at."
-    )
-    if left := [name for name in original.variants if name not in best]:
-        note += f" Not tuned: {', '.join(left)}."
     return replace(
         original,
         benchmark=f"{original.benchmark}-tuned",
         variants=variants,
-        note=f"{original.note} {note}".strip(),
         tuning=None,
+        tuned={**(original.tuned or {}), **dict(_told(original, outcomes, best))},
     )
+
+
+def _told(
+    original: Benchmark, outcomes: Sequence[Outcome], best: Mapping[str, Outcome]
+) -> Iterator[tuple[str, TunedVariant]]:
+    for name, one in best.items():
+        before = (original.tuned or {}).get(name)
+        own = [outcome for outcome in outcomes if outcome.trial.variant == name]
+        yield (
+            name,
+            TunedVariant(
+                of=original.benchmark,
+                seeds=one.seeds,
+                earlier=before.earlier + len(before.trials) if before else 0,
+                chosen=one.trial.number,
+                trials=tuple(_result(outcome) for outcome in own),
+            ),
+        )
+
+
+def _result(one: Outcome) -> TrialResult:
+    rounded = None if one.valid_nll is None else round(one.valid_nll, DIGITS)
+    return TrialResult(number=one.trial.number, valid_nll=rounded, values=one.trial.values)
 
 
 def _seeds(seeds: Sequence[int]) -> str:

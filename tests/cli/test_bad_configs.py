@@ -10,6 +10,16 @@ from support.toy import SMALL, toy
 
 from pixelcnn.cli import main
 
+
+def tuned(variant: str = "base", **wrong: object) -> dict[str, object]:
+    """A change of the config: trials of a variant, with some keys otherwise."""
+    return {"tuned": {variant: {"of": "b", "seeds": [1000], "chosen": 0, "trials": [trial()]} | wrong}}
+
+
+def trial(**wrong: object) -> dict[str, object]:
+    return {"number": 0, "valid_nll": 9.5, "values": {"training.learning_rate": 0.02}} | wrong
+
+
 #: What a person may get wrong in a config, and the words of the answer.
 BAD_CONFIGS = [
     ({"benchmark": "a/b"}, ["benchmark", "'a/b'", "letters"]),
@@ -109,6 +119,16 @@ BAD_CONFIGS = [
         {"variants": {"base": {"model": "pixelcnn", "training": {"epoch": 4}}}},
         ["variants.base.training.epoch", "did you mean 'epochs'"],
     ),
+    (tuned("bse"), ["tuned: 'bse' is not in the config", "base"]),
+    (tuned(chosen=3), ["tuned.base.chosen", "no trial has the number 3", "[0]"]),
+    (tuned(trials=[trial(valid_nll=None)]), ["tuned.base.chosen", "trial 0 failed"]),
+    (tuned(trials=[]), ["tuned.base.trials", "at least one"]),
+    (tuned(trials=[trial(), trial()]), ["tuned.base.trials", "once", "[0, 0]"]),
+    (tuned(trials=[trial(nll=1.0)]), ["tuned.base.trials[0].nll", "unknown key", "valid_nll"]),
+    (tuned(trials=[trial(values={"training.epoch": 1})]), ["trials[0].values.training.epoch", "'epochs'"]),
+    (tuned(trials=[trial(), trial(number=1, values={})]), ["tuned.base.trials[1].values", "other keys"]),
+    (tuned(seeds=[1000, 0]), ["tuned.base.seeds", "0 is one of the seeds of the final runs"]),
+    (tuned(seeds=[]), ["tuned.base.seeds", "at least one"]),
 ]
 
 

@@ -87,7 +87,7 @@ def by_claim(made: Benchmark) -> dict[str, Finding]:
 
 def sentences(made: Benchmark, look: int = 1) -> list[str]:
     found = differences(made, look=look)
-    return summary_sentences(found.results, compare_pairs(found), find(found))
+    return summary_sentences(made, found.results, compare_pairs(found), find(found))
 
 
 def change_json(path: Path, **values: Any) -> None:
@@ -294,7 +294,8 @@ def test_a_claim_of_a_users_own(tmp_path: Path) -> None:
 
 
 def test_sentences_about_a_clear_result(tmp_path: Path) -> None:
-    first, decided, cost, claims = sentences(made_of(tmp_path, CLEAR))
+    first, decided, recipes, cost, claims = sentences(made_of(tmp_path, CLEAR))
+    assert recipes == "No variant was tuned: all run one recipe."
     assert first.startswith(
         "attention has the lowest NLL, 22.00 nats per image: it is 1.00 nats better than dilated"
     )
@@ -341,7 +342,7 @@ def test_an_interval_is_that_of_the_best_variant_which_the_sentence_is_about(tmp
 def test_sentences_with_missing_pieces(tmp_path: Path, seeds: int, names: list[str], costs: bool) -> None:
     made = made_of(tmp_path, {name: CLEAR[name] for name in names}, seeds=seeds, costs=costs)
     found = sentences(made)
-    assert 2 <= len(found) <= 4
+    assert 3 <= len(found) <= 5
     assert not any(word in " ".join(found) for word in ("None", "nan", "inf "))
     if len(names) == 1:
         assert "only variant with results so far" in found[0]

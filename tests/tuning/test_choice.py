@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
+import yaml
 from support.config import GOOD, resolved
 
 from pixelcnn.cli import main
-from pixelcnn.config.reading import load_benchmark
+from pixelcnn.config.reading import benchmark_from, load_benchmark
 from pixelcnn.results.folder import folder_of
 from pixelcnn.results.records import TrialRecord
 from pixelcnn.scheduling.freshness import tuned_is_current
 from pixelcnn.scheduling.planning import resolve
+from pixelcnn.scheduling.resolution import key_of
 from pixelcnn.system.files import write_json
 from pixelcnn.tuning.choice import outcomes_of
 from pixelcnn.tuning.trials import trials_of
@@ -81,9 +84,9 @@ def test_the_config_that_is_written_is_a_whole_benchmark_of_its_own_that_says_wh
     assert (config.benchmark, config.tuning, config.tunes) == ("b-tuned", None, None)
     assert (config.seeds, config.threads, config.datasets) == (original.seeds, 2, original.datasets)
     assert config.training == original.training
-    assert config.note.startswith("A note. Tuned: training.learning_rate, hyperparameters.blocks of base")
-    assert "seeds 7, 8" in config.note and "no test image" in config.note
-    comment = folder_of(made).tuned.read_text(encoding="utf-8").partition("benchmark:")[0]
+    assert config.note == "A note."
+    text = folder_of(made).tuned.read_text(encoding="utf-8")
+    comment = text.partition("benchmark:")[0]
     assert "  base: trial 2, 30.000 (as written: 31.000); training.learning_rate=" in comment
     assert "  independent: trial 1, 51.000 (as written: failed)" in comment
     assert "4 trials of each variant" in " ".join(comment.split())
@@ -128,12 +131,34 @@ def test_test_images_are_not_for_trials(made, capsys):
     )
 
 
-def test_the_note_names_who_was_not_tuned(made):
-    original = made.tunes
-    best = {"base": outcomes_of(folder_of(made), made)[2]}
-    config = tuned_benchmark(original, best)
-    assert config.note.endswith("Not tuned: cond, independent.")
-    assert [config.variants[name] == original.variants[name] for name in VARIANTS] == [False, True, True]
+def test_every_trial_stands_in_the_config_and_changes_no_run(made):
+    assert main(["tuned", str(folder_of(made).path)]) == 0
+    text = folder_of(made).tuned.read_text(encoding="utf-8")
+    config = resolve(load_benchmark(folder_of(made).tuned))
+    assert list(config.tuned) == list(VARIANTS)
+    found, planned = config.tuned["base"], made.tunes.tuning.planned
+    assert (found.of, found.seeds, found.chosen, found.earlier) == ("b", (7, 8), 2, 0)
+    assert [trial.valid_nll for trial in found.trials] == [31, None, 30, None]
+    assert [t.values for t in found.trials] == [t.values for t in planned if t.variant == "base"]
+    assert config.tuned["independent"].keys == ["training.learning_rate"]
+    section = yaml.safe_load(text)["tuned"]
+    assert text.count("\n    - {number: ") == 12 and section["base"]["trials"][1]["valid_nll"] is None
+    assert benchmark_from(json.loads(json.dumps(config.to_json()))) == config
+    without = replace(config, tuned=None)
+    assert [run.digest for run in config.runs()] == [run.digest for run in without.runs()]
+    assert key_of(config) == key_of(without) and "tuned" not in without.to_json()
+
+
+def test_a_later_tuning_takes_the_place_of_what_it_tunes_again(made):
+    first = tuned_benchmark(made.tunes, outcomes_of(folder_of(made), made))
+    again = [one for one in outcomes_of(folder_of(made), made) if one.trial.variant == "base"]
+    again = [replace(one, seeds=(9,)) for one in again[:3]]
+    second = tuned_benchmark(replace(first, tuning=made.tunes.tuning), again)
+    assert (second.benchmark, second.tuning) == ("b-tuned-tuned", None)
+    found = second.tuned["base"]
+    assert (found.of, found.seeds, len(found.trials), found.earlier) == ("b-tuned", (9,), 3, 4)
+    assert [second.tuned[name] == first.tuned[name] for name in VARIANTS] == [False, True, True]
+    assert trials_of(replace(first, tuning=made.tunes.tuning)).tuned is None
 
 
 def test_a_benchmark_that_is_no_tuning_has_nothing_to_choose_from(made, capsys):

@@ -24,6 +24,7 @@ from pixelcnn.report.sections import (
     samples,
     sees,
     summary,
+    tuning,
     unfinished,
     what_was_run,
 )
@@ -40,6 +41,7 @@ SECTIONS: list[OfBenchmark | OfDataset] = [
     pairs.SECTION,
     learning.SECTION,
     overfitting.SECTION,
+    tuning.SECTION,
     sees.SECTION,
     bits.SECTION,
     samples.SECTION,

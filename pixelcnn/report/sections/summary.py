@@ -10,7 +10,8 @@ from pixelcnn.report.sections.base import Content, Material, OfDataset
 def build(material: Material) -> Content:
     """Three sentences and the figure; without any result a word about that."""
     plate = material.plates.drawing("nll", nll_by_seed(material.results))
-    sentences = summary_sentences(material.results, material.pairs, material.findings)
+    benchmark = material.collected.benchmark
+    sentences = summary_sentences(benchmark, material.results, material.pairs, material.findings)
     several = len(material.collected.datasets) > 1
     values = {"sentences": sentences, "plate": plate, "several": several}
     return Content(values, [plate] if plate else [])

@@ -1,0 +1,136 @@
+"""How the recipes were chosen: every trial, and how much the choice mattered to each variant."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pixelcnn.config.tuned import TunedVariant
+from pixelcnn.report.cells import Cell
+from pixelcnn.report.compare import VariantResult
+from pixelcnn.report.figures.tuning import numeric_keys, trials_by
+from pixelcnn.report.sections.base import Content, Material, OfDataset
+from pixelcnn.report.text import MISSING
+from pixelcnn.report.tuned import changed_since, key_words, keys_of, number_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the trials of a variant say, `cells` in the order of the columns."""
+
+    result: VariantResult
+    found: TunedVariant
+    cells: list[Cell]
+
+    @property
+    def sensitivity(self) -> float:
+        """How far the median trial lies above the chosen one, nats per image."""
+        return sensitivity(self.found)
+
+
+def sensitivity(found: TunedVariant) -> float:
+    """How far the median trial lies above the chosen one; a failed one is above all others."""
+    assert found.choice.valid_nll is not None  # the config is checked
+    ended = [math.inf if trial.valid_nll is None else trial.valid_nll for trial in found.trials]
+    return statistics.median(ended) - found.choice.valid_nll
+
+
+def build(material: Material) -> Content | None:
+    """A row a tuned variant, and a figure a key; the trials were of one dataset, and stand once."""
+    benchmark = material.collected.benchmark
+    tuned = benchmark.tuned
+    if not tuned or material.dataset is not material.collected.datasets[0]:
+        return None
+    keys = keys_of(tuned.values())
+    rows = [
+        Row(r, found, [*_numbers(found), *_choices(found, keys, changed_since(benchmark, r.name, found))])
+        for r in material.results
+        if (found := tuned.get(r.name))
+    ]
+    drawings = (trials_by(key, material.pictured, tuned) for key in numeric_keys(tuned))
+    made = [material.plates.drawing(f"tuning.{n}", drawing) for n, drawing in enumerate(drawings, start=1)]
+    plates = [plate for plate in made if plate]
+    values = {
+        "rows": rows,
+        "keys": {key: key_words(key) for key in keys},
+        "lead": _lead(rows),
+        "left": [name for name in benchmark.variants if name not in tuned],
+        "of": sorted({found.of for found in tuned.values()}),
+        "plates": plates,
+    }
+    return Content(values, plates)
+
+
+def _numbers(found: TunedVariant) -> Iterator[Cell]:
+    """Trials, validation NLL as written and chosen, the gain, the sensitivity."""
+    failed, best = sum(trial.valid_nll is None for trial in found.trials), found.choice.valid_nll
+    notes = [f"{failed} failed"] * bool(failed) + [f"{found.earlier} earlier"] * bool(found.earlier)
+    yield _cell(len(found.trials), str(len(found.trials)), ", ".join(notes))
+    first = found.as_written
+    before = first.valid_nll if first else None
+    yield _nats(before, "failed" if first else MISSING)
+    yield _nats(best)
+    yield _nats(None if before is None or best is None else before - best)
+    yield _nats(sensitivity(found), "failed")
+
+
+def _nats(value: float | None, missing: str = MISSING) -> Cell:
+    if value is None or math.isinf(value):
+        return _cell("", missing)
+    return _cell(value, f"{value:.2f}" if value < 1e5 else f"{value:.0e}")
+
+
+def _cell(value: float | str, shown: str, note: str = "") -> Cell:
+    return Cell(value, shown, note or None, f"{shown} ({note})" if note else shown)
+
+
+def _choices(found: TunedVariant, keys: Sequence[str], now: Mapping[str, Any]) -> Iterator[Cell]:
+    """The value that was chosen for each key, whether it is at an edge, and what it was edited to."""
+    for key in keys:
+        if key not in found.keys:
+            yield Cell()
+            continue
+        value = found.choice.values[key]
+        notes = [at_edge(found, key), f"edited since: {_said(now[key])}" if key in now else ""]
+        sorted_by = value if number_of(value) is not None else str(value)
+        yield _cell(sorted_by, _said(value), ", ".join(note for note in notes if note))
+
+
+def at_edge(found: TunedVariant, key: str) -> str:
+    """Whether better ones may lie beyond; of two values either is at an edge, which says nothing."""
+    tried = {number_of(trial.values[key]) for trial in found.trials}
+    numbers = sorted(number for number in tried if number is not None)
+    chosen = number_of(found.choice.values[key])
+    if len(numbers) < 3 or chosen not in (numbers[0], numbers[-1]):
+        return ""
+    return f"{'lowest' if chosen == numbers[0] else 'highest'} tried"
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value is None else str(value)
+
+
+def _lead(rows: Sequence[Row]) -> str:
+    """Who is sensitive, in a sentence; of a single variant there is nothing to compare."""
+    if len(rows) < 2:
+        return ""
+    order = sorted(rows, key=lambda row: row.sensitivity)
+    least, most = order[0], order[-1]
+    return (
+        f"Most sensitive to the values that were tried: {most.result.name}, whose median trial "
+        f"{_above(most)}. Least: {least.result.name}, whose median trial {_above(least)}."
+    )
+
+
+def _above(row: Row) -> str:
+    if math.isinf(row.sensitivity):
+        return "failed"
+    return f"is {row.sensitivity:.2f} nats above its best" if row.sensitivity < 1e5 else "diverged"
+
+
+SECTION = OfDataset("tuning", "Tuning", build=build)
