@@ -32,7 +32,9 @@ if not workflow.overwrite_configfiles:
 include: "workflow/rules/common.smk"
 
 
-BENCHMARK = checked(resolved_from, config, "config", map(Path, workflow.configfiles))
+# What a mistake in it is told of; --config may have changed what the file says.
+CONFIG_NAME = " and ".join(map(shortest, workflow.configfiles)) or "config"
+BENCHMARK = checked(resolved_from, config, CONFIG_NAME, map(Path, workflow.configfiles))
 # The trials of a tuning are a benchmark themselves, in a folder of its own: all that follows is of that one.
 if asked_to_tune():
     BENCHMARK = checked(trials_of, BENCHMARK)

@@ -8,6 +8,11 @@ def checked(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
+def shortest(path):
+    """How to call a file from here."""
+    return min(os.path.relpath(path), os.path.abspath(path), key=len)
+
+
 def names(wildcards):
     return dict(wildcards.items())
 
