@@ -68,6 +68,8 @@ def benchmark(root: Path, **overrides: Any) -> Benchmark:
     # Nobody has architectures or datasets of these names, so nobody can resolve them.
     made = replace(benchmark_from(config), resolved=True)
     write_json(folder_of(made).config, made.to_json())
+    baselines = {name: {"baseline": spec.model == "independent"} for name, spec in made.variants.items()}
+    write_json(folder_of(made).plan, dict.fromkeys(made.datasets, baselines))
     for name, spec in made.datasets.items():
         path = folder_of(made).dataset(name).data
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -55,6 +55,8 @@ class TunedVariant:
                 raise ConfigError(f"trials[{place}].values: other keys than those of trials[0]")
         if self.chosen not in numbers:
             raise ConfigError(f"chosen: no trial has the number {self.chosen}, but {numbers}")
+        if not self.keys:
+            raise ConfigError("trials[0].values: needs at least one entry")
         if self.choice.valid_nll is None:
             raise ConfigError(f"chosen: trial {self.chosen} failed, its valid_nll is null")
 

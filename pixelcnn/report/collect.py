@@ -112,14 +112,14 @@ class Run:
 class VariantRuns:
     """The runs of one variant on one dataset, one a seed, and what it costs where that was measured.
 
-    `baseline` says that its architecture is one to hold networks against, and none of them.
+    `baseline` says that its architecture is one to hold networks against, and none of them; None: not known.
     """
 
     name: str
     spec: VariantSpec
     runs: list[Run]
     cost: Cost | None = None
-    baseline: bool = False
+    baseline: bool | None = None
 
     @property
     def finished(self) -> list[Run]:
@@ -207,19 +207,19 @@ def collect(directory: Path) -> Collected:
 def _variants(
     benchmark: Benchmark, dataset: str, runs: list[Run], folder: BenchmarkFolder
 ) -> Iterator[VariantRuns]:
-    planned = _planned(folder.plan).get(dataset, {})
+    baselines = _baselines(folder.plan, dataset)
     for name, spec in benchmark.variants.items():
         own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
-        baseline = bool(planned.get(name, {}).get("baseline"))
-        yield VariantRuns(name, spec, own, _cost(folder.cost(dataset, name), own), baseline)
+        yield VariantRuns(name, spec, own, _cost(folder.cost(dataset, name), own), baselines.get(name))
 
 
-def _planned(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """What is known of the networks before any training; nothing where that is not there."""
+def _baselines(path: Path, dataset: str) -> dict[str, bool]:
+    """Which variants are baselines, by what was planned; those of which that is not known are left out."""
     try:
-        return read_json(path) if path.is_file() else {}
-    except UserError:
-        return {}  # damaged: planning writes it again
+        sizes = read_json(path)[dataset]
+        return {name: size["baseline"] for name, size in sizes.items() if type(size.get("baseline")) is bool}
+    except (UserError, KeyError, TypeError, AttributeError):
+        return {}  # not there or damaged: planning writes it again
 
 
 def _cost(path: Path, runs: list[Run]) -> Cost | None:

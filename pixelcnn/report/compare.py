@@ -37,7 +37,7 @@ class VariantResult:
     @property
     def baseline(self) -> bool:
         """Whether it is something to hold networks against, and none of them."""
-        return self.variant.baseline
+        return bool(self.variant.baseline)
 
     @property
     def n(self) -> int:
@@ -71,7 +71,7 @@ class VariantResult:
 
 
 def rank(dataset: DatasetRuns) -> list[VariantResult]:
-    """The variants of a dataset, lowest comparable NLL first, those without one last."""
+    """The variants of a dataset, lowest mean of the comparable NLL first, those without one last."""
     results = [_result(variant) for variant in dataset.variants]
     ranked = sorted((r for r in results if r.nll), key=lambda r: r.nll.mean if r.nll else 0.0)
     numbered = [VariantResult(r.variant, r.summaries, i) for i, r in enumerate(ranked, 1)]

@@ -7,7 +7,7 @@ from math import comb
 
 from pixelcnn.report.looks import Look
 from pixelcnn.report.pairs import Pair, Pairs
-from pixelcnn.report.words import amount, joined, ordinal
+from pixelcnn.report.words import amount, count_of, joined, ordinal
 
 #: Undecided pairs that a sentence names; of more it says how many there are.
 NAMED = 3
@@ -46,11 +46,17 @@ def _named(undecided: Sequence[Pair]) -> str:
 
 
 def look_words(look: Look) -> str:
-    """That the seeds were looked at before, and what follows from it; nothing at a first look."""
-    if look.number == 1:
-        return ""
-    seeds = joined([str(n) for n in look.before])
-    return (
-        f"This is the {ordinal(look.number)} look at these variants, after one with {seeds} "
-        f"seed{'' if seeds == '1' else 's'}: verdicts are stricter, so that all looks together keep 5 %."
-    )
+    """What looking means for the verdicts; nothing at a first look when all runs are there."""
+    sentences = []
+    if look.number > 1:
+        times = [count_of(n, "seed") for n in look.before]
+        before = "after one" if len(times) == 1 else "after ones"
+        sentences.append(
+            f"This is the {ordinal(look.number)} look at these variants, {before} at "
+            f"{joined(times, len(times))}: verdicts are stricter, so that all looks together keep 5 %."
+        )
+    if look.interim:
+        sentences.append(
+            "Runs are still to come: verdicts are provisional, and other seeds from now on are another look."
+        )
+    return " ".join(sentences)

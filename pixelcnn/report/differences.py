@@ -8,19 +8,23 @@ test images there are (docs/statistics.md).
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.collect import DatasetRuns
 from pixelcnn.report.compare import VariantResult, rank
-from pixelcnn.report.looks import Look, Seen, look_at
+from pixelcnn.report.looks import Asked, Look, look_at
 from pixelcnn.report.words import in_words
 from pixelcnn.results.metric import Metric
-from pixelcnn.results.metric_table import RANKED_BY
+from pixelcnn.results.metric_table import RANKED_BY, metric
 from pixelcnn.statistics.comparisons import Comparisons, compare
 
 
 class Differences:
     """Those between `results`; each metric is analysed once, when it is first asked for.
+
+    From then on `results` are ranked by the differences of what ranks them. These are those of the means but
+    where variants have different seeds: there a mean also says which seeds it is of.
 
     Two variants are equivalent in what ranks them where they differ by less than `margin`, a share of the
     best; for other metrics nobody can say what difference is none.
@@ -33,6 +37,16 @@ class Differences:
         #: In nats per image.
         self.margin = margin * abs(best)
         self._found: dict[str, Comparisons] = {}
+        self.results = self._ranked()
+
+    def _ranked(self) -> list[VariantResult]:
+        names = [result.name for result in self.results if result.nll]
+        found = self.of(metric(RANKED_BY))
+        # By how much a variant lies above all others, on average.
+        height = {a: sum(found[a, b].difference for b in names if b != a) for a in names}
+        ranked = sorted((r for r in self.results if r.nll), key=lambda result: height[result.name])
+        numbered = [replace(result, rank=place) for place, result in enumerate(ranked, 1)]
+        return numbered + [result for result in self.results if not result.nll]
 
     def of(self, metric: Metric) -> Comparisons:
         """Of all variants that have the metric, in the unit that words tell it in."""
@@ -55,7 +69,7 @@ class Differences:
 
 
 def differences_of(
-    dataset: DatasetRuns, benchmark: Benchmark, looks: Mapping[str, Sequence[Seen]]
+    dataset: DatasetRuns, benchmark: Benchmark, looks: Mapping[str, Sequence[Asked]]
 ) -> Differences:
     """Those between the variants of a dataset; `looks` are what earlier reports saw, by dataset."""
     look = look_at(dataset, looks.get(dataset.name, []))

@@ -74,7 +74,7 @@ def answer(claim: Claim, evidence: Evidence) -> Finding:
     subject, other, measure = evidence.subject, evidence.other, claim.measure
     verdict: Verdict = "undecided"
     if evidence.difference and isinstance(measure, Metric):
-        verdict = _verdict(claim, measure, evidence, evidence.difference)
+        verdict = _verdict(claim, evidence.difference)
         sentence = _difference_sentence(evidence, measure, evidence.difference)
     elif evidence.ratio and isinstance(measure, TimeMeasure):
         direction = _ratio_direction(evidence.ratio)
@@ -96,12 +96,10 @@ def answer(claim: Claim, evidence: Evidence) -> Finding:
     )
 
 
-def _verdict(claim: Claim, metric: Metric, evidence: Evidence, d: Comparison) -> Verdict:
+def _verdict(claim: Claim, d: Comparison) -> Verdict:
     if d.sign:
         return "supported" if d.sign == claim.expected else "not supported"
-    # Counts can be the same by chance.
-    no_difference = evidence.same and d.p is not None and not metric.counted
-    return "not supported" if no_difference or d.verdict == "equivalent" else "undecided"
+    return "not supported" if d.verdict == "equivalent" else "undecided"
 
 
 def _meaning(measure: Metric | TimeMeasure) -> str:
@@ -124,7 +122,7 @@ def _difference_sentence(evidence: Evidence, metric: Metric, d: Comparison) -> s
     mine, theirs = (f"{mean:.{digits}f} {told.unit}" for mean in evidence.means)
     subject = f"The {name} of {evidence.subject.name} is {mine}"
     if evidence.same:
-        by_chance = " Undecided: counts can agree by chance." if metric.counted else ""
+        by_chance = "" if d.verdict == "equivalent" else " Undecided: it can be so by chance."
         return f"{subject}, equal to {rival} at every seed.{by_chance}"
     size = f"{amount(d.difference, digits)} {told.step} {lower_or_higher(d.difference)}"
     if abs(evidence.means[0] - evidence.means[1] - d.difference) > 10**-digits:

@@ -59,23 +59,21 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     if d.p is None:
         test = f"only two seeds of each can tell that from chance ({n_words(d)})"
         return f"{head}, {apart} below {second}; {test}."
-    if d.difference > 0:  # the ranking is by all seeds, a difference by those that both have
-        return (
-            f"{head}, but on the seeds that both have it is {apart} above {second} ({numbers(d, 2)}): the "
-            "variants have different seeds."
-        )
+    if d.difference > 0:  # where seeds differ, in what is best on the whole
+        return f"{head}, but against {second} alone it is {apart} higher ({numbers(d, 2)}): seeds differ."
     than = f"{apart} better than {second} ({numbers(d, 2)})"
-    doubtful = [name for name in pairs.not_told_from(best.name) if name != second]
-    if d.sign is None and d.verdict == "equivalent":
-        head = f"{head}, and is equivalent to {second}: {apart} apart ({numbers(d, 2)}), less than the margin"
-    elif d.sign is None:
+    others = [name for name in pairs.names[2:] if pairs.seeds[best.name, name].sign is None]
+    doubtful = [name for name in others if pairs.seeds[best.name, name].verdict != "equivalent"]
+    margin = f"the margin of {amount(d.margin, 2)} nats"
+    if d.sign:
+        small = f", certain but less than {margin}" if d.verdict == "equivalent" else ""
+        said = f"{head}: it is {than}{small}."
+    elif d.verdict == "equivalent":
+        said = f"{head}, and is equivalent to {second}: {apart} apart ({numbers(d, 2)}), within {margin}."
+    else:
         also = f", and so is whether it is better than {joined(doubtful)}" if doubtful else ""
         return f"{head}, but that it is {than} is undecided{also}."
-    else:
-        head = f"{head}: it is {than}"
-    if d.sign and d.verdict == "equivalent":
-        head += f", certain but less than the margin of {amount(d.margin, 2)} nats"
-    return f"{head}. Whether it is better than {joined(doubtful)} is undecided." if doubtful else f"{head}."
+    return f"{said} Whether it is better than {joined(doubtful)} is undecided." if doubtful else said
 
 
 def _cost(results: Sequence[VariantResult]) -> str:
@@ -100,7 +98,7 @@ def _cost(results: Sequence[VariantResult]) -> str:
 def _claims(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
-    tested = [f for f in findings if f.difference or f.ratio]
+    tested = [f for f in findings if f.ratio or (f.difference and f.difference.p is not None)]
     left = len(findings) - len(tested)
     parts = []
     for verdict in ("supported", "not supported", "undecided"):

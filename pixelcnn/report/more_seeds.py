@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from statistics import fmean
@@ -12,56 +13,47 @@ from pixelcnn.report.collect import DatasetRuns, Run
 from pixelcnn.report.pairs import Pair, Pairs
 from pixelcnn.report.text import duration
 from pixelcnn.report.words import amount, count_of, ordinal
-from pixelcnn.statistics.seeds_needed import IN_REACH, SeedsNeeded, seeds_needed
+from pixelcnn.statistics.comparisons import Comparison
+from pixelcnn.statistics.seeds_needed import IN_REACH, seeds_needed
 
 
 @dataclass(frozen=True)
 class Undecided:
-    """A pair that the seeds do not decide, and how many more would; None if a hundred would not."""
+    """A pair that the seeds do not decide, and how many `more` than the config asks for would.
+
+    At 0 those that are still to come would; None: a hundred would not. `decides` says what they would show.
+    """
 
     pair: Pair
     difference: float
-    needed: SeedsNeeded | None
+    more: int | None
+    decides: str = ""
 
     @property
     def words(self) -> str:
         """The pair, by how much it differs, and what would decide it."""
         first, second = self.pair
         apart = f"{first} against {second}, {amount(self.difference, 2)} nats apart"
-        if self.needed is None:
+        if self.more is None:
             return f"{apart}: out of reach, a hundred seeds would not decide it"
-        what = "find a difference of that size" if self.needed.decides == "difference" else "show equivalence"
-        return f"{apart}: {count_of(self.needed.more, 'more seed')} would {what}"
+        what = "find a difference of that size" if self.decides == "difference" else "show equivalence"
+        who = count_of(self.more, "more seed") if self.more else "the seeds still to come"
+        return f"{apart}: {who} would {what}"
 
 
 @dataclass(frozen=True)
 class SeedPlan:
     """What is undecided on a dataset, cheapest first, and the seeds that would decide what is in reach.
 
-    `more` is for every variant; `seconds` is what one seed of all of them takes, job by job.
+    `untested` pairs have fewer than two seeds. `more` is for every variant; `seconds` is what one seed of all
+    of them takes, job by job.
     """
 
     undecided: list[Undecided]
+    untested: int
     more: int
-    seeds: list[int]
     seconds: float
     next_look: int
-
-    def config_line(self) -> str:
-        """What to write in the config."""
-        return f"seeds: {self.seeds}"
-
-    def cost_words(self, at_once: int | None = None) -> str:
-        """How long the seeds take, by what those so far took."""
-        alone = duration(self.more * self.seconds)
-        words = (
-            f"{count_of(self.more, 'more seed')} of every variant: about {alone} of training, evaluation and "
-            "analysis"
-        )
-        if at_once is None:
-            return words
-        beside = duration(self.more * self.seconds / at_once)
-        return f"{words}, {beside} with {count_of(at_once, 'run')} at once"
 
     def look_words(self) -> str:
         """What follows for the next report."""
@@ -74,20 +66,40 @@ class SeedPlan:
 def plan_seeds(pairs: Pairs, dataset: DatasetRuns, benchmark: Benchmark) -> SeedPlan:
     """What would decide the undecided pairs of a dataset, with a chance of 80 % each."""
     look = pairs.differences.look.number + 1
-    undecided = [
-        Undecided(pair, pairs.seeds[pair].difference, seeds_needed(pairs.seeds[pair], look=look))
-        for pair in pairs.having("undecided")
-    ]
-    undecided.sort(key=lambda one: one.needed.more if one.needed else IN_REACH)
-    more = max((one.needed.more for one in undecided if one.needed), default=0)
-    return SeedPlan(undecided, more, _with_more(benchmark, more), _seconds_of_a_seed(dataset), look)
+    asked = len(benchmark.seeds)
+    undecided = [_undecided(pair, pairs.seeds[pair], asked, look) for pair in pairs.having("undecided")]
+    undecided.sort(key=lambda one: IN_REACH if one.more is None else one.more)
+    more = max((one.more for one in undecided if one.more), default=0)
+    untested = len(pairs.having(None))
+    if untested:
+        more = max(more, 2 - asked)
+    return SeedPlan(undecided, untested, more, _seconds_of_a_seed(dataset), look)
 
 
-def _with_more(benchmark: Benchmark, more: int) -> list[int]:
+def _undecided(pair: Pair, found: Comparison, asked: int, look: int) -> Undecided:
+    needed = seeds_needed(found, look=look)
+    if needed is None:
+        return Undecided(pair, found.difference, None)
+    return Undecided(pair, found.difference, max(0, min(found.n) + needed.more - asked), needed.decides)
+
+
+def config_line(benchmark: Benchmark, more: int) -> str:
     """The config's seeds and the next ones that neither they nor the trials of a tuning have."""
     taken = {*benchmark.seeds, *(benchmark.tuning.seeds if benchmark.tuning else ())}
+    taken |= {seed for found in (benchmark.tuned or {}).values() for seed in found.seeds}
     further = (seed for seed in count(max(benchmark.seeds) + 1) if seed not in taken)
-    return [*benchmark.seeds, *islice(further, more)]
+    return f"seeds: {[*benchmark.seeds, *islice(further, more)]}"
+
+
+def cost_words(more: int, seconds: float, at_once: int | None = None) -> str:
+    """How long so many seeds take, by what those so far took."""
+    words = (
+        f"{count_of(more, 'more seed')} of every variant: about {duration(more * seconds)} of training, "
+        "evaluation and analysis"
+    )
+    if at_once is None:
+        return words
+    return f"{words}, {duration(more * seconds / at_once)} with {count_of(at_once, 'run')} at once"
 
 
 def _seconds_of_a_seed(dataset: DatasetRuns) -> float:
@@ -100,9 +112,9 @@ def _seconds_of(run: Run) -> float:
     return training + sum(done.seconds for done in (run.metrics, run.analysis) if done)
 
 
-def runs_at_once(benchmark: Benchmark, dataset: DatasetRuns) -> int | None:
-    """How many runs like those there are this machine can do at once; None if they were on a GPU."""
-    records = [run.record for run in dataset.runs if run.finished and run.record]
+def runs_at_once(benchmark: Benchmark, runs: Sequence[Run]) -> int | None:
+    """How many runs like these this machine can do at once; None if they were on a GPU."""
+    records = [run.record for run in runs if run.finished and run.record]
     if not records or any(record.device != "cpu" for record in records):
         return None
     return max(1, len(os.sched_getaffinity(0)) // benchmark.threads)

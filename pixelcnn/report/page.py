@@ -9,7 +9,7 @@ from pixelcnn.report.collect import Collected, DatasetRuns, collect
 from pixelcnn.report.differences import differences_of
 from pixelcnn.report.findings import find
 from pixelcnn.report.links import read_links
-from pixelcnn.report.looks import Seen, note_looks, read_looks
+from pixelcnn.report.looks import Asked, note_looks, read_looks
 from pixelcnn.report.pairs import compare_pairs
 from pixelcnn.report.plates import Plates
 from pixelcnn.report.render import Shown, html_page, markdown_page
@@ -53,7 +53,7 @@ def build_report(benchmark_dir: Path) -> Path:
 
 
 def _material(
-    dataset: DatasetRuns, collected: Collected, target: Path, looks: Mapping[str, Sequence[Seen]]
+    dataset: DatasetRuns, collected: Collected, target: Path, looks: Mapping[str, Sequence[Asked]]
 ) -> Material:
     differences = differences_of(dataset, collected.benchmark, looks)
     results = differences.results

@@ -68,10 +68,6 @@ class Pairs:
         """The pairs with one of these verdicts on the better one by its mean, which comes first."""
         return [pair for pair in combinations(self.names, 2) if self.seeds[pair].verdict in verdicts]
 
-    def not_told_from(self, name: str) -> list[str]:
-        """The variants that may be better or worse than `name`, in the order of the ranking."""
-        return [other for other in self.names if other != name and self.seeds[name, other].sign is None]
-
     def ranks(self, name: str) -> tuple[int, int]:
         """The best and the worst rank that a variant may have, by all that is certain of it."""
         signs = [self.seeds[name, other].sign for other in self.names if other != name]

@@ -94,6 +94,12 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
                     "their spread is not that of the seed alone."
                 )
     sentences += [*_stale(dataset), *_continued(dataset)]
+    if unknown := [variant.name for variant in dataset.variants if variant.baseline is None]:
+        are = "is a baseline" if len(unknown) == 1 else "are baselines"
+        sentences.append(
+            f"{dataset.name}: whether {', '.join(unknown)} {are} is not known, since plan.json is missing or "
+            "older. They are compared as networks; `pixelcnn plan` with the config writes it anew."
+        )
     dirty = sum(str(record.commit).endswith("-dirty") for record in records(dataset.runs))
     if dirty:
         sentences.append(f"{dataset.name}: {dirty} of its runs ran code that no commit holds (-dirty).")

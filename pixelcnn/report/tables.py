@@ -143,7 +143,7 @@ def pairs_table(datasets: list[tuple[DatasetRuns, Pairs]]) -> pd.DataFrame:
 
 #: What a row of pairs takes from its comparison, and from what is known over images, as it is.
 COMPARISON = (
-    "difference", "low", "high", "plain_low", "plain_high", "p", "plain_p", "verdict", "sign", "stepwise",
+    "difference", "low", "high", "plain_low", "plain_high", "p", "verdict", "sign", "stepwise",
     "margin", "form", "blocked", "error", "freedom",
 )  # fmt: skip
 NEW_IMAGES = ("error", "low", "high", "plain_low", "plain_high", "seeds_share")

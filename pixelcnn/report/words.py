@@ -65,7 +65,10 @@ def count_of(count: int, noun: str) -> str:
 def ordinal(count: int) -> str:
     """First, second, ..."""
     words = ("first", "second", "third", "fourth", "fifth")
-    return words[count - 1] if count <= len(words) else f"{count}th"
+    if count <= len(words):
+        return words[count - 1]
+    teen = count % 100 in (11, 12, 13)
+    return f"{count}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(count % 10, 'th')}"
 
 
 def p_words(p: float | None) -> str:

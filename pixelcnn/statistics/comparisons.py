@@ -72,6 +72,8 @@ class Comparison:
         """The first that holds: equivalent (the interval within the margin), better or worse, undecided."""
         if self.low is None or self.high is None:
             return None
+        if self.error == self.difference == 0:
+            return "equivalent"
         if -self.margin < self.low and self.high < self.margin:
             return "equivalent"
         if self.sign is None:

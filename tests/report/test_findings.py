@@ -227,7 +227,7 @@ def test_receptive_fields(tmp_path: Path) -> None:
     assert "Of the 105 earlier pixels" in found["base: lacks global structure"].sentence
     equal = found["dilated: larger receptive field"]
     assert equal.verdict == "undecided" and "20.0 %, equal to that of pixelcnn" in equal.sentence
-    assert "counts can agree by chance" in equal.sentence
+    assert "it can be so by chance" in equal.sentence
     for seed, pixels in enumerate((30, 41, 35)):  # others vary: there is a spread, but these still are counts
         folder = folder_of(made).run_of(made.run("digits", "attention", seed)).path
         change_json(RunFolder(folder).analysis_file, effective_pixels=pixels)
@@ -302,7 +302,7 @@ def test_sentences_about_a_clear_result(tmp_path: Path) -> None:
     assert re.search(r"\(95 % simultaneous interval 0\.9\d to 1\.0\d, n = 3\)\.$", first)
     assert decided == "All 6 pairs of variants differ."
     assert "1.12 times" in cost and "parameters against" in cost and "of pixelcnn" in cost
-    assert claims.startswith("Of 11 claims that were put to the test,")
+    assert claims.startswith("Of 9 claims that were put to the test,") and "2 could not be tested" in claims
 
 
 def test_what_is_undecided_is_said_with_its_names(tmp_path: Path) -> None:
@@ -322,9 +322,7 @@ def test_a_further_look_is_stricter_and_says_so(tmp_path: Path) -> None:
     assert first.p is not None and second.p == pytest.approx(min(1.0, first.p * 0.04 / 0.0075))
     assert first.low is not None and second.low is not None and second.low < first.low
     decided = sentences(made, look=2)[1]
-    assert (
-        "This is the second look at these variants, after one with 3 seeds: verdicts are stricter" in decided
-    )
+    assert "This is the second look at these variants, after one at 3 seeds: verdicts are stricter" in decided
 
 
 def test_an_interval_is_that_of_the_best_variant_which_the_sentence_is_about(tmp_path: Path) -> None:

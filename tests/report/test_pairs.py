@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from support.reports import report_of
 
 from benchmarks import made_up
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.collect import collect
 from pixelcnn.report.compare import VariantResult, rank
-from pixelcnn.report.differences import Differences, data_order
+from pixelcnn.report.differences import Differences, data_order, differences_of
 from pixelcnn.report.looks import Look
 from pixelcnn.report.pairs import Pairs, compare_pairs, image_variation, nats_per_image
 from pixelcnn.results.folder import RunFolder, folder_of
@@ -104,13 +105,17 @@ def test_a_baseline_is_no_part_of_the_common_error(tmp_path: Path) -> None:
     for spec in made.runs():
         if spec.variant_name == "flat":
             made_up.write_run(made, spec, nll=90 + 0.001 * spec.seed)
-    plan = {"digits": {"flat": {"parameters": 1, "multiply_adds": 1, "baseline": True}, "plain": {}}}
+    plan = folder_of(made).plan
     with_flat = pairs_of(list(ranked(made).values())).seeds
-    folder_of(made).plan.write_text(json.dumps(plan), encoding="utf-8")
+    plan.write_text(json.dumps({"digits": {"flat": {"baseline": True}, "plain": {"baseline": False}}}))
     apart = pairs_of(list(ranked(made).values())).seeds
     assert {with_flat["flat", "plain"].form, apart["flat", "plain"].form} == {"own errors", "baseline"}
     assert apart["plain", "slow"].form == "common error" and apart["plain", "slow"].family == 2
-    folder_of(made).plan.write_text("{", encoding="utf-8")
+    assert "whether slow is a baseline is not known" in report_of(made).page
+    for damaged in ("{", "[1]", '{"digits": [1]}', '{"digits": {"flat": 3}}', '{"digits": {"flat": {}}}'):
+        plan.write_text(damaged, encoding="utf-8")
+        assert pairs_of(list(ranked(made).values())).seeds.pairs == with_flat.pairs
+    plan.unlink()
     assert pairs_of(list(ranked(made).values())).seeds.pairs == with_flat.pairs
 
 
@@ -164,7 +169,31 @@ def test_images_do_not_speak_for_seeds(tmp_path: Path) -> None:
     pairs = pairs_of(list(ranked(made).values()))
     assert pairs.images["slow", "plain"].high < 0 and pairs.images["slow", "plain"].better == 1
     assert pairs.seeds["slow", "plain"].verdict == "undecided"
-    assert pairs.not_told_from("slow") == ["plain"] and pairs.having("undecided") == [("slow", "plain")]
+    assert pairs.having("undecided") == [("slow", "plain")] and pairs.ranks("slow") == (1, 2)
+    over = pairs.new_images["slow", "plain"]
+    assert over.difference == pairs.seeds["slow", "plain"].difference and over.seeds_share > 0.9
+
+
+def test_variants_of_different_seeds_are_ranked_by_their_differences(tmp_path: Path) -> None:
+    """Seeds move all variants by more than these differ, so means say which seeds they are of."""
+    made = made_up.benchmark(
+        tmp_path, seeds=list(range(6)), variants={n: {"model": "pixelcnn"} for n in ("a", "b", "c")}
+    )
+    for spec in made.runs():
+        seeds = {"a": range(4), "b": range(2, 6), "c": range(6)}[spec.variant_name]
+        if spec.seed in seeds:
+            above = {"a": 0.2, "b": 0.0, "c": 1.0}[spec.variant_name] + 0.01 * ((3 * spec.seed) % 4)
+            made_up.write_run(made, spec, nll=23 + above + (1.0 if spec.seed > 3 else -1.0))
+    raw, (dataset,) = ranked(made), collect(folder_of(made).path).datasets
+    assert list(raw) == ["a", "b", "c"]
+    pairs = compare_pairs(differences_of(dataset, made, {}))
+    assert pairs.names == ["b", "a", "c"] and [r.rank for r in pairs.differences.results] == [1, 2, 3]
+    assert pairs.seeds["b", "a"].verdict == "better" and pairs.ranks("a") == (2, 2)
+    over = pairs.new_images["b", "a"]
+    assert over.difference == pairs.seeds["b", "a"].difference == pytest.approx(-0.2, abs=0.02)
+    page = report_of(made).page
+    assert "variants have different seeds, so means lie in another order" in page
+    assert "b has the lowest NLL, 23" in page
 
 
 def test_thirty_variants_with_ten_seeds_are_compared_in_a_moment(made: Benchmark, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ training_seconds wall_seconds images_per_second peak_memory_bytes best_epoch epo
 gap end_gap effective_pixels effective_radius reach_pixels agreement sample_distance test_distance
 """
 PAIRS = """
-dataset first second difference low high plain_low plain_high p plain_p verdict sign stepwise margin form
+dataset first second difference low high plain_low plain_high p verdict sign stepwise margin form
 blocked error freedom n_first n_second look beats
 new_images_error new_images_low new_images_high new_images_plain_low new_images_plain_high
 new_images_seeds_share images_mean images_error images_low images_high images_better images

@@ -22,6 +22,12 @@ class Answers:
     findings: Sequence[Finding]
 
     @property
+    def who(self) -> str:
+        """How many pairs of variants, or variants where each stands against a guess."""
+        alone = all(finding.against is None for finding in self.findings)
+        return f"{len(self.findings)} {'variants' if alone else 'pairs of variants'}"
+
+    @property
     def verdict(self) -> Verdict | None:
         """The one that all have; None if they differ."""
         verdicts = {finding.verdict for finding in self.findings}

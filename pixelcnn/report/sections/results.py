@@ -36,6 +36,7 @@ def _architectures(ranked: Sequence[VariantResult]) -> list[Architecture]:
 
 def build(material: Material) -> Content:
     """The columns of both pages; the lead is the metric that ranks."""
+    means = [result.nll.mean for result in material.ranked if result.nll]
     conditional = any(result.conditional for result in material.results)
     finished = (run.metrics for run in material.dataset.runs if run.finished)
     return Content(
@@ -43,6 +44,7 @@ def build(material: Material) -> Content:
             "conditional": conditional,
             "architectures": _architectures(material.ranked),
             "ranked_by": RANKED_BY,
+            "by_differences": means != sorted(means),
             "columns": columns("results", conditional=conditional),
             "all_columns": columns("results", "cost", conditional=conditional),
             "dims": next((metrics.dims for metrics in finished if metrics), None),
