@@ -38,4 +38,5 @@ def seeds(directory: Path) -> None:
         seconds = sum(plan.seconds for plan in plans)  # seeds are those of all datasets
         print(f"{cost_words(more, seconds, runs_at_once(benchmark, collected.runs))}. In the config:")
         print(f"  {config_line(benchmark, more)}")
-        print(plans[0].look_words())
+        if said_of_look := max(plans, key=lambda plan: plan.next_look).look_words():
+            print(said_of_look)

@@ -55,6 +55,8 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     second = ranked[1].name
     d = pairs.seeds[best.name, second]
     head = f"{best.name} has the lowest {kind}, {value}"
+    if any(result.nll.mean < nll.mean for result in ranked if result.nll):
+        head = f"Seed by seed {best.name} has the lowest {kind} (the mean of its own seeds is {value})"
     apart = f"{amount(d.difference, 2)} nats"
     if d.p is None:
         test = f"only two seeds of each can tell that from chance ({n_words(d)})"

@@ -56,7 +56,9 @@ class SeedPlan:
     next_look: int
 
     def look_words(self) -> str:
-        """What follows for the next report."""
+        """What follows for the next report; nothing if it is the first that compares anything."""
+        if self.next_look == 1:
+            return ""
         return (
             f"The report of them is the {ordinal(self.next_look)} look at these variants, whose verdicts are "
             "stricter for it; that is reckoned in. Decide on the number before you look."
@@ -65,7 +67,8 @@ class SeedPlan:
 
 def plan_seeds(pairs: Pairs, dataset: DatasetRuns, benchmark: Benchmark) -> SeedPlan:
     """What would decide the undecided pairs of a dataset, with a chance of 80 % each."""
-    look = pairs.differences.look.number + 1
+    compared = any(found.p is not None for found in pairs.seeds.pairs.values())
+    look = pairs.differences.look.number + compared
     asked = len(benchmark.seeds)
     undecided = [_undecided(pair, pairs.seeds[pair], asked, look) for pair in pairs.having("undecided")]
     undecided.sort(key=lambda one: IN_REACH if one.more is None else one.more)

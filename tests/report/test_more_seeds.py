@@ -103,3 +103,4 @@ def test_one_seed_asks_for_a_second(made: Benchmark, capsys: pytest.CaptureFixtu
     assert main(["seeds", str(folder_of(made).path)]) == 0
     said = capsys.readouterr().out
     assert "a test takes two finished seeds of each variant" in said and "  seeds: [1, 2]\n" in said
+    assert "look" not in said, "nothing was compared yet"

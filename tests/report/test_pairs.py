@@ -193,7 +193,7 @@ def test_variants_of_different_seeds_are_ranked_by_their_differences(tmp_path: P
     assert over.difference == pairs.seeds["b", "a"].difference == pytest.approx(-0.2, abs=0.02)
     page = report_of(made).page
     assert "variants have different seeds, so means lie in another order" in page
-    assert "b has the lowest NLL, 23" in page
+    assert "Seed by seed b has the lowest NLL (the mean of its own seeds is 23" in page
 
 
 def test_thirty_variants_with_ten_seeds_are_compared_in_a_moment(made: Benchmark, tmp_path: Path) -> None:
