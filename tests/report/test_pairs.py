@@ -107,7 +107,8 @@ def test_a_baseline_is_no_part_of_the_common_error(tmp_path: Path) -> None:
             made_up.write_run(made, spec, nll=90 + 0.001 * spec.seed)
     plan = folder_of(made).plan
     with_flat = pairs_of(list(ranked(made).values())).seeds
-    plan.write_text(json.dumps({"digits": {"flat": {"baseline": True}, "plain": {"baseline": False}}}))
+    known = {"flat": {"baseline": True}, "plain": {"baseline": False}}
+    plan.write_text(json.dumps({"digits": known}), encoding="utf-8")
     apart = pairs_of(list(ranked(made).values())).seeds
     assert {with_flat["flat", "plain"].form, apart["flat", "plain"].form} == {"own errors", "baseline"}
     assert apart["plain", "slow"].form == "common error" and apart["plain", "slow"].family == 2
