@@ -32,12 +32,13 @@ MAY_IMPORT = {
     "invariants": "sampling models likelihoods incremental config system",
     "analysis": "invariants training images sampling evaluation results data models likelihoods config "
     "system",
+    "trained": "images sampling evaluation results data models likelihoods config system",
     "tuning": "results models config system",
     "scheduling": "tuning results data models config system",
     "report": "statistics images results data config system",
     "tracking": "report images sampling evaluation results data config system",
     "cli": "analysis training images invariants sampling evaluation results data models likelihoods config "
-    "system scheduling report tracking tuning",
+    "system scheduling report tracking trained tuning",
 }
 
 #: What a report, a Snakefile or a config reader imports: works in a moment and without torch.

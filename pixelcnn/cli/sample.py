@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from pixelcnn.cli import options
-from pixelcnn.cli.runs import Run, say
+from pixelcnn.cli import models, options
+from pixelcnn.cli.runs import Run, choose_dataset, choose_run, say
 from pixelcnn.config.benchmark import MOST_IMAGES
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.system.errors import UserError
+
+#: Drawn of a model by itself, unless told otherwise.
+IMAGES = 64
 
 
 def _labels(text: str) -> list[int]:
@@ -22,23 +26,106 @@ def _labels(text: str) -> list[int]:
 
 
 @click.command()
-@options.of_a_run()
+@click.argument("config", type=options.PATH, metavar="CONFIG|MODEL")
+@options.dataset
+@click.option("--variant", help="Name in the config.")
+@click.option("--seed", type=int, help="The run's seed.")
+@options.threads
 @click.option(
-    "-n", type=click.IntRange(1, MOST_IMAGES), help="How many (default: the config's sampling.images)."
+    "-n",
+    type=click.IntRange(1, MOST_IMAGES),
+    help="How many (default: the config's sampling.images; 64 of a MODEL).",
 )
 @click.option("--labels", type=_labels, metavar="CLASSES", help="Such as 3 or 0,1,2 (default: all in turn).")
-@click.option("--temperature", type=float, help="Divides the logits (default: the config's).")
+@click.option("--temperature", type=float, help="Divides the logits (default: the config's, else 1).")
 @options.batch_size
 @click.option("--complete", is_flag=True, help="Complete -n test images from their upper half instead.")
 @click.option("--also-complete", is_flag=True, help="Do both, with one start.")
+@models.seed
 @click.option(
-    "--sampling-seed",
-    type=click.IntRange(0, 2**63 - 1),
-    help="Seed of the noise (default: the run's seed).",
+    "--out",
+    type=options.PATH,
+    help="An .npz file (default: in the run's folder). Of a MODEL also a .png grid, or a folder.",
 )
-@click.option("--out", type=options.PATH, help="An .npz file (default: in the run's folder).")
 def sample(
+    config: Path,
+    dataset: str | None,
+    variant: str | None,
+    seed: int | None,
+    threads: int | None,
+    complete: bool,
+    also_complete: bool,
+    **asked: Any,
+) -> None:
+    """Draw images from a trained run.
+
+    Either of a benchmark, with --variant and --seed, or of a MODEL by itself: a checkpoint.pt, a
+    model.safetensors, the folder of a run, or one of an MLflow model.
+    """
+    named = {"--variant": variant, "--seed": seed}
+    if not models.is_model(config):
+        if lacking := [option for option, value in named.items() if value is None]:
+            raise click.UsageError(f"Missing option '{lacking[0]}'.")
+        run = choose_run(choose_dataset(config, dataset, threads), str(variant), seed)
+        _sample_of_run(run, complete=complete, also_complete=also_complete, **asked)
+        return
+    named |= {"--dataset": dataset, "--complete": complete or None, "--also-complete": also_complete or None}
+    if given := [option for option, value in named.items() if value is not None]:
+        raise UserError(f"{given[0]}: is for a config, {config} is a trained model (see `pixelcnn complete`)")
+    _sample_of_model(config, threads, **asked)
+
+
+def _sample_of_model(
+    model: Path,
+    threads: int | None,
+    *,
+    n: int | None,
+    labels: list[int] | None,
+    temperature: float | None,
+    batch_size: int | None,
+    sampling_seed: int | None,
+    out: Path | None,
+) -> None:
+    import torch
+
+    from pixelcnn.sampling.api import BATCH_SIZE
+    from pixelcnn.system import devices
+    from pixelcnn.system.progress import sampling_progress
+    from pixelcnn.trained import pictures
+    from pixelcnn.trained.model import load
+
+    if out is None:
+        raise UserError(f"--out: needed, expected {pictures.FORMS}")
+    pictures.check_form(out)
+    count = n or IMAGES
+    names = [f"sample-{number:0{len(str(count))}d}" for number in range(1, count + 1)]
+    models.refuse_results("--out", [out] if out.suffix else [out / f"{name}.png" for name in names], [model])
+    if threads is not None:
+        torch.set_num_threads(threads)
+    trained = load(model)
+    seed = trained.checkpoint.spec.seed if sampling_seed is None else sampling_seed
+    batch_size = batch_size or trained.image.at_once(BATCH_SIZE)
+    with devices.out_of_memory(devices.smaller("--batch-size", batch_size)):
+        images = trained.sample(
+            count,
+            labels,
+            seed=seed,
+            temperature=1.0 if temperature is None else temperature,
+            batch_size=batch_size,
+            on_progress=sampling_progress("sampling", sys.stderr),
+        )
+    if out.suffix == ".npz":
+        y = trained.drawn_labels(count, labels)
+        told = [-1] * count if y is None else y.numpy()
+        pictures.save_arrays(out, images=images, labels=told, seed=seed)
+    else:
+        pictures.save(out, images, trained.image.levels, names)
+    print(f"{out}: {count} images")
+
+
+def _sample_of_run(
     run: Run,
+    *,
     n: int | None,
     labels: list[int] | None,
     temperature: float | None,
@@ -48,7 +135,6 @@ def sample(
     sampling_seed: int | None,
     out: Path | None,
 ) -> None:
-    """Draw images from a trained run."""
     from pixelcnn.images.pictures import SHOWN, Drawing
     from pixelcnn.results.records import sampled
     from pixelcnn.sampling.api import BATCH_SIZE

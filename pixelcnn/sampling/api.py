@@ -46,6 +46,7 @@ def sample(
     seed: int,
     y: Tensor | None = None,
     given: Tensor | None = None,
+    kept: Tensor | None = None,
     temperature: float = 1.0,
     batch_size: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -59,6 +60,9 @@ def sample(
     Args:
         y: class labels int64 [n] for a conditional model.
         given: integers [n, C, rows, W], the upper rows of the images, to be kept and completed.
+        kept: integers [n, C, H, W], pixels to keep wherever they are, all channels of them, and -1 where
+            one is drawn. What is drawn knows the pixels that come earlier in raster order, not those kept
+            further on.
         temperature: divides the logits, within `TEMPERATURES`; 1 is the model's own distribution.
         batch_size: images drawn together, which bounds the memory; None: by the size of the images.
         on_progress: called with (finished images, all images).
@@ -73,8 +77,9 @@ def sample(
     _check_labels(n, y, image.classes)
     given = torch.zeros(n, image.channels, 0, image.width, dtype=torch.long) if given is None else given
     _check_given(n, given, image)
+    if kept is not None:
+        _check_kept(n, kept, image)
     devices.exact_float32()
-    device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     try:
@@ -83,12 +88,7 @@ def sample(
         for start in range(0, n, batch_size):
             count = min(batch_size, n - start)
             part = slice(start, start + count)
-            request = Request(
-                noise=pixel_noise(seed, start, count, model.image_shape).to(device),
-                labels=None if y is None else y[part].to(device),
-                given=given[part].long().to(device),
-                temperature=temperature,
-            )
+            request = _request(model, seed, part, y, given, kept, temperature)
 
             def on_step(done: int, total: int, start: int = start, count: int = count) -> None:
                 on_progress(start + count * done // total, n)
@@ -97,6 +97,26 @@ def sample(
     finally:
         model.train(was_training)
     return torch.cat(batches)
+
+
+def _request(
+    model: AutoregressiveModel,
+    seed: int,
+    part: slice,
+    y: Tensor | None,
+    given: Tensor,
+    kept: Tensor | None,
+    temperature: float,
+) -> Request:
+    """That of a part of all images."""
+    device = next(model.parameters()).device
+    return Request(
+        noise=pixel_noise(seed, part.start, part.stop - part.start, model.image_shape).to(device),
+        labels=None if y is None else y[part].to(device),
+        given=given[part].long().to(device),
+        temperature=temperature,
+        kept=None if kept is None else kept[part].long().to(device),
+    )
 
 
 def _check(n: int, temperature: float, batch_size: int) -> None:
@@ -131,3 +151,14 @@ def _check_given(n: int, given: Tensor, image: ImageSpec) -> None:
     if given.numel() and (int(given.min()) < 0 or int(given.max()) >= image.levels):
         found = f"{int(given.min())}..{int(given.max())}"
         raise UserError(f"images to complete: the model knows levels 0..{image.levels - 1}, got {found}")
+
+
+def _check_kept(n: int, kept: Tensor, image: ImageSpec) -> None:
+    wanted = [n, image.channels, image.height, image.width]
+    if list(kept.shape) != wanted or kept.is_floating_point():
+        raise UserError(f"pixels to keep: expected integers {wanted}, got {kept.dtype} {list(kept.shape)}")
+    if int(kept.min()) < -1 or int(kept.max()) >= image.levels:
+        found = f"{int(kept.min())}..{int(kept.max())}"
+        raise UserError(f"pixels to keep: expected -1 or levels 0..{image.levels - 1}, got {found}")
+    if bool(((kept < 0).any(dim=1) != (kept < 0).all(dim=1)).any()):
+        raise UserError("pixels to keep: some are kept in one channel and drawn in another")

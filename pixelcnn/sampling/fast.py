@@ -105,6 +105,7 @@ class FastSampler:
         like = next(self._model.parameters())
         kind = (
             *(request.noise.shape, request.given.shape, request.temperature, request.with_parameters),
+            request.kept is None,
             *(like.dtype, like.device, tuple(p.data_ptr() for p in self._model.parameters())),
         )
         if self._run is None or self._kind != kind:

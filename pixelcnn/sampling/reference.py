@@ -27,6 +27,8 @@ class ReferenceSampler:
                 parameters = self._model(x, request.labels)
                 pixel = (..., slice(row, row + 1), slice(column, column + 1))
                 x[pixel] = self._likelihood.sample(parameters[pixel], noise[pixel], request.temperature)
+                if request.kept is not None:
+                    x[pixel] = torch.where(request.kept[pixel] < 0, x[pixel], request.kept[pixel])
             on_step(row + 1, height)
         if rows == height:
             parameters = self._model(x, request.labels)

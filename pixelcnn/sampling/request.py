@@ -17,7 +17,8 @@ class Request:
     """One batch of images to draw, on the model's device.
 
     noise: uniform in [0, 1), float64 [N, C, H, W]. labels: int64 [N], or None. given: int64
-    [N, C, rows, W], the upper part of the images, which is kept; it may have no rows.
+    [N, C, rows, W], the upper part of the images, which is kept; it may have no rows. kept: int64
+    [N, C, H, W], pixels that are kept wherever they are, whole ones, and -1 where one is drawn; or None.
     """
 
     noise: Tensor
@@ -25,6 +26,7 @@ class Request:
     given: Tensor
     temperature: float = 1.0
     with_parameters: bool = False
+    kept: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ MANY = 64
 
 
 class Run:
-    """Draws requests that differ from the first one in noise, labels and given pixels alone."""
+    """Draws requests that differ from the first one in noise, labels, given and kept pixels alone."""
 
     def __init__(
         self,
@@ -49,6 +49,9 @@ class Run:
         self._recorder = Recorder(request.noise.device)
         self._noise = Fronts(schedule, self._images_count, channels, request.noise)
         self._images = Fronts(schedule, self._images_count, channels, request.given)
+        self._kept: Fronts | None = None
+        if request.kept is not None:
+            self._kept = Fronts(schedule, self._images_count, channels, request.kept)
         self._recorded: Fronts | None = None
         if request.with_parameters:
             self._recorded = Fronts(schedule, self._images_count, model.parameters_per_pixel, like)
@@ -91,6 +94,8 @@ class Run:
         images[:, :, : self._given_rows] = request.given
         self._noise.fill(request.noise)
         self._images.fill(images)
+        if self._kept is not None and request.kept is not None:
+            self._kept.fill(request.kept)
         self._network.begin()
 
     def _step(self, step: int) -> Iterator[Call]:
@@ -118,6 +123,13 @@ class Run:
         pixels = self._likelihood.sample(parameters[:, :, None, None], flat, self._temperature)
         return pixels.view(noise.shape)
 
+    def _with_kept(self, pixels: Tensor, window: Window) -> Tensor:
+        """Pixels [pixels, N, C] that were drawn for a window, those to be kept in their places."""
+        if self._kept is None:
+            return pixels
+        kept = picked(self._kept.view(window.whole), window.images, 1)
+        return torch.where(kept < 0, pixels, kept)
+
     def _recording(self, window: Window) -> Iterator[Call]:
         """Keep the parameters of a window, if they are wanted."""
         if self._recorded is not None:
@@ -139,7 +151,7 @@ class WavefrontRun(Run):
         if drawn.first < drawn.end:
             parameters = self._network.output(window)[(drawn.first - window.first) * self._images_count :]
             images, noise = self._images.view(drawn), self._noise.view(drawn)
-            yield lambda: images.copy_(self._sampled(parameters, noise))
+            yield lambda: images.copy_(self._with_kept(self._sampled(parameters, noise), drawn))
         yield self._show(window)
 
 
@@ -244,7 +256,7 @@ class RowsRun(Run):
         changed = self._changed_of(window, window.end)
 
         def draw() -> None:
-            pixels = self._sampled(parameters, picked(noise, chosen, 1))
+            pixels = self._with_kept(self._sampled(parameters, picked(noise, chosen, 1)), window)
             changed.copy_((pixels != picked(images, chosen, 1)).any(2))
             put(images, pixels, chosen, 1)
             put(seen, self._scaled(pixels), chosen, 1)

@@ -1,0 +1,157 @@
+"""Pictures from files as the images of a dataset were made, for a model that was trained on these."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from pixelcnn.config.run_spec import DatasetSpec
+from pixelcnn.data.contract import find_source
+from pixelcnn.data.images import draw_binary
+from pixelcnn.system.errors import ConfigError, UserError
+
+#: Pillow's modes of 8 bits and fewer a channel.
+EIGHT_BITS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa")
+#: What decoders raise of damaged files.
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a picture becomes an image of a model: uint8 [channels, *size] with values 0..levels-1.
+
+    size: the model's height and width. raw_size, raw_levels: those of the source's images before they were
+    pooled and quantised; an unknown source is taken to have 256 levels and the model's size.
+    """
+
+    spec: DatasetSpec
+    channels: int
+    size: tuple[int, int]
+    raw_size: tuple[int, int]
+    raw_levels: int
+
+    @classmethod
+    def of(cls, spec: DatasetSpec, channels: int, height: int, width: int) -> Recipe:
+        """That of a dataset, for a model of images of this shape."""
+        size = (height, width)
+        try:
+            source = find_source(spec.source)
+        except ConfigError:  # one's own, and its file is not here
+            return cls(spec, channels, size, size, 256)
+        side = source.size
+        raw = (side, side) if isinstance(side, int) else side
+        return cls(spec, channels, size, raw, source.levels)
+
+    def said(self) -> str:
+        """What is done to a picture, in one sentence."""
+        (height, width), colours = self.size, "grey" if self.channels == 1 else "RGB"
+        steps = [f"pictures are read as {colours}"]
+        if self.raw_size != self.size:
+            raw = f"{self.raw_size[0]}x{self.raw_size[1]}"
+            steps.append(
+                f"those of {raw} averaged to {height}x{width}, those of {height}x{width} as they are"
+            )
+        if self.spec.binarize == "stochastic":
+            steps.append(
+                "each pixel drawn as 0 or 1 with its brightness as the probability, the same each time"
+            )
+        elif self.spec.levels == 2 and self.raw_levels > 2:
+            steps.append("brightness 128 and above made 1, below 0")
+        else:
+            steps.append(f"quantised to {self.spec.levels} levels")
+        return ", ".join(steps) + f", as the images of {self.spec.source} were for training"
+
+    def read(self, files: Sequence[Path]) -> NDArray[np.uint8]:
+        """The pictures of some files: uint8 [N, C, H, W].
+
+        Raises:
+            UserError: naming every file that cannot be read, or is of another size, and why.
+        """
+        images = np.zeros((len(files), self.channels, *self.size), np.uint8)
+        wrong = []
+        for index, file in enumerate(files):
+            try:
+                images[index] = self.image(self._pixels(file))
+            except UserError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise UserError("; ".join(wrong))
+        return images
+
+    def image(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The image of brightnesses 0..255, [C, h, w] of the raw size or the model's: uint8 [C, H, W]."""
+        raw = (pixels.astype(np.uint32) * self.raw_levels // 256).astype(np.uint8)
+        (channels, height, width), (rows, columns) = raw.shape, self.size
+        blocks = raw.reshape(channels, rows, height // rows, columns, width // columns)
+        pooled: NDArray[np.uint8] = np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8)
+        if self.spec.levels == self.raw_levels:
+            return pooled
+        if self.spec.binarize == "stochastic":
+            # By the picture itself: its number is the same alone and among others.
+            random = np.random.default_rng([self.spec.split_seed, zlib.crc32(pooled.tobytes())])
+            return draw_binary(pooled, random)
+        levels = pooled.astype(np.uint32) * self.spec.levels // self.raw_levels
+        quantised: NDArray[np.uint8] = levels.astype(np.uint8)
+        return quantised
+
+    def _pixels(self, file: Path) -> NDArray[np.uint8]:
+        """Brightnesses uint8 [C, h, w] of one of the two sizes."""
+        picture = opened(file)
+        found = (picture.height, picture.width)
+        if found not in (self.size, self.raw_size):
+            expected = " or ".join(f"{h}x{w}" for h, w in dict.fromkeys((self.raw_size, self.size)))
+            raise UserError(f"{file}: {found[0]}x{found[1]} (height x width), expected {expected}")
+        if picture.has_transparency_data and np.asarray(picture.convert("RGBA"))[:, :, 3].min() < 255:
+            raise UserError(f"{file}: transparent, expected a picture without transparency")
+        pixels = np.asarray(picture.convert("L" if self.channels == 1 else "RGB"))
+        return pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def opened(file: Path) -> Image.Image:
+    """The one picture in a file, turned as its EXIF data say.
+
+    Raises:
+        UserError: naming the file and what is wrong with it.
+    """
+    try:
+        if file.stat().st_size == 0:
+            raise UserError(f"{file}: empty, it has no bytes")
+        with Image.open(file) as picture:
+            if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":  # a camera's, with a preview
+                raise UserError(f"{file}: animated or of several pages, expected one picture")
+            if picture.mode not in EIGHT_BITS:
+                raise UserError(f"{file}: pixels of the kind {picture.mode}, expected grey or RGB of 8 bits")
+            picture.load()
+            return ImageOps.exif_transpose(picture)
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file") from None
+    except DAMAGED as error:
+        reason = getattr(error, "strerror", None) or str(error).replace(f" {str(file)!r}", "")
+        raise UserError(f"{file}: not read: {reason}") from error
+
+
+def pictures(given: Sequence[Path]) -> list[Path]:
+    """The files meant, in the order given; those of a folder and its sub-folders in the order of their names.
+
+    Raises:
+        UserError: if a folder has no pictures.
+    """
+    return [file for path in given for file in ([path] if not path.is_dir() else _inside(path))]
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    suffixes = Image.registered_extensions()
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    )
+    if not found:
+        raise UserError(f"{folder}: a folder without pictures")
+    yield from found
