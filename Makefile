@@ -1,5 +1,6 @@
 # make report    set up and run the default benchmark; make preview is a sketch of it in a minute
 # make test      set up with the test tools and run the tests
+# make test-all  the tests, and the invariants of every architecture with every likelihood, channels and shape
 # make env-slurm set up with Snakemake's plugin for SLURM; make test-slurm tries it on a throw-away SLURM (root on Debian)
 # make test-browser tries the report and MLflow's pages in a headless Chromium (Debian's; root installs it)
 # make test-hostile tries make preview in odd folders, locales and environments
@@ -20,7 +21,7 @@ ifneq ($(shell test -w "$$HOME" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 endif
 
-.PHONY: report preview test env-slurm test-slurm test-browser test-hostile mutants check format ui clean-env
+.PHONY: report preview test test-all env-slurm test-slurm test-browser test-hostile mutants check format ui clean-env
 
 report: $(BIN)/.installed
 	@$(BIN)/snakemake --profile none report --cores $(CORES) --configfile '$(CONFIG)'
@@ -31,6 +32,9 @@ preview:
 
 test: $(BIN)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-all: $(BIN)/.installed-test
+	$(BIN)/python -m pytest -n auto --dist load --all
 
 env-slurm: $(BIN)/.installed-slurm
 

@@ -64,9 +64,9 @@ def measure(path: Path, seed: int, threads: int) -> Figures:
     spec, root = recipe(path, seed)
     data = prepare(spec.dataset, root)
     assert len(data.splits["valid"].images) == IMAGES
-    model, likelihood = build_model(spec.variant, image_spec(data), seed=derived_seed(seed, "initialisation"))
+    model, _ = build_model(spec.variant, image_spec(data), seed=derived_seed(seed, "initialisation"))
     with tempfile.TemporaryDirectory(prefix="pixelcnn-speedrun-") as folder:
-        fit(model, likelihood, data, spec, run_dir=Path(folder), device=torch.device("cpu"))
+        fit(model, data, spec, run_dir=Path(folder), device=torch.device("cpu"))
         record = RunFolder(Path(folder)).record()
         last = RunFolder(Path(folder)).history()[-1]
     assert record is not None

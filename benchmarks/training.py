@@ -81,7 +81,7 @@ def textbook_step(model: AutoregressiveModel, likelihood: Likelihood) -> Callabl
 
 def our_step(model: AutoregressiveModel, likelihood: Likelihood, precision: str) -> Callable[[Tensor], None]:
     model.to(memory_format=torch.channels_last)
-    step = TrainingStep(model, likelihood, TrainingSpec(epochs=1), 10_000, precision)
+    step = TrainingStep(model, TrainingSpec(epochs=1), 10_000, precision)
     return lambda x: step(x, None) and None
 
 

@@ -94,9 +94,9 @@ def _training(case: Case) -> Any:
     spec, data = case.checkpoint().spec, DATA if case.conditional else INTENSITIES
 
     def train(signal: Callable[[], int | None]) -> Checkpoint:
-        model, likelihood = registry.build_model(spec.variant, image_spec(data))
+        model, _ = registry.build_model(spec.variant, image_spec(data))
         return fit(
-            model, likelihood, data, spec,
+            model, data, spec,
             run_dir=case.folder, device=case.device, saving=SavingSpec(minutes=None),
             observer=Observer(signal=signal),
         )  # fmt: skip
@@ -142,9 +142,9 @@ def _sampling(case: Case) -> Any:
 
 def _picture(case: Case) -> Any:
     """Samples of a network that trains."""
-    model, likelihood = case.network()
+    model, _ = case.network()
     said: list[str] = []
-    drawer(likelihood, case.folder, n=2, seed=0, say=said.append)(1, model)
+    drawer(case.folder, n=2, seed=0, say=said.append)(1, model)
     assert not said, said
     return [torch.from_numpy(np.array(Image.open(RunFolder(case.folder).picture(1))))]
 

@@ -43,15 +43,16 @@ def entry(heading: str, names: dict[str, Any]) -> Any:
 
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
-    """The two files of the page, written as a reader would."""
+    """The three files of the page, written as a reader would."""
     monkeypatch.chdir(tmp_path)
     Path("my_model.py").write_text(code("An architecture"), encoding="utf-8")
+    Path("my_likelihood.py").write_text(code("A likelihood"), encoding="utf-8")
     Path("my_dataset.py").write_text(code("A dataset"), encoding="utf-8")
 
 
-def test_the_model_shown_passes_its_check_and_its_leaky_twin_does_not(shown, capsys):
+def test_the_model_and_the_likelihood_shown_pass_their_check_and_its_leaky_twin_does_not(shown, capsys):
     small = ["--hyperparameters", '{"channels": 6, "blocks": 1}']
-    assert main(["check", "my_model.py", *small]) == 0
+    assert main(["check", "my_model.py", *small, "--likelihood", "my_likelihood.py", "--channels", "2"]) == 0
     leaky = Path("my_model.py").read_text(encoding="utf-8").replace('7, "A"', '7, "B"')
     Path("leaky.py").write_text(leaky, encoding="utf-8")
     assert main(["check", "leaky.py", *small]) == 1
@@ -65,7 +66,12 @@ def test_the_model_and_the_dataset_shown_run(shown):
         "datasets": {"stripes-8x8": {"source": "my_dataset.py", "image_size": 8, "levels": 4}},
         "variants": {
             "mine": {"model": "my_model.py", "hyperparameters": small},
-            "mine-conditional": {"model": "my_model.py", "conditional": True, "hyperparameters": small},
+            "mine-conditional": {
+                "model": "my_model.py",
+                "conditional": True,
+                "hyperparameters": small,
+                "likelihood": "my_likelihood.py",
+            },
         },
         "seeds": [0],
         "training": {"epochs": 1},

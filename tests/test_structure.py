@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "statistics": "system",
     "incremental": "system",
     "layers": "incremental",
-    "likelihoods": "system",
+    "likelihoods": "config system",
     "models": "layers incremental likelihoods config system",
     "data": "config system",
     "results": "models likelihoods config system",

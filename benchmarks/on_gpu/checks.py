@@ -47,8 +47,8 @@ def placement(setting: Setting) -> Iterator[Line]:
 
 
 def _placement(what: str, spec: VariantSpec, device: torch.device) -> Line:
-    model, likelihood = built(spec)
-    step = TrainingStep(model.to(device).train(), likelihood, TrainingSpec(epochs=1), STEPS, "float32")
+    model, _ = built(spec)
+    step = TrainingStep(model.to(device).train(), TrainingSpec(epochs=1), STEPS, "float32")
     x, y = next(Batches(prepared(), run_spec(spec), device).epoch())
     found = step(x, y)
     tensors = [*model.parameters(), *model.buffers(), *step.ema.model.parameters(), *step.ema.model.buffers()]
@@ -171,13 +171,13 @@ def stacked(setting: Setting) -> Iterator[Line]:
 
 def _stacked(what: str, spec: VariantSpec, setting: Setting, fails: bool) -> Line:
     made = [built(spec, seed) for seed in range(SEEDS)]
-    likelihood, models = made[0][1], [model.double().to(setting.device).train() for model, _ in made]
+    models = [model.double().to(setting.device).train() for model, _ in made]
     if fails:
         with torch.no_grad():
             next(models[1].parameters()).fill_(torch.nan)
     recipe = TrainingSpec(epochs=1, warmup_steps=2, gradient_clip=0.1)
-    alone = [TrainingStep(copy.deepcopy(model), likelihood, recipe, STEPS, "float32") for model in models]
-    together = StackedStep(models, likelihood, recipe, STEPS, "float32")
+    alone = [TrainingStep(copy.deepcopy(model), recipe, STEPS, "float32") for model in models]
+    together = StackedStep(models, recipe, STEPS, "float32")
     for number in range(STEPS):
         given = [images(model, BATCH, SEEDS * number + seed) for seed, model in enumerate(models)]
         x = torch.stack([x for x, _ in given]).to(setting.device)
@@ -193,12 +193,12 @@ def _stacked(what: str, spec: VariantSpec, setting: Setting, fails: bool) -> Lin
 
 def _stacked_in_bfloat16(what: str, spec: VariantSpec, device: torch.device) -> Line:
     made = [built(spec, seed) for seed in range(SEEDS)]
-    likelihood, models = made[0][1], [model.to(device).train() for model, _ in made]
+    models = [model.to(device).train() for model, _ in made]
     recipe, (x, y) = TrainingSpec(epochs=1), images(models[0], BATCH)
     x, y = x.to(device), None if y is None else y.to(device)
-    alone = TrainingStep(copy.deepcopy(models[-1]), likelihood, recipe, STEPS, "bfloat16")(x, y)[1]
+    alone = TrainingStep(copy.deepcopy(models[-1]), recipe, STEPS, "bfloat16")(x, y)[1]
     labels = None if y is None else y.expand(SEEDS, -1)
-    step = StackedStep(models, likelihood, recipe, STEPS, "bfloat16")
+    step = StackedStep(models, recipe, STEPS, "bfloat16")
     _, norms = step(x.expand(SEEDS, *x.shape), labels)
     off = float((norms[-1] - alone).abs() / alone)
     return judged(what, off < BFLOAT16, f"{off:.1e}", "share off", f"< {BFLOAT16:.0e}")
@@ -245,12 +245,10 @@ def _trained(spec: VariantSpec, device: torch.device, stop_at: int | None) -> Ch
     with tempfile.TemporaryDirectory() as folder:
 
         def train(signal: Callable[[], int | None]) -> Checkpoint:
-            model, likelihood = built(spec)
+            model, _ = built(spec)
             saving, observer = SavingSpec(minutes=None), Observer(signal=signal)
             place = Path(folder)
-            return fit(
-                model, likelihood, data, run, run_dir=place, device=device, saving=saving, observer=observer
-            )
+            return fit(model, data, run, run_dir=place, device=device, saving=saving, observer=observer)
 
         if stop_at is not None:
             asked = iter([*[None] * stop_at, 15])

@@ -85,8 +85,8 @@ def _random(network: Network, device: torch.device, *stack: int) -> torch.Tensor
 
 
 def _eager(network: Network, precision: str, device: torch.device) -> Step:
-    model, likelihood = network.built(0, device)
-    step = TrainingStep(model, likelihood, TrainingSpec(epochs=1), 10**6, precision)
+    model, _ = network.built(0, device)
+    step = TrainingStep(model, TrainingSpec(epochs=1), 10**6, precision)
     x = _random(network, device)
     return lambda: step(x, None), network.batch
 
@@ -94,7 +94,7 @@ def _eager(network: Network, precision: str, device: torch.device) -> Step:
 def _stacked(k: int) -> Maker:
     def make(network: Network, precision: str, device: torch.device) -> Step:
         models = [network.built(seed, device) for seed in range(k)]
-        step = StackedStep([m for m, _ in models], models[0][1], TrainingSpec(epochs=1), 10**6, precision)
+        step = StackedStep([m for m, _ in models], TrainingSpec(epochs=1), 10**6, precision)
         x = _random(network, device, k)
         return lambda: step(x, None), k * network.batch
 
@@ -103,8 +103,8 @@ def _stacked(k: int) -> Maker:
 
 def _compiled(setting: Setting, network: Network, precision: str, mode: str) -> Iterator[Line]:
     def make(network: Network, precision: str, device: torch.device) -> Step:
-        model, likelihood = network.built(0, device)
-        step = TrainingStep(model, likelihood, TrainingSpec(epochs=1), 10**6, precision)
+        model, _ = network.built(0, device)
+        step = TrainingStep(model, TrainingSpec(epochs=1), 10**6, precision)
         model.compile(mode=mode)
         x = _random(network, device)
         return lambda: step(x, None), network.batch

@@ -53,7 +53,7 @@ def measure_cost(trained: Checkpoint, data: PreparedData, device: torch.device, 
     n = min(IMAGES, model.image.at_once(BATCH_SIZE))
     works = []
     with devices.out_of_memory(devices.smaller("training.batch_size", recipe.batch_size)):
-        works.append(_warm(_step(model, likelihood, trained.spec, data, precision), device))
+        works.append(_warm(_step(model, trained.spec, data, precision), device))
     with devices.out_of_memory(f"evaluating and drawing {n} images together; {devices.SMALLER_STILL}"):
         works.append(_warm(_evaluation(model, data, n), device))
         works.append(_warm(_sampling(model, likelihood, n), device))
@@ -97,7 +97,6 @@ def step_seconds(specs: Sequence[RunSpec], device: torch.device, automatic: str)
 
 def _step(
     model: AutoregressiveModel,
-    likelihood: Likelihood,
     spec: RunSpec,
     data: PreparedData,
     precision: str,
@@ -107,7 +106,7 @@ def _step(
     copied = copy.deepcopy(model).to(memory_format=torch.channels_last).train()
     batches = Batches(data, spec, device)
     budget = Budget.of(spec.training, len(batches.images))
-    step = TrainingStep(copied, likelihood, spec.training, budget.steps, precision)
+    step = TrainingStep(copied, spec.training, budget.steps, precision)
     x, y = next(batches.epoch())
     return lambda: step(x, y)
 

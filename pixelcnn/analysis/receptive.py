@@ -16,7 +16,6 @@ from torch import Tensor
 
 from pixelcnn.data.contract import Split
 from pixelcnn.invariants.leaks import QUIET_DRAWS, ROUNDING, randomise
-from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.system.errors import RunFailed
 from pixelcnn.system.seeding import pixel_noise
@@ -80,16 +79,14 @@ class ReceptiveField:
         return float(np.sqrt((self.effective * squares).sum()))
 
 
-def receptive_field(
-    model: AutoregressiveModel, likelihood: Likelihood, test: Split, images: int
-) -> ReceptiveField:
+def receptive_field(model: AutoregressiveModel, test: Split, images: int) -> ReceptiveField:
     """The receptive field of a model's centre, the effective one over the first `images` test images.
 
     Raises:
         RunFailed: if the centre sees itself or a later pixel: then its likelihoods are none.
     """
     chosen = Split(test.images[:images], None if test.labels is None else test.labels[:images])
-    field = ReceptiveField(reach(model).numpy(), effective(model, likelihood, chosen).numpy())
+    field = ReceptiveField(reach(model).numpy(), effective(model, chosen).numpy())
     leak = field.leak
     if leak is not None:
         (row, column), (centre_row, centre_column) = leak, field.centre
@@ -129,7 +126,7 @@ def _reach_once(model: AutoregressiveModel, seed: int) -> Tensor:
     return slopes > ROUNDING * slopes.max()
 
 
-def effective(model: AutoregressiveModel, likelihood: Likelihood, split: Split) -> Tensor:
+def effective(model: AutoregressiveModel, split: Split) -> Tensor:
     """The effective receptive field of the centre: the share of each pixel in its influence, float64 [H, W].
 
     After Luo et al. 2016, "Understanding the Effective Receptive Field in Deep CNNs": the slope of the
@@ -148,16 +145,14 @@ def effective(model: AutoregressiveModel, likelihood: Likelihood, split: Split) 
         x = torch.from_numpy(split.images[part]).to(device).long()
         labels = split.labels if model.image.classes is not None else None
         y = None if labels is None else torch.from_numpy(labels[part]).to(device)
-        squares += _squared_slopes(model, likelihood, x, y, start)
+        squares += _squared_slopes(model, x, y, start)
     influence = squares.sqrt()
     return influence / influence.sum() if influence.any() else influence
 
 
-def _squared_slopes(
-    model: AutoregressiveModel, likelihood: Likelihood, x: Tensor, y: Tensor | None, first: int
-) -> Tensor:
+def _squared_slopes(model: AutoregressiveModel, x: Tensor, y: Tensor | None, first: int) -> Tensor:
     """Sum over images and drawn values of (d log p(v) / d pixel)^2: float64 [H, W] on the CPU."""
-    image = model.image
+    image, likelihood = model.image, model.likelihood
     entered = model.enter(x).requires_grad_()
     params = _at_centre(model.network(entered, y), image)
     total = torch.zeros(x.shape[2:], dtype=torch.float64)

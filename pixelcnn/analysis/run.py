@@ -54,7 +54,7 @@ def analyse_run(
     model.to(device)
     train_nll, valid_nll = split_nlls(model, likelihood, data)
     test = _class_after_class(data.splits["test"])
-    field = receptive_field(model, likelihood, test, settings.images)
+    field = receptive_field(model, test, settings.images)
     near = _neighbours(samples, data, test)
     classified = (
         {}

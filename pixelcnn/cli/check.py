@@ -20,15 +20,17 @@ from pixelcnn.system.errors import UserError
     metavar="JSON",
     help="Default: the architecture's own.",
 )
-def check(model: str, hyperparameters: Any) -> int:
-    """Check the invariants of an architecture."""
+@click.option("--likelihood", default="auto", help="A name, or the path of a .py file that defines one.")
+@click.option("--channels", type=click.IntRange(min=1), default=1, show_default=True, help="Of the images.")
+def check(model: str, hyperparameters: Any, likelihood: str, channels: int) -> int:
+    """Check the invariants of an architecture and a likelihood."""
     from pixelcnn.invariants.architecture import check_architecture
 
     if not isinstance(hyperparameters, dict):
         raise UserError(f"--hyperparameters: expected keys and values, got {hyperparameters!r}")
     passed = True
     with warnings.catch_warnings(action="ignore"):  # what there is to say stands in the results
-        for result in check_architecture(model, hyperparameters):
+        for result in check_architecture(model, hyperparameters, likelihood=likelihood, channels=channels):
             print(result)
             passed = passed and result.passed
     return 0 if passed else RUN_FAILED

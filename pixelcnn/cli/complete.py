@@ -50,7 +50,7 @@ def complete(
     """
     from pixelcnn.sampling.api import BATCH_SIZE
     from pixelcnn.system import devices
-    from pixelcnn.system.progress import sampling_progress
+    from pixelcnn.system.progress import images_progress
     from pixelcnn.trained import pictures
     from pixelcnn.trained.model import kept_pixels, load
 
@@ -72,7 +72,7 @@ def complete(
             seed=trained.checkpoint.spec.seed if sampling_seed is None else sampling_seed,
             temperature=temperature,
             batch_size=batch_size,
-            on_progress=sampling_progress("completing", sys.stderr),
+            on_progress=images_progress("completing", sys.stderr),
         )
     say(recipe.said())
     levels = trained.image.levels

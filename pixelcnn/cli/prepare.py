@@ -13,7 +13,7 @@ from pixelcnn.cli.runs import Dataset
 def prepare(chosen: Dataset) -> None:
     """Prepare the images of a dataset: one file for all runs."""
     from pixelcnn.data import preparation
-    from pixelcnn.data.prepared import read_description, save
+    from pixelcnn.data.prepared import left_out_words, read_description, save
     from pixelcnn.data.repeated import repeated_words
 
     benchmark = chosen.benchmark
@@ -23,5 +23,6 @@ def prepare(chosen: Dataset) -> None:
     save(data, path)
     counts = ", ".join(f"{split} {len(part.images):,}" for split, part in data.splits.items())
     print(f"{path}: {counts} images of {data.shape}, {data.levels} levels, SHA-256 {data.sha256}")
-    for sentence in repeated_words(read_description(path)):
+    description = read_description(path)
+    for sentence in [*left_out_words(description), *repeated_words(description)]:
         print(f"{path}: {sentence}")

@@ -90,7 +90,7 @@ def _sample_of_model(
 
     from pixelcnn.sampling.api import BATCH_SIZE
     from pixelcnn.system import devices
-    from pixelcnn.system.progress import sampling_progress
+    from pixelcnn.system.progress import images_progress
     from pixelcnn.trained import pictures
     from pixelcnn.trained.model import load
 
@@ -112,7 +112,7 @@ def _sample_of_model(
             seed=seed,
             temperature=1.0 if temperature is None else temperature,
             batch_size=batch_size,
-            on_progress=sampling_progress("sampling", sys.stderr),
+            on_progress=images_progress("sampling", sys.stderr),
         )
     if out.suffix == ".npz":
         y = trained.drawn_labels(count, labels)
@@ -140,7 +140,7 @@ def _sample_of_run(
     from pixelcnn.sampling.api import BATCH_SIZE
     from pixelcnn.system import devices
     from pixelcnn.system.files import write_json
-    from pixelcnn.system.progress import sampling_progress
+    from pixelcnn.system.progress import images_progress
 
     given = {"-n": n, "--labels": labels, "--temperature": temperature, "--sampling-seed": sampling_seed}
     if out is None:
@@ -163,7 +163,7 @@ def _sample_of_run(
     with devices.out_of_memory(devices.smaller("--batch-size", drawing.batch_size)):
         if also_complete or not complete:
             count, path = n or config.images, out or run.folder.samples
-            grid = drawing.samples(count, path, sampling_progress(f"sampling {name}", sys.stderr))
+            grid = drawing.samples(count, path, images_progress(f"sampling {name}", sys.stderr))
             print(f"{path}: {count} images, {min(count, SHOWN)} of them in {grid}")
         if also_complete or complete:
             data, path = run.data(), out or run.folder.completions
@@ -173,7 +173,7 @@ def _sample_of_run(
                 say("the data are not those it was trained on, which may have had these test images")
             test = data.splits["test"]
             count = n or min(config.completions, len(test.images))
-            progress = sampling_progress(f"completing for {name}", sys.stderr)
+            progress = images_progress(f"completing for {name}", sys.stderr)
             grid = drawing.completions(test, count, path, progress)
             print(f"{grid}: completions of {count} test images")
     if also_complete:

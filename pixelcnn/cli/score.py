@@ -43,7 +43,7 @@ def score(
     """
     from pixelcnn.data.recipe import pictures as found
     from pixelcnn.system import devices
-    from pixelcnn.system.progress import sampling_progress
+    from pixelcnn.system.progress import images_progress
     from pixelcnn.trained.model import load
     from pixelcnn.trained.pictures import file_names, save_maps
 
@@ -63,7 +63,7 @@ def score(
     batch_size = batch_size or trained.image.at_once(BATCH_SIZE)
     with devices.out_of_memory(devices.smaller("--batch-size", batch_size)):
         nats = trained.nats_by_pixel(
-            images, label, batch_size=batch_size, on_progress=sampling_progress("scoring", sys.stderr)
+            images, label, batch_size=batch_size, on_progress=images_progress("scoring", sys.stderr)
         )
     say(recipe.said())
     per_image = nats.sum(axis=(1, 2))

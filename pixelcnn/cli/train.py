@@ -254,21 +254,22 @@ def _loop(
 
     spec, benchmark = run.spec, run.benchmark
     seed = derived_seed(spec.seed, "initialisation")
-    model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)
-    if other := edited(spec.own_files.get("model", {}), own_files(spec.variant.model)):
-        raise UserError(
-            f"{spec.variant.model}: edited after this command began ({told(other)}); the same command trains "
-            "the network that it describes now"
-        )
+    model, _ = build_model(spec.variant, image_spec(data), seed=seed)
+    for key, name in (("model", spec.variant.model), ("likelihood", spec.variant.likelihood)):
+        if other := edited(spec.own_files.get(key, {}), own_files(name)):
+            raise UserError(
+                f"{name}: edited after this command began ({told(other)}); the same command trains "
+                "the network that it describes now"
+            )
     recipe = spec.training
     progress = TrainingProgress(spec.name, recipe.epochs, recipe.images)
     folder = run.folder.attempt.path
     draw = drawer(
-        likelihood, folder,
+        folder,
         n=benchmark.tracking.pictures, seed=spec.seed, say=say, counted_in=recipe.counted_in,
     )  # fmt: skip
     observer = Observer(progress.on_validation, progress.on_step, say, came, draw, prove_no_leak)
     return training_loop(
-        model, likelihood, data, spec,
+        model, data, spec,
         run_dir=folder, device=device, precision=precision, saving=benchmark.saving, observer=observer,
     )  # fmt: skip

@@ -207,9 +207,13 @@ class Benchmark:
                 raise ConfigError(f"{key}: {name!r} is not in the config, which has {known}")
         if seed not in self.seeds:
             raise ConfigError(f"seeds: {seed} is not in the config, which has {list(self.seeds)}")
-        asked = {"source": self.datasets[dataset].source, "model": self.variants[variant].model}
-        levels = self.datasets[dataset].levels
-        likelihood = likelihood_for(self.variants[variant].likelihood, levels)
+        images = self.datasets[dataset]
+        likelihood = likelihood_for(self.variants[variant].likelihood, images.levels, images.channels or 1)
+        asked = {
+            "source": self.datasets[dataset].source,
+            "model": self.variants[variant].model,
+            "likelihood": likelihood,
+        }
         own = {key: files for key, name in asked.items() if (files := own_files(name))}
         return RunSpec(
             benchmark=self.benchmark,

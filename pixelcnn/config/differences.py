@@ -30,6 +30,7 @@ def function_differences(then: RunSpec, now: RunSpec) -> list[str]:
     return [
         *_compared(_function(then), _function(now)),
         *edited(then.own_files.get("model", {}), now.own_files.get("model", {})),
+        *edited(then.own_files.get("likelihood", {}), now.own_files.get("likelihood", {})),
     ]
 
 
@@ -66,6 +67,10 @@ def _function(spec: RunSpec) -> dict[str, Any]:
         "conditional": spec.variant.conditional,
         "likelihood": spec.variant.likelihood,
         **{f"hyperparameters.{key}": value for key, value in spec.variant.hyperparameters.items()},
+        **{
+            f"likelihood_hyperparameters.{key}": value
+            for key, value in spec.variant.likelihood_hyperparameters.items()
+        },
         "dataset.image_size": spec.dataset.image_size,
         "dataset.levels": spec.dataset.levels,
     }
@@ -78,7 +83,9 @@ def _other_of_dataset(spec: RunSpec) -> dict[str, Any]:
 def _compared(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key in dict.fromkeys([*then, *now]):
         before, after = (json.dumps(one[key]) if key in one else "no such key" for one in (then, now))
-        moved = key in ("model", "source") and all(words.endswith('.py"') for words in (before, after))
+        moved = key in ("model", "source", "likelihood") and all(
+            words.endswith('.py"') for words in (before, after)
+        )
         if before != after and not moved:  # of one's own files the code counts, see `edited`
             yield f"{prefix}{key}: {before} then, {after} now"
 

@@ -93,7 +93,9 @@ def from_plain(cls: type[T], value: Any, where: str = "") -> T:
 def _restored(expected: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if origin in (types.UnionType, typing.Union) and type(None) in arguments:
-        inner = next(argument for argument in arguments if argument is not type(None))
+        kinds = [argument for argument in arguments if argument is not type(None)]
+        several = isinstance(value, (list, tuple))  # of a number or a list of some, what stands there
+        inner = next((kind for kind in kinds if (typing.get_origin(kind) is tuple) == several), kinds[0])
         return None if value is None else _restored(inner, value, where)
     if dataclasses.is_dataclass(expected):
         return from_plain(expected, value, where)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.fields import from_plain
-from pixelcnn.config.run_spec import FORMAT
+from pixelcnn.config.run_spec import FORMAT, DatasetSpec
 from pixelcnn.system.errors import ConfigError
 
 OTHER_VERSION = (
@@ -127,9 +127,14 @@ def _written(value: Any) -> Benchmark:
         benchmark,
         data_root=_expanded(benchmark.data_root),
         results=_expanded(benchmark.results),
-        datasets={k: replace(v, source=_expanded(v.source)) for k, v in benchmark.datasets.items()},
+        datasets={k: _at_home(v) for k, v in benchmark.datasets.items()},
         variants={k: replace(v, model=_expanded(v.model)) for k, v in benchmark.variants.items()},
     )
+
+
+def _at_home(spec: DatasetSpec) -> DatasetSpec:
+    path = None if spec.path is None else _expanded(spec.path)
+    return replace(spec, source=_expanded(spec.source), path=path)
 
 
 def _expanded(path: str) -> str:

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pixelcnn.config.fields import at_least, from_plain, part_of, without_absent
+from pixelcnn.config.fields import added, at_least, from_plain, part_of, without_absent
 from pixelcnn.system.code_digest import own_files
 from pixelcnn.system.errors import ConfigError
-
-LikelihoodName = Literal["auto", "bernoulli", "categorical"]
 
 #: Of what is written about runs; another one is refused.
 FORMAT = 2
@@ -26,30 +24,78 @@ LARGEST_IMAGE = 1024
 MOST_EPOCHS = 1_000_000
 LARGEST_BATCH = 1_000_000
 MOST_STEPS = MOST_TRAINED = 10**12
+#: Keys of a dataset that only some sources take.
+SOURCE_KEYS = (
+    "path", "channels", "crop", "resize", "background", "labels", "shares", "skip_unreadable",
+    "axes",
+)  # fmt: skip
 #: Hyper-parameters of what tells a network the class, which are nothing to one that is not conditional.
 LABEL_ONLY = ("class_maps",)
+#: Levels up to which "auto" gives those of several channels probabilities of their own.
+MOST_CATEGORICAL = 32
 #: The keys of a recipe that say how long it is, of which it has one.
 BUDGETS = ("epochs", "images")
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """Which images, at which size and with how many grey levels."""
+    """Which images, at which size and with how many levels."""
 
     source: str
-    """mnist5k, mnist, binarized_mnist, or the path of a .py file of one's own."""
-    image_size: int | None = at_least(1, None, LARGEST_IMAGE)
-    """Height and width after average pooling by a whole factor; null: the source's own."""
+    """mnist5k, mnist, binarized_mnist, fashion_mnist, kmnist, cifar10, svhn, photos, folder, array, or the
+    path of a .py file of one's own."""
+    image_size: int | tuple[int, ...] | None = at_least(1, None, LARGEST_IMAGE)
+    """Height and width after average pooling by a whole factor: one number or [height, width]; null: the
+    source's own."""
     levels: int = at_least(2, 256, 256)
-    """Grey levels."""
+    """Of each channel of a pixel."""
     binarize: Literal["threshold", "stochastic"] | None = None
     """With levels: 2; stochastic draws the training images anew for every epoch."""
     split_seed: int = at_least(0, 0)
-    """Draws the split of mnist5k and the fixed binarization."""
+    """Draws the split of mnist5k and of a folder, and the fixed binarization."""
+    path: str | None = added(None, absent=None)
+    """Of a folder or an array: where it is."""
+    channels: Literal[1, 3] | None = added(None, absent=None)
+    """Of a folder: 1 (grey) or 3 (colour)."""
+    crop: Literal["center"] | None = added(None, absent=None)
+    """Of a folder: keep the centre of each picture, of the shape of image_size."""
+    resize: Literal["area"] | None = added(None, absent=None)
+    """Of a folder: average larger pictures to image_size."""
+    background: str | None = added(None, absent=None)
+    """Of a folder: the colour behind transparent pixels, such as white or '#ffffff'."""
+    labels: Literal["folders", "none"] = added("folders", absent="folders")
+    """Of a folder or an array: none ignores classes; of a folder, sub-folders are classes."""
+    shares: tuple[float, ...] | None = at_least(1e-6, None, 1, absent=None)
+    """Of a folder, an array: of training, validation and test images; null: [0.8, 0.1, 0.1]."""
+    skip_unreadable: bool = added(False, absent=False)
+    """Of a folder: leave out what cannot be read, and count it."""
+    axes: Literal["NHW", "NCHW", "NHWC"] | None = added(None, absent=None)
+    """Of an array: its axes, images N, channels C, height H and width W."""
 
     def __post_init__(self) -> None:
         if self.binarize is not None and self.levels != 2:
             raise ConfigError(f"binarize: {self.binarize} needs levels: 2, got levels: {self.levels}")
+        if self.shares is not None and (len(self.shares) != 3 or abs(sum(self.shares) - 1) > 1e-6):
+            raise ConfigError(
+                "shares: expected three numbers that sum to 1, of training, validation and test images, "
+                f"got {list(self.shares)}"
+            )
+        if isinstance(self.image_size, tuple) and len(self.image_size) != 2:
+            raise ConfigError(
+                f"image_size: expected one number or [height, width], got {list(self.image_size)}"
+            )
+
+    @property
+    def height_width(self) -> tuple[int, int] | None:
+        """The size that is asked for; None: the source's own."""
+        if isinstance(self.image_size, tuple):
+            height, width = self.image_size
+            return height, width
+        return None if self.image_size is None else (self.image_size, self.image_size)
+
+    def resized(self, height: int, width: int) -> DatasetSpec:
+        """The same images at a size, written as one number where that says it: so digests do not differ."""
+        return dataclasses.replace(self, image_size=height if height == width else (height, width))
 
 
 @dataclass(frozen=True)
@@ -121,10 +167,13 @@ class VariantSpec:
     """pixelcnn, gated, attention, independent, or the path of a .py file of one's own."""
     conditional: bool = False
     """Give the class label to the network."""
-    likelihood: LikelihoodName = "auto"
-    """Auto takes bernoulli for two levels, else categorical."""
+    likelihood: str = "auto"
+    """auto, bernoulli, categorical, logistic_mixture, or the path of a .py file of one's own. Auto takes
+    bernoulli for one channel of two levels, logistic_mixture for several of over 32, else categorical."""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     """Those of the architecture; what is left out has its default."""
+    likelihood_hyperparameters: dict[str, Any] = field(default_factory=dict, metadata={"absent": {}})
+    """Those of the likelihood, which must then be named; what is left out has its default."""
     training: dict[str, Any] = part_of(TrainingSpec)  # noqa: RUF009  # a field
     """Keys of the recipe that are others for this variant."""
 
@@ -141,7 +190,8 @@ class RunSpec:
     variant: VariantSpec
     training: TrainingSpec
     own_files: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Of the user's own files: `source` and `model` -> path of each file, those it imports too -> SHA-256."""
+    """Of the user's own files: `source`, `model`, `likelihood` -> path of each file and of those it imports
+    -> SHA-256."""
 
     @property
     def name(self) -> str:
@@ -159,8 +209,9 @@ class RunSpec:
                 "dataset": _dataset(self.dataset, self.own_files.get("source", {})),
                 "model": _named(self.variant.model, self.own_files.get("model", {})),
                 "conditional": self.variant.conditional,
-                "likelihood": self.variant.likelihood,
+                "likelihood": _named(self.variant.likelihood, self.own_files.get("likelihood", {})),
                 "hyperparameters": self.variant.hyperparameters,
+                **_if_any("likelihood_hyperparameters", self.variant.likelihood_hyperparameters),
                 "training": without_absent(self.training),
                 "seed": self.seed,
             }
@@ -181,7 +232,8 @@ class RunSpec:
             raise ConfigError(f"spec: format {value.get('format', 1)}, expected {FORMAT}; {ANEW}")
         content = {key: item for key, item in value.items() if key not in ("format", "digest")}
         spec = from_plain(cls, content, "spec")
-        named = {"source": spec.dataset.source, "model": spec.variant.model}
+        variant = spec.variant
+        named = {"source": spec.dataset.source, "model": variant.model, "likelihood": variant.likelihood}
         own = {key: _in_order(named[key], files) for key, files in spec.own_files.items() if key in named}
         spec = dataclasses.replace(spec, own_files=own)
         if value.get("digest") != spec.digest:
@@ -189,10 +241,17 @@ class RunSpec:
         return spec
 
 
-def likelihood_for(name: LikelihoodName, levels: int) -> LikelihoodName:
-    """The name of a likelihood, where "auto" takes bernoulli for two levels, else categorical."""
+def likelihood_for(name: str, levels: int, channels: int = 1) -> str:
+    """The name of a likelihood, where "auto" takes what fits such images.
+
+    For one channel bernoulli of two levels, else categorical. For several categorical, whose probabilities
+    may have any shape, up to `MOST_CATEGORICAL` levels, and beyond logistic_mixture, which knows that levels
+    are in an order.
+    """
     if name != "auto":
         return name
+    if channels > 1:
+        return "categorical" if levels <= MOST_CATEGORICAL else "logistic_mixture"
     return "bernoulli" if levels == 2 else "categorical"
 
 
@@ -210,8 +269,13 @@ def _dataset(spec: DatasetSpec, files: Mapping[str, str]) -> dict[str, Any]:
     return {**without_absent(spec), "source": _named(spec.source, files)}
 
 
+def _if_any(key: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of a digest that is none where there is nothing to say."""
+    return {key: values} if values else {}
+
+
 def _named(name: str, files: Mapping[str, str]) -> Any:
-    """What the name of a source or model stands for: of one's own file the contents, wherever it lies."""
+    """What the name of a source, model, likelihood stands for: of one's own file the code, wherever it is."""
     return list(files.values()) if name.endswith(".py") else name
 
 

@@ -24,7 +24,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     create_model,
 )
@@ -49,6 +51,10 @@ EXPECTED = {
     "tuple": "a list",
     "list": "a list",
 }
+
+
+#: How pydantic tells one value from a list of some, where either may stand.
+ONE, SOME = "<one>", "<some>"
 
 
 class _Model(BaseModel):
@@ -154,11 +160,19 @@ def _read_as(annotation: Any, low: float = -math.inf, high: float = math.inf) ->
     if annotation is bool:
         return Annotated[bool, BeforeValidator(_flag)]
     if origin in (types.UnionType, typing.Union) and type(None) in arguments:
-        inner = next(_read_as(a, low, high) for a in arguments if a is not type(None))
+        kinds = [a for a in arguments if a is not type(None)]
+        inner = _read_as(kinds[0], low, high)
+        if len(kinds) > 1:  # one or a list of some: an error is on that which stands there
+            one, some = Annotated[inner, Tag(ONE)], Annotated[_read_as(kinds[1], low, high), Tag(SOME)]
+            inner = Annotated[one | some, Discriminator(_one_or_some)]
         return Annotated[inner | None, BeforeValidator(_none)]
     if origin in (tuple, list, dict):
         return origin[tuple(a if a is ... else _read_as(a, low, high) for a in arguments)]
     return annotation
+
+
+def _one_or_some(value: Any) -> str:
+    return SOME if isinstance(value, (list, tuple)) else ONE
 
 
 def _whole(value: Any) -> Any:
@@ -214,7 +228,7 @@ def _message(cls: type[Any], errors: Sequence[ErrorDetails], where: str) -> str:
     error = (unknown or list(errors))[0]
     place = where
     for part in error["loc"]:
-        place = _join(place, part)
+        place = place if part in (ONE, SOME) else _join(place, part)
     kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
         keys = _keys_at(cls, error["loc"][:-1])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pixelcnn.data.sources
-from pixelcnn.config.run_spec import LARGEST_IMAGE
+from pixelcnn.config.run_spec import LARGEST_IMAGE, SOURCE_KEYS, DatasetSpec
 from pixelcnn.system import plugins
 from pixelcnn.system.errors import ConfigError
 
 SPLITS = ("train", "valid", "test")
+#: Of an image: grey, or red, green and blue.
+CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,31 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Described:
+    """What the images of a source will be where its section of the config decides it: see `source_of`."""
+
+    classes: int | None
+    levels: int
+    channels: int
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a `load` may give in the place of the splits: with the number of files that were left out."""
+
+    splits: Mapping[str, Split]
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class Source:
     """A dataset module, by what stands at its top level.
 
     classes: CLASSES, the number of classes, or None if the source has no labels.
     levels: LEVELS, grey levels of a raw pixel, 256 for 8-bit images, 2 for binary ones.
-    size: SIZE, height and width of a raw image.
+    channels: CHANNELS, 1 for grey images, which is meant where it is left out, 3 for colour ones.
+    size: SIZE, height and width of a raw image, one number where they are the same.
     load: called with the data root and the split seed, gives the splits train, valid and test; raises a
         DataError if a file is missing or damaged, saying which and where it belongs.
     """
@@ -43,8 +65,51 @@ class Source:
     name: str
     classes: int | None
     levels: int
-    size: int
+    channels: int
+    size: tuple[int, int]
     load: Callable[[Path, int], Any]
+
+    def shape(self, spec: DatasetSpec) -> tuple[int, int, int]:
+        """(C, H, W) of the images that `spec` asks for."""
+        return (self.channels, *(spec.height_width or self.size))
+
+
+def source_of(spec: DatasetSpec) -> Source:
+    """The source of a dataset.
+
+    A module whose images depend on the section of the config has `KEYS`, the keys of it that it takes,
+    `describe(spec) -> Described` in the place of the four names, and `load(data_root, spec)`.
+
+    Raises:
+        ConfigError: as `find_source`, or naming a key that the source does not take.
+    """
+    with _named_source():
+        module = plugins.load(spec.source, pixelcnn.data.sources)
+    taken = getattr(module, "KEYS", ())
+    absent = {field.name: field.metadata.get("absent") for field in fields(spec)}
+    own = {**absent, "channels": getattr(module, "CHANNELS", 1)}  # what a resolved section says of itself
+    for key in SOURCE_KEYS:
+        if key not in taken and getattr(spec, key) not in (absent[key], own[key]):
+            raise ConfigError(f"{key}: source: {spec.source} does not take this key")
+    if not hasattr(module, "describe"):
+        return find_source(spec.source)
+    found: Described = module.describe(spec)
+    return Source(
+        name=spec.source,
+        classes=found.classes,
+        levels=found.levels,
+        channels=found.channels,
+        size=found.size,
+        load=lambda data_root, split_seed: module.load(data_root, spec),
+    )
+
+
+@contextlib.contextmanager
+def _named_source() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"source: {error}") from None
 
 
 def find_source(name: str) -> Source:
@@ -54,10 +119,8 @@ def find_source(name: str) -> Source:
         ConfigError: if it is unknown, lacks one of the names that a dataset module needs, or has another
             thing there.
     """
-    try:
+    with _named_source():
         module = plugins.load(name, pixelcnn.data.sources)
-    except ConfigError as error:
-        raise ConfigError(f"source: {error}") from None
     for attribute in ("CLASSES", "LEVELS", "SIZE", "load"):
         if not hasattr(module, attribute):
             raise ConfigError(f"source: {name} defines no {attribute}; a dataset module needs it")
@@ -70,14 +133,35 @@ def find_source(name: str) -> Source:
         name=name,
         classes=classes,
         levels=_whole(name, "LEVELS", module.LEVELS, 2, 256),
-        size=_whole(name, "SIZE", module.SIZE, 1, LARGEST_IMAGE),
+        channels=_channels(name, getattr(module, "CHANNELS", 1)),
+        size=_size(name, module.SIZE),
         load=module.load,
     )
 
 
+def _channels(name: str, value: Any) -> int:
+    if isinstance(value, bool) or value not in CHANNELS:
+        raise ConfigError(f"source: {name}: CHANNELS: expected 1 (grey) or 3 (colour), got {value!r}")
+    return int(value)
+
+
+def _size(name: str, value: Any) -> tuple[int, int]:
+    sides = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(sides) != 2 or not all(_is_whole(side) and 1 <= side <= LARGEST_IMAGE for side in sides):
+        raise ConfigError(
+            f"source: {name}: SIZE: expected a whole number from 1 to {LARGEST_IMAGE}, or "
+            f"(height, width) of two, got {value!r}"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def _whole(name: str, attribute: str, value: Any, low: int, high: int | None) -> int:
     """A whole number at the top level of a module, as Python's or numpy's; true and false are none."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+    if _is_whole(value):
         found = int(value)
         if low <= found and (high is None or found <= high):
             return found

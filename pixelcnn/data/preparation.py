@@ -9,7 +9,7 @@ from typing import Any
 
 from pixelcnn.config.differences import edited
 from pixelcnn.config.run_spec import DatasetSpec
-from pixelcnn.data.contract import SPLITS, Source, find_source
+from pixelcnn.data.contract import SPLITS, Loaded, Source, source_of
 from pixelcnn.data.images import pool, quantise
 from pixelcnn.data.prepared import PreparedData, _content_digest
 from pixelcnn.data.raw import checked
@@ -26,18 +26,24 @@ def data_root(configured: str) -> Path:
     return Path(os.environ.get(DATA_ROOT_VARIABLE) or configured).expanduser()
 
 
+def written_size(size: tuple[int, int]) -> str:
+    """A height and width as a config has them: one number if they are the same."""
+    height, width = size
+    return str(height) if height == width else f"[{height}, {width}]"
+
+
 def check_dataset(spec: DatasetSpec) -> Source:
     """The source of `spec`, if it can give what `spec` asks for; reads no data.
 
     Raises:
         ConfigError: naming the key that does not fit the source.
     """
-    source = find_source(spec.source)
-    size = spec.image_size or source.size
-    if source.size % size:
+    source = source_of(spec)
+    size = spec.height_width or source.size
+    if any(own % asked for own, asked in zip(source.size, size, strict=True)):
         raise ConfigError(
-            f"image_size: {size} does not divide {source.size}, the size of {spec.source}; "
-            "average pooling needs a whole factor"
+            f"image_size: {written_size(size)} does not divide {written_size(source.size)}, the size of "
+            f"{spec.source}; average pooling needs a whole factor"
         )
     if source.levels == 2:
         if spec.levels != 2 or spec.binarize is not None or size != source.size:
@@ -63,11 +69,13 @@ def prepare(spec: DatasetSpec, root: Path) -> PreparedData:
     """
     code = own_files(spec.source)
     source = check_dataset(spec)
-    raw = checked(_loaded(source, root, spec.split_seed), source)
+    given = _loaded(source, root, spec.split_seed)
+    left_out = given.left_out if isinstance(given, Loaded) else 0
+    raw = checked(given.splits if isinstance(given, Loaded) else given, source)
+    del given
     if edited(code, own_files(spec.source)):
         raise DataError(f"{spec.source}: edited while it was prepared; prepare it again")
-    factor = source.size // (spec.image_size or source.size)
-    pooled = {name: pool(raw[name], factor) for name in SPLITS}
+    pooled = {name: pool(raw[name], spec.height_width or source.size) for name in SPLITS}
     splits = {name: quantise(pooled[name], name, spec, source) for name in SPLITS}
     intensities = spec.binarize == "stochastic"
     data = PreparedData(
@@ -78,6 +86,7 @@ def prepare(spec: DatasetSpec, root: Path) -> PreparedData:
         spec=spec,
         # Binary images that were drawn are alike by chance: then what they are drawn from is compared.
         repeated=count_repeated(pooled if intensities else splits),
+        left_out=left_out,
     )
     return replace(data, sha256=_content_digest(data))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pixelcnn.config.fields import from_plain, without_absent
 from pixelcnn.config.run_spec import DatasetSpec, dataset_digest
 from pixelcnn.data.contract import SPLITS, Split
 from pixelcnn.system.errors import DataError
@@ -27,7 +29,8 @@ class PreparedData:
     `splits[name].images` is uint8 [N, C, H, W] with values 0..levels-1. Only when
     `train_is_intensity` (binarize: stochastic) the training images are 8-bit intensities, from
     which binary ones are drawn anew for every epoch. `classes` is None without labels. `repeated` counts the
-    images that stand in two splits, see `data.repeated`; None where that was not looked at.
+    images that stand in two splits, see `data.repeated`; None where that was not looked at. `left_out` counts
+    the files of the source that could not be read.
     """
 
     splits: dict[str, Split]
@@ -37,6 +40,7 @@ class PreparedData:
     spec: DatasetSpec
     sha256: str = ""
     repeated: dict[str, int] | None = None
+    left_out: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -54,7 +58,8 @@ def _content_digest(data: PreparedData) -> str:
     digest = hashlib.sha256(json.dumps([data.levels, data.classes, data.train_is_intensity]).encode())
     for name in SPLITS:
         split = data.splits[name]
-        digest.update(repr(split.images.shape).encode() + np.ascontiguousarray(split.images).tobytes())
+        digest.update(repr(split.images.shape).encode())
+        digest.update(np.ascontiguousarray(split.images).data)  # no copy
         if split.labels is not None:
             digest.update(split.labels.astype("<i8").tobytes())
     return digest.hexdigest()
@@ -71,7 +76,8 @@ def save(data: PreparedData, path: Path) -> None:
         "train_is_intensity": data.train_is_intensity,
         "sha256": data.sha256,
         "repeated": data.repeated,
-        "spec": asdict(data.spec),
+        "left_out": data.left_out,
+        "spec": without_absent(data.spec),
         "digest": dataset_digest(data.spec),
     }
     arrays: dict[str, Any] = {f"{name}_images": split.images for name, split in data.splits.items()}
@@ -94,6 +100,12 @@ def read_description(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: damaged prepared data ({error}); delete it and prepare it again") from error
 
 
+def left_out_words(description: Mapping[str, Any]) -> list[str]:
+    """A sentence on files that were left out, if any were, from the description of prepared data."""
+    count = description.get("left_out", 0)
+    return [f"{count:,} file{'s' if count > 1 else ''} could not be read and left out"] if count else []
+
+
 def load_prepared(path: Path) -> PreparedData:
     """Read a file that `save` wrote and check its SHA-256.
 
@@ -113,9 +125,10 @@ def load_prepared(path: Path) -> PreparedData:
         levels=description["levels"],
         classes=description["classes"],
         train_is_intensity=description["train_is_intensity"],
-        spec=DatasetSpec(**description["spec"]),
+        spec=from_plain(DatasetSpec, description["spec"], "spec"),
         sha256=description["sha256"],
         repeated=description.get("repeated"),
+        left_out=description.get("left_out", 0),
     )
     if _content_digest(data) != data.sha256:
         raise DataError(

@@ -13,7 +13,7 @@ from pixelcnn.system.errors import DataError
 
 
 def checked(given: Any, source: Source) -> dict[str, Split]:
-    """The three splits as arrays: images uint8 [N, 1, size, size], labels int64 [N], None without classes.
+    """The three splits as arrays: images uint8 [N, C, H, W], labels int64 [N], None without classes.
 
     Arrays, lists and tensors of whole numbers are taken, and a pair for a `Split`.
 
@@ -43,18 +43,19 @@ def _images(value: Any, where: str, source: Source) -> NDArray[np.uint8]:
     images = _array(value, f"{where}: images")
     if not images.size:
         raise DataError(f"{where}: has no images")
-    size = source.size
-    if not np.issubdtype(images.dtype, np.integer) or images.ndim != 4 or images.shape[2:] != (size, size):
+    height, width = source.size
+    if not np.issubdtype(images.dtype, np.integer) or images.ndim != 4 or images.shape[2:] != source.size:
         real = np.issubdtype(images.dtype, np.floating)
         span = f" from {images.min():g} to {images.max():g}" if real else ""
         raise DataError(
-            f"{where}: expected uint8 images [N, C, {size}, {size}], "
+            f"{where}: expected uint8 images [N, C, {height}, {width}], "
             f"got {images.dtype} {list(images.shape)}{span}"
         )
-    if images.shape[1] != 1:
-        raise DataError(f"{where}: expected grey images of 1 channel, got {images.shape[1]} channels")
+    if images.shape[1] != source.channels:
+        kind = "grey images of 1 channel" if source.channels == 1 else "colour images of 3 channels"
+        raise DataError(f"{where}: expected {kind}, got {images.shape[1]} channels")
     _check_range(images, source.levels, f"{where}: pixel")
-    return images.astype(np.uint8)
+    return images.astype(np.uint8, copy=False)
 
 
 def _labels(value: Any, count: int, where: str, classes: int) -> NDArray[np.int64]:

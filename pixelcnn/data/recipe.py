@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pixelcnn.config.run_spec import DatasetSpec
-from pixelcnn.data.contract import find_source
+from pixelcnn.data.contract import source_of
 from pixelcnn.data.images import draw_binary
+from pixelcnn.data.pictures import Reading, Unfit, Unreadable
 from pixelcnn.system.errors import ConfigError, UserError
 
 #: Pillow's modes of 8 bits and fewer a channel.
@@ -27,7 +28,8 @@ class Recipe:
     """How a picture becomes an image of a model: uint8 [channels, *size] with values 0..levels-1.
 
     size: the model's height and width. raw_size, raw_levels: those of the source's images before they were
-    pooled and quantised; an unknown source is taken to have 256 levels and the model's size.
+    pooled and quantised; an unknown source is taken to have 256 levels and the model's size. `reading` is how
+    pictures of any size are taken, where those of training were.
     """
 
     spec: DatasetSpec
@@ -35,24 +37,29 @@ class Recipe:
     size: tuple[int, int]
     raw_size: tuple[int, int]
     raw_levels: int
+    reading: Reading | None = None
 
     @classmethod
     def of(cls, spec: DatasetSpec, channels: int, height: int, width: int) -> Recipe:
         """That of a dataset, for a model of images of this shape."""
         size = (height, width)
+        if spec.source == "folder":
+            return cls(spec, channels, size, size, 256, Reading.of(spec))
         try:
-            source = find_source(spec.source)
+            source = source_of(spec)
         except ConfigError:  # one's own, and its file is not here
             return cls(spec, channels, size, size, 256)
-        side = source.size
-        raw = (side, side) if isinstance(side, int) else side
-        return cls(spec, channels, size, raw, source.levels)
+        return cls(spec, channels, size, source.size, source.levels)
 
     def said(self) -> str:
         """What is done to a picture, in one sentence."""
         (height, width), colours = self.size, "grey" if self.channels == 1 else "RGB"
         steps = [f"pictures are read as {colours}"]
-        if self.raw_size != self.size:
+        if self.reading and (self.reading.crop or self.reading.resize):
+            how = {"cropped to their centre": self.reading.crop, "averaged": self.reading.resize}
+            words = " and ".join(word for word, asked in how.items() if asked)
+            steps.append(f"{words} to {self.size[0]}x{self.size[1]}")
+        elif self.raw_size != self.size:
             raw = f"{self.raw_size[0]}x{self.raw_size[1]}"
             steps.append(
                 f"those of {raw} averaged to {height}x{width}, those of {height}x{width} as they are"
@@ -102,6 +109,13 @@ class Recipe:
 
     def _pixels(self, file: Path) -> NDArray[np.uint8]:
         """Brightnesses uint8 [C, h, w] of one of the two sizes."""
+        if self.reading:
+            try:
+                return self.reading.read(file)
+            except (Unreadable, Unfit) as error:
+                raise UserError(f"{file}: {error}") from error
+            except OSError as error:
+                raise UserError(f"{file}: {error.strerror or error}") from error
         picture = opened(file)
         found = (picture.height, picture.width)
         if found not in (self.size, self.raw_size):

@@ -13,7 +13,6 @@ import torch
 
 from pixelcnn.images.grids import save_grid
 from pixelcnn.images.pictures import labels_for
-from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.sampling.api import sample
@@ -21,7 +20,6 @@ from pixelcnn.system.errors import described
 
 
 def drawer(
-    likelihood: Likelihood,
     run_dir: Path,
     *,
     n: int,
@@ -45,7 +43,9 @@ def drawer(
         # Sampling has its own noise, but a network of the user's own may draw: training must not notice.
         try:
             with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-                images = sample(model, likelihood, n, seed=seed, y=labels_for(n, model.image.classes, None))
+                images = sample(
+                    model, model.likelihood, n, seed=seed, y=labels_for(n, model.image.classes, None)
+                )
             save_grid(path, images.numpy(), model.image.levels)
         except Exception as error:  # memory, a full disk, a layer of the user's own
             reason = described(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,8 +23,28 @@ from pixelcnn.system.errors import ConfigError, UserError, described
 
 #: Makes a fresh model of so many rows and columns, and its likelihood.
 Fresh = Callable[[int, int], tuple[AutoregressiveModel, Likelihood]]
-#: The sizes at which the probabilities of all images can be summed up.
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of images and of their models."""
+
+    conditional: bool
+    levels: int
+    channels: int = 1
+    likelihood: str = "auto"
+    classes: int = 3
+
+    def __str__(self) -> str:
+        words = ["conditional" if self.conditional else "unconditional", f"{self.levels} levels"]
+        words += [f"{self.channels} channels"] if self.channels > 1 else []
+        words += [self.likelihood] if self.likelihood != "auto" else []
+        return ", ".join(words)
+
+
+#: The sizes at which the probabilities of all images can be summed up, of one channel and of three.
 TINY = ((2, 2), (1, 3), (3, 1))
+TINY_COLOUR = ((1, 2), (2, 1))
 #: Conditional or not, levels, classes, height and width such as are trained: a leak may begin beyond the size
 #: at which every pixel can be changed by itself.
 AS_TRAINED = ((False, 16, 10, 14, 14), (True, 256, 10, 28, 28))
@@ -35,6 +56,8 @@ def check_architecture(
     *,
     height: int = 9,
     width: int = 8,
+    likelihood: str = "auto",
+    channels: int = 1,
     as_trained: Sequence[tuple[bool, int, int, int, int]] = AS_TRAINED,
 ) -> Iterator[Result]:
     """Every check, unconditional and conditional, with binary and with grey pixels; leaks `as_trained`, too.
@@ -45,40 +68,55 @@ def check_architecture(
         ConfigError: if the architecture or its hyper-parameters cannot be found or built.
     """
     for conditional, levels in itertools.product((False, True), (2, 5)):
-        fresh = partial(_fresh, model, hyperparameters, conditional, levels, 3)
-        for result in _checks(fresh, height, width, conditional):
-            yield _named(_kind(conditional, levels), result)
-        for h, w in TINY:
-            tiny, likelihood = fresh(h, w)
-            randomise(tiny)
-            found = guarded("normalised", partial(check_normalised, tiny, likelihood))
-            yield _named(f"{_kind(conditional, levels)}, {h}x{w}", found)
+        kind = Kind(conditional, levels, channels, likelihood)
+        tiny = TINY if channels == 1 else TINY_COLOUR
+        yield from check_kind(model, hyperparameters, kind, height=height, width=width, tiny=tiny)
     for conditional, levels, classes, height, width in as_trained:
-        large, _ = _fresh(model, hyperparameters, conditional, levels, classes, height, width)
-        kind = f"{_kind(conditional, levels)}, {height}x{width}"
-        yield _named(kind, guarded(BOTH_MODES, partial(check_both_modes, large)))
+        kind = Kind(conditional, levels, channels, likelihood, classes)
+        large, _ = _fresh(model, hyperparameters, kind, height, width)
+        result = guarded(BOTH_MODES, partial(check_both_modes, large))
+        yield _named(f"{kind}, {height}x{width}", result)
+
+
+def check_kind(
+    model: str,
+    hyperparameters: Mapping[str, Any],
+    kind: Kind,
+    *,
+    height: int,
+    width: int,
+    tiny: Sequence[tuple[int, int]],
+) -> Iterator[Result]:
+    """Every check of one kind, and at the sizes `tiny` that the probabilities of all images sum to 1.
+
+    Raises:
+        ConfigError: if the architecture or its hyper-parameters cannot be found or built.
+    """
+    fresh = partial(_fresh, model, hyperparameters, kind)
+    for result in _checks(fresh, height, width, kind.conditional):
+        yield _named(str(kind), result)
+    for h, w in tiny:
+        small, likelihood = fresh(h, w)
+        randomise(small)
+        found = guarded("normalised", partial(check_normalised, small, likelihood))
+        yield _named(f"{kind}, {h}x{w}", found)
 
 
 def _fresh(
     model: str,
     hyperparameters: Mapping[str, Any],
-    conditional: bool,
-    levels: int,
-    classes: int,
+    kind: Kind,
     height: int,
     width: int,
 ) -> tuple[AutoregressiveModel, Likelihood]:
-    variant = VariantSpec(model, conditional=conditional, hyperparameters=dict(hyperparameters))
+    variant = VariantSpec(model, kind.conditional, kind.likelihood, dict(hyperparameters))
     try:
-        return build_model(resolve(variant), ImageSpec(1, height, width, levels, classes))
+        image = ImageSpec(kind.channels, height, width, kind.levels, kind.classes)
+        return build_model(resolve(variant), image)
     except UserError:
         raise
     except Exception as error:  # such as a constructor or build() with another signature
         raise ConfigError(f"model: {model}: cannot be built: {described(error)}") from error
-
-
-def _kind(conditional: bool, levels: int) -> str:
-    return f"{'conditional' if conditional else 'unconditional'}, {levels} levels"
 
 
 def _checks(fresh: Fresh, height: int, width: int, conditional: bool) -> Iterator[Result]:

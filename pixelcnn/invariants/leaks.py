@@ -33,16 +33,22 @@ def randomise(model: AutoregressiveModel, seed: int = 0) -> AutoregressiveModel:
     return model
 
 
-@torch.no_grad()
 def influence(model: AutoregressiveModel) -> Tensor:
-    """Which pixels change the parameters of which, measured: bool [H·W, H·W].
+    """Which pixels change the parameters of which, by any of their channels: bool [H·W, H·W]."""
+    return influences(model).any(dim=0)
 
-    Entry [i, j] says that changing pixel j changed a parameter at pixel i, for any of some draws
-    of weights and images.
+
+@torch.no_grad()
+def influences(model: AutoregressiveModel) -> Tensor:
+    """Which pixels change the parameters of which by which channel, measured: bool [C, H·W, H·W].
+
+    Entry [c, i, j] says that changing channel c of pixel j alone changed a parameter at pixel i, for any of
+    some draws of weights and images.
     """
     model = copy.deepcopy(model)
-    pixels = model.image.height * model.image.width
-    result = torch.zeros(pixels, pixels, dtype=torch.bool)
+    image = model.image
+    pixels = image.height * image.width
+    result = torch.zeros(image.channels, pixels, pixels, dtype=torch.bool)
     draw = quiet = 0
     while quiet < QUIET_DRAWS:
         seen = result | _influence_once(randomise(model, seed=draw), draw)
@@ -54,20 +60,21 @@ def influence(model: AutoregressiveModel) -> Tensor:
 def _influence_once(model: AutoregressiveModel, seed: int) -> Tensor:
     image = model.image
     generator = torch.Generator().manual_seed(seed)
-    pixels = image.height * image.width
     x, y = random_images(image, 1, generator), random_labels(image, 1, generator)
-    changed = x.repeat(pixels + 1, 1, 1, 1).flatten(2)
-    index = torch.arange(pixels)
-    step = torch.randint(1, image.levels, (pixels, 1), generator=generator)
-    changed[index + 1, :, index] = (changed[index + 1, :, index] + step) % image.levels
-    params = model(changed.reshape(-1, *x.shape[1:]), None if y is None else y.repeat(pixels + 1))
-    difference = (params[1:] - params[:1]).abs().amax(dim=1).flatten(1)  # [changed j, pixel i]
+    values = x[0].numel()
+    changed = x.repeat(values + 1, 1, 1, 1).flatten(1)
+    index = torch.arange(values)
+    step = torch.randint(1, image.levels, (values,), generator=generator)
+    changed[index + 1, index] = (changed[index + 1, index] + step) % image.levels
+    params = model(changed.reshape(-1, *x.shape[1:]), None if y is None else y.repeat(values + 1))
+    difference = (params[1:] - params[:1]).abs().amax(dim=1).flatten(1)  # [channel and pixel j, pixel i]
     moved: Tensor = difference > ROUNDING * params.abs().max()
-    return moved.T
+    by_channel: Tensor = moved.unflatten(0, (image.channels, -1)).mT
+    return by_channel
 
 
 def check_no_leak(model: AutoregressiveModel) -> Result:
-    """Changing pixel j changes no parameter at any pixel i <= j."""
+    """Changing any channel of pixel j changes no parameter at any pixel i <= j."""
     leaks = influence(model).triu()
     if leaks.any():
         i, j = (int(k) for k in leaks.nonzero()[0])

@@ -91,6 +91,8 @@ def shifted(sets: Tensor, dr: int, dc: int) -> Tensor:
     """At (r, c) what `sets` has at (r + dr, c + dc); nothing outside the image."""
     height, width, _ = sets.shape
     result = torch.zeros_like(sets)
+    if abs(dr) >= height or abs(dc) >= width:
+        return result
     rows = slice(max(0, -dr), min(height, height - dr))
     columns = slice(max(0, -dc), min(width, width - dc))
     from_rows = slice(max(0, dr), min(height, height + dr))

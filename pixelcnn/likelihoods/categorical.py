@@ -1,30 +1,126 @@
-"""Grey levels with a probability of their own each."""
+"""Levels with a probability of their own each; a channel's depend on the pixel's earlier channels."""
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from pixelcnn.likelihoods.base import full_precision, tempered
+from pixelcnn.config.fields import at_least
+from pixelcnn.likelihoods.base import Likelihood, cumulative, full_precision, tempered
+
+#: Levels of several channels up to which a network gives every logit itself.
+FEW_LEVELS = 32
+#: By which interactions are learnt faster than by the learning rate of other weights. On made-up colour
+#: fields 8x8, 700 steps at 32 levels, 2.06 bits/dim; 2.21 without (n = 1).
+GAIN = 5.0
 
 
-class Categorical:
-    """A probability of its own for each of L levels; the parameters are L logits."""
+@dataclass(frozen=True)
+class Hyperparameters:
+    """`rank`: numbers by which a channel's logits are told, of colour with more than `FEW_LEVELS` levels."""
 
-    def __init__(self, levels: int) -> None:
-        self.levels = levels
-        self.parameters = levels
+    rank: int = at_least(1, 16, 256, absent=16)
+
+
+class Categorical(Likelihood):
+    """A probability of its own for each of L levels; those of a channel depend on the earlier ones.
+
+    One channel: the parameters are its L logits. C channels have F features each, P = C · F, and
+
+        features of channel c = what the network gives + sum over earlier channels c' of E[c', c][level of c']
+        logits of channel c   = features                          with up to `FEW_LEVELS` levels: F = L
+                              = features · V[c] + b[c]            with more: F = `rank`
+
+    E = `GAIN` · W' M [W], where W are the first F cosines over the levels (L-1 at most), M [F, F] weights of
+    each pair of channels, and the second W is there without a read-out only. So a table is a smooth term of
+    the interaction between two levels first, as a Gaussian's is their product; every pixel teaches all of it,
+    where of a table of free numbers it taught one row. It is the same at every pixel: what a pixel adds is
+    the network's. V [F, L] and b [L] are weights, too: 256 levels of three channels need 48 numbers a pixel
+    and 13,824 weights. M begins at zero and V with W; nothing is drawn at random, so a network of a seed
+    begins with the same weights whatever its likelihood.
+
+    The temperature divides the logits, which the earlier channels as they were drawn are part of.
+    """
+
+    def __init__(
+        self, levels: int, channels: int = 1, hyperparameters: Hyperparameters | None = None
+    ) -> None:
+        rank = (hyperparameters or Hyperparameters()).rank
+        self.features = levels if channels == 1 or levels <= FEW_LEVELS else min(rank, levels)
+        super().__init__(levels, channels, parameters_per_pixel=channels * self.features)
+        #: The earlier and the later channel of each table.
+        self.pairs = list(itertools.combinations(range(channels), 2))
+        self.read_out: nn.Parameter | None = None
+        self.waves: Tensor
+        if self.pairs:
+            waves = min(self.features, levels - 1)
+            self.couplings = nn.Parameter(torch.zeros(len(self.pairs), waves, waves))
+            self.register_buffer("waves", _cosines(waves, levels), persistent=False)
+        if self.features < levels:
+            self.read_out = nn.Parameter(_cosines(self.features, levels).repeat(channels, 1, 1))
+            self.bias = nn.Parameter(torch.zeros(channels, levels))
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         # Channels last: the softmax then runs over neighbouring numbers in memory.
-        logits = full_precision(params).permute(0, 2, 3, 1)
-        n, h, w, levels = logits.shape
-        nats = F.cross_entropy(logits.reshape(-1, levels), x[:, 0].reshape(-1).long(), reduction="none")
-        return -nats.reshape(n, h, w)
+        given, x = full_precision(params).permute(0, 2, 3, 1), x.long()
+        total = self._log_prob_of(given, x, 0)
+        for channel in range(1, self.channels):
+            total = total + self._log_prob_of(given, x, channel)
+        return total
+
+    def _log_prob_of(self, given: Tensor, x: Tensor, channel: int) -> Tensor:
+        logits = self._logits(given, x, channel).reshape(-1, self.levels)
+        nats = F.cross_entropy(logits, x[:, channel].reshape(-1), reduction="none")
+        return -nats.reshape(given.shape[:3])
+
+    def cdf(self, params: Tensor, x: Tensor, channel: int) -> Tensor:
+        logits = self._logits(full_precision(params).permute(0, 2, 3, 1), x.long(), channel)
+        return cumulative(torch.softmax(logits, dim=3).permute(0, 3, 1, 2))
 
     def sample(self, params: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        cumulative = torch.softmax(tempered(params, noise, temperature), dim=1).cumsum(dim=1)
-        # Inverse of the distribution function: the number of levels whose cumulative is passed.
-        # Rounding can leave the last cumulative below the noise, hence without it.
-        return (noise >= cumulative[:, :-1]).sum(dim=1, keepdim=True)
+        if self.channels == 1:
+            return _drawn(params, noise, temperature)
+        given = params.permute(0, 2, 3, 1)
+        drawn = noise.new_zeros(len(noise), 0, *noise.shape[2:], dtype=torch.long)
+        for channel in range(self.channels):
+            logits = self._logits(given, drawn, channel).permute(0, 3, 1, 2)
+            level = _drawn(logits, noise[:, channel : channel + 1], temperature)
+            drawn = torch.cat([drawn, level], dim=1)
+        return drawn
+
+    def table(self, pair: int) -> Tensor:
+        """What an earlier channel's level adds to the features of a later one: [levels, F]."""
+        table = GAIN * self.waves.mT @ self.couplings[pair]
+        return table @ self.waves if self.read_out is None else table
+
+    def _logits(self, given: Tensor, x: Tensor, channel: int) -> Tensor:
+        """[N, H, W, levels] from parameters [N, H, W, P] and the earlier channels of x [N, C, H, W]."""
+        if self.channels == 1:
+            return given
+        features = given[..., channel * self.features : (channel + 1) * self.features]
+        for i, (earlier, later) in enumerate(self.pairs):
+            if later == channel:
+                features = features + F.embedding(x[:, earlier], self.table(i).to(features.dtype))
+        if self.read_out is None:
+            return features
+        matrix, bias = self.read_out[channel], self.bias[channel]
+        return features @ matrix.to(features.dtype) + bias.to(features.dtype)
+
+
+def _drawn(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
+    """Levels [N, 1, H, W] by logits [N, levels, H, W]: how many levels have a cumulative that is passed."""
+    below = torch.softmax(tempered(logits, noise, temperature), dim=1).cumsum(dim=1)
+    # Rounding can leave the last cumulative below the noise, hence without it.
+    return (noise >= below[:, :-1]).sum(dim=1, keepdim=True)
+
+
+def _cosines(count: int, levels: int) -> Tensor:
+    """The first cosines over the levels, without the constant one: [count, levels], of mean square 1."""
+    middles = (torch.arange(levels) + 0.5) / levels
+    waves = torch.arange(1, count + 1)[:, None] * math.pi * middles
+    return math.sqrt(2) * torch.cos(waves)

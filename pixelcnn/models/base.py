@@ -13,6 +13,7 @@ from pixelcnn.incremental.errors import NoForm, form_of
 from pixelcnn.incremental.program import Program, Stream
 from pixelcnn.incremental.schedules import Schedule
 from pixelcnn.layers.base import coordinates, identity_reach
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.system.errors import ConfigError, UserError
 
 #: Blocks, channels and taps of a row, at most: what is more is a slip of the pen, and would never be built.
@@ -55,17 +56,18 @@ class AutoregressiveModel(nn.Module):
 
     An architecture is a module with a frozen dataclass `Hyperparameters` and one subclass of this
     class. Its `build` makes the network: a layer called as network(features, y), with `inputs` channels
-    in and the `parameters_per_pixel` that the likelihood needs out.
+    in and the `parameters_per_pixel` that the likelihood needs out. The likelihood is a part of the model, so
+    its weights, if it has some, are among the model's.
     """
 
     #: Something to hold networks against rather than one of them. How such a one varies from seed to seed
     #: says nothing of networks, so the report keeps it out of the error that these are judged by.
     baseline = False
 
-    def __init__(self, hyperparameters: Any, image: ImageSpec, parameters: int) -> None:
+    def __init__(self, hyperparameters: Any, image: ImageSpec, likelihood: Likelihood) -> None:
         super().__init__()
         self.image = image
-        self.parameters_per_pixel = parameters
+        self.likelihood = likelihood
         #: Channels at the door: the scaled pixels, a constant, and the row and column.
         self.inputs = image.channels + 3
         self.network = self.build(hyperparameters)
@@ -140,13 +142,18 @@ class AutoregressiveModel(nn.Module):
         return torch.cat([part.permute(0, 2, 3, 1) for part in entered], dim=-1).permute(0, 3, 1, 2)
 
     @property
+    def parameters_per_pixel(self) -> int:
+        """P, what the likelihood needs."""
+        return self.likelihood.parameters_per_pixel
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """C, H, W."""
         return self.image.channels, self.image.height, self.image.width
 
     @property
     def _parameter(self) -> Tensor:
-        return next(self.parameters())
+        return next(self.network.parameters())
 
     def _check(self, x: Tensor, y: Tensor | None) -> None:
         expected = self.image_shape

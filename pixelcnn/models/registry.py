@@ -6,8 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +17,7 @@ import pixelcnn.models
 from pixelcnn.config.fields import from_plain, without_absent
 from pixelcnn.config.run_spec import VariantSpec, likelihood_for
 from pixelcnn.likelihoods.base import Likelihood
-from pixelcnn.likelihoods.registry import make_likelihood
+from pixelcnn.likelihoods.registry import find_likelihood, make_likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.system import devices, plugins
 from pixelcnn.system.errors import ConfigError, UserError
@@ -57,29 +56,54 @@ def _architectures_of(module: ModuleType) -> list[type[AutoregressiveModel]]:
 def resolve(variant: VariantSpec) -> VariantSpec:
     """The variant with every hyper-parameter of its architecture, checked, defaults written out.
 
+    Those of its likelihood are checked, too.
+
     Raises:
         ConfigError: naming the key that is unknown or wrong.
     """
+    _, described_by = find_architecture(variant.model)
+    return dataclasses.replace(
+        variant,
+        hyperparameters=_resolved(described_by, variant.hyperparameters, "hyperparameters", variant.model),
+        likelihood_hyperparameters=_resolved_of_likelihood(variant),
+    )
+
+
+def _resolved_of_likelihood(variant: VariantSpec) -> dict[str, Any]:
+    key, given = "likelihood_hyperparameters", variant.likelihood_hyperparameters
+    if variant.likelihood == "auto":
+        if given:
+            raise ConfigError(f"{key}: needs a likelihood that is named, got likelihood: auto")
+        return {}
+    _, described_by = find_likelihood(variant.likelihood)
+    if described_by is None:
+        if given:
+            raise ConfigError(f"{key}: {variant.likelihood} has none, got {', '.join(given)}")
+        return {}
+    return _resolved(described_by, given, key, variant.likelihood)
+
+
+def _resolved(described_by: type[Any], given: Mapping[str, Any], key: str, name: str) -> dict[str, Any]:
+    """Hyper-parameters as plain data, checked."""
     from pixelcnn.config.validation import validated  # only here: who builds from a spec needs no pydantic
 
-    _, described_by = find_architecture(variant.model)
     try:
-        values = validated(described_by, variant.hyperparameters, "hyperparameters")
-        plain = json.loads(json.dumps(without_absent(values), allow_nan=False))  # as a checkpoint has them
+        values = validated(described_by, given, key)
+        plain: dict[str, Any] = json.loads(json.dumps(without_absent(values), allow_nan=False))
     except (TypeError, ValueError, NameError, RuntimeError) as error:  # of a user's own dataclass
-        raise ConfigError(f"hyperparameters: {variant.model} cannot read them: {error}") from error
+        raise ConfigError(f"{key}: {name} cannot read them: {error}") from error
     if from_plain(described_by, plain) != values:
         raise ConfigError(
-            f"hyperparameters: {variant.model} has some that do not survive being written to a file; use "
+            f"{key}: {name} has some that do not survive being written to a file; use "
             "numbers, text, true and false, tuples and lists of these, None beside one of these"
         )
-    return dataclasses.replace(variant, hyperparameters=plain)
+    return plain
 
 
 def build_model(
     variant: VariantSpec, image: ImageSpec, *, seed: int = 0
 ) -> tuple[AutoregressiveModel, Likelihood]:
-    """The model of a resolved variant with weights drawn by `seed`, and its likelihood.
+    """The model of a resolved variant with weights drawn by `seed`, and its likelihood, a part of it.
 
     `image.classes` is what the dataset has; an unconditional variant ignores it.
 
@@ -89,17 +113,20 @@ def build_model(
     if variant.conditional and image.classes is None:
         raise ConfigError("conditional: true needs a dataset with labels; this one has none")
     classes = image.classes if variant.conditional else None
-    name = likelihood_for(variant.likelihood, image.levels)
-    likelihood = make_likelihood(name, image.levels, image.channels)
+    name = likelihood_for(variant.likelihood, image.levels, image.channels)
     architecture, described_by = find_architecture(variant.model)
     hyperparameters = from_plain(described_by, variant.hyperparameters, "hyperparameters")
     described = ImageSpec(image.channels, image.height, image.width, image.levels, classes)
-    make = partial(architecture, hyperparameters, described, likelihood.parameters)
-    with torch.random.fork_rng(devices=[]), errors_of(variant.model, "built"):
+
+    def make() -> AutoregressiveModel:
+        likelihood = make_likelihood(name, image.levels, image.channels, variant.likelihood_hyperparameters)
+        return architecture(hyperparameters, described, likelihood)
+
+    with torch.random.fork_rng(devices=[]), errors_of(variant, "built"):
         check_fits(make, _bytes_of_memory())
         torch.manual_seed(seed)
         model = make()
-    return model, likelihood
+    return model, model.likelihood
 
 
 def check_fits(make: Callable[[], nn.Module], memory: int) -> None:
@@ -128,12 +155,12 @@ def _bytes_of_memory() -> int:
 
 
 @contextlib.contextmanager
-def errors_of(name: str, done: str) -> Iterator[None]:
+def errors_of(variant: VariantSpec, done: str) -> Iterator[None]:
     """Memory that runs out in the block, and what a user's own file raises there, become one sentence.
 
     Raises:
         RunFailed: if memory runs out.
-        ConfigError: saying that the architecture called `name` cannot be `done`, and the line of the file.
+        ConfigError: saying that one of the variant's files cannot be `done`, and the line of the file.
     """
     try:
         with devices.out_of_memory("make the network smaller"):
@@ -141,6 +168,11 @@ def errors_of(name: str, done: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        if not name.endswith(".py"):
+        named = {"likelihood": variant.likelihood, "model": variant.model}
+        own = {key: name for key, name in named.items() if name.endswith(".py")}
+        if not own:
             raise
-        raise ConfigError(f"model: {name}: cannot be {done}: {plugins.said_by(error, name)}") from error
+        # That in whose file it arose, or else the architecture, which calls all.
+        key = next((key for key, name in own.items() if plugins.is_of(error, name)), list(own)[-1])
+        words = plugins.said_by(error, own[key])
+        raise ConfigError(f"{key}: {own[key]}: cannot be {done}: {words}") from error

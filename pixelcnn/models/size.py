@@ -8,7 +8,7 @@ from pixelcnn.models.base import AutoregressiveModel
 
 
 def size_of(model: AutoregressiveModel) -> tuple[int, int]:
-    """The parameters of a network, and the multiply-adds of one image's forward pass."""
+    """The parameters of a model, and the multiply-adds of one image's forward pass and likelihood."""
     from torch.utils.flop_counter import FlopCounterMode  # imports triton, for nothing
 
     parameters = list(model.parameters())
@@ -16,6 +16,6 @@ def size_of(model: AutoregressiveModel) -> tuple[int, int]:
     image = torch.zeros(1, *model.image_shape, dtype=torch.long, device=device)
     label = None if model.image.classes is None else torch.zeros(1, dtype=torch.long, device=device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(image, label)
+        model.likelihood(model(image, label), image)
     # A multiply-add counts as two.
     return sum(p.numel() for p in parameters), counter.get_total_flops() // 2

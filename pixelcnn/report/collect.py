@@ -14,7 +14,7 @@ from pixelcnn.config.budget import so_far
 from pixelcnn.config.differences import differences, told
 from pixelcnn.config.reading import load_planned
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
-from pixelcnn.data.prepared import read_description
+from pixelcnn.data.prepared import left_out_words, read_description
 from pixelcnn.data.repeated import repeated_words
 from pixelcnn.report.comparable import check_comparable
 from pixelcnn.results.folder import BenchmarkFolder, RunFolder, existing
@@ -141,7 +141,8 @@ class VariantRuns:
 class DatasetRuns:
     """The runs on one dataset, variant by variant as the config lists them.
 
-    `repeated` are sentences on images that stand in two of its splits.
+    `repeated` are sentences on images that stand in two of its splits, `left_out` on files that could not be
+    read.
     """
 
     name: str
@@ -149,6 +150,7 @@ class DatasetRuns:
     data_file: Path
     variants: list[VariantRuns]
     repeated: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def runs(self) -> list[Run]:
@@ -194,6 +196,7 @@ def collect(directory: Path) -> Collected:
             folder.dataset(name).data,
             list(_variants(benchmark, name, runs, folder)),
             repeated_words(data[name]),
+            left_out_words(data[name]),
         )
         for name, spec in benchmark.datasets.items()
     ]

@@ -65,13 +65,15 @@ class Checkpoint:
         return model.eval(), likelihood
 
     def _check_code(self) -> None:
-        name, trained = self.spec.variant.model, self.spec.own_files.get("model", {})
-        # A file that is not there is left to who loads it.
-        if (now := own_files(name)) and (other := edited(trained, now)):
-            raise UserError(
-                f"checkpoint of {self.spec.name}: {name} is not the code that trained it ({told(other)}); "
-                "put that code back, or train it again"
-            )
+        variant = self.spec.variant
+        for key, name in (("likelihood", variant.likelihood), ("model", variant.model)):
+            trained = self.spec.own_files.get(key, {})
+            # A file that is not there is left to who loads it.
+            if (now := own_files(name)) and (other := edited(trained, now)):
+                raise UserError(
+                    f"checkpoint of {self.spec.name}: {name} is not the code that trained it "
+                    f"({told(other)}); put that code back, or train it again"
+                )
         if self.code not in (None, today := code_digest(name)):
             warnings.warn(
                 f"{self.spec.name} was trained by other code of pixelcnn (digest {self.code}, it is now "

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.reading import benchmark_from, load_benchmark
-from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.config.run_spec import DatasetSpec, RunSpec
+from pixelcnn.data.contract import Source
 from pixelcnn.data.preparation import check_dataset
 from pixelcnn.models import registry
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
@@ -40,7 +41,7 @@ def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
 
 def _size(spec: RunSpec) -> Size:
     model = check_run(spec)
-    with _named_variant(spec), registry.errors_of(spec.variant.model, "run"):
+    with _named_variant(spec), registry.errors_of(spec.variant, "run"):
         return Size(*size_of(model), baseline=model.baseline)
 
 
@@ -55,8 +56,7 @@ def resolve(benchmark: Benchmark) -> Benchmark:
     datasets = {}
     for name, dataset in benchmark.datasets.items():
         with named(f"datasets.{name}"):
-            size = dataset.image_size or check_dataset(dataset).size
-            datasets[name] = dataclasses.replace(dataset, image_size=size)
+            datasets[name] = _resolved(dataset, check_dataset(dataset))
     variants = {}
     for name, variant in benchmark.variants.items():
         with named(f"variants.{name}"):
@@ -65,6 +65,12 @@ def resolve(benchmark: Benchmark) -> Benchmark:
         benchmark, datasets=datasets, variants=variants, resolved=True, asked=key_of(benchmark)
     )
     return dataclasses.replace(found, tuning=planned(found))
+
+
+def _resolved(dataset: DatasetSpec, source: Source) -> DatasetSpec:
+    """With the size of the images and, if they are coloured, their channels."""
+    resized = dataset.resized(*(dataset.height_width or source.size))
+    return dataclasses.replace(resized, channels=3) if source.channels == 3 else resized
 
 
 def load_resolved(path: str | Path) -> Benchmark:
@@ -103,8 +109,7 @@ def check_run(spec: RunSpec) -> AutoregressiveModel:
     """Check one run as `check_benchmark` does; returns its network, untrained."""
     with named(f"datasets.{spec.dataset_name}"):
         source = check_dataset(spec.dataset)
-    size = spec.dataset.image_size or source.size
-    image = ImageSpec(1, size, size, spec.dataset.levels, source.classes)
+    image = ImageSpec(*source.shape(spec.dataset), spec.dataset.levels, source.classes)
     with _named_variant(spec):
         model, _ = registry.build_model(spec.variant, image)
     return model

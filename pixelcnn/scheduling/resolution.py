@@ -22,7 +22,7 @@ from pixelcnn.system.code_digest import PACKAGE, own_files
 from pixelcnn.system.errors import ConfigError
 
 #: Where the package says which hyper-parameters there are, and how large the images of a dataset.
-ASKED_OF = ("config", "data/sources", "models", "tuning")
+ASKED_OF = ("config", "data/sources", "likelihoods", "models", "tuning")
 
 
 def key_of(written: Benchmark) -> str:
@@ -34,7 +34,11 @@ def key_of(written: Benchmark) -> str:
     asked: dict[str, Any] = {
         "datasets": {k: [asdict(v), own_files(v.source)] for k, v in written.datasets.items()},
         "variants": {
-            k: [v.model, v.hyperparameters, own_files(v.model)] for k, v in written.variants.items()
+            k: [
+                *(v.model, v.hyperparameters, own_files(v.model)),
+                *(v.likelihood, v.likelihood_hyperparameters, own_files(v.likelihood)),
+            ]
+            for k, v in written.variants.items()
         },
     }
     if written.tuning is not None:  # what its trials are, too

@@ -42,11 +42,21 @@ def said_by(error: BaseException, name: str) -> str:
     """An error that the code of a user's file raised, in one line: its type, its words, its place."""
     words = " ".join(str(error).split())
     kind = type(error).__name__
-    files = {Path(file).resolve(): Path(file).name for file in own_files(name)}
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [(files[p], f.lineno) for f in frames if (p := Path(f.filename).resolve()) in files]
+    places = _places(error, name)
     place = f" ({places[-1][0]}, line {places[-1][1]})" if places else ""
     return (f"{kind}: {words}" if words else kind) + place
+
+
+def is_of(error: BaseException, name: str) -> bool:
+    """Whether the code of a user's file, or of one beside it, was on the way to an error."""
+    return bool(_places(error, name))
+
+
+def _places(error: BaseException, name: str) -> list[tuple[str, int | None]]:
+    """Files and lines of a user's file and those beside it on the way to an error."""
+    files = {Path(file).resolve(): Path(file).name for file in own_files(name)}
+    frames = traceback.extract_tb(error.__traceback__)
+    return [(files[p], f.lineno) for f in frames if (p := Path(f.filename).resolve()) in files]
 
 
 #: Of each module that was loaded from a file: what its code was then, see `own_files`.

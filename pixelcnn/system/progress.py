@@ -55,7 +55,7 @@ def bar(stream: TextIO, name: str, done: int, total: int) -> None:
     print(text, end="", file=stream, flush=True)
 
 
-def sampling_progress(name: str, stream: TextIO) -> Callable[[int, int], None]:
+def images_progress(name: str, stream: TextIO) -> Callable[[int, int], None]:
     """A callback (finished images, all images): a bar in a terminal, a line at each tenth in a log."""
     shown = -1
 

@@ -32,7 +32,8 @@ from mlflow.types import DataType, ParamSchema, ParamSpec
 from numpy.typing import NDArray
 
 WEIGHTS = "weights"  # of the model's artifacts
-OWN = "own"  # another: a folder with the user's file that defines the network, if that is where it comes from
+#: Others: folders with the user's files that define these parts of a variant, where that is so.
+OWN = {"model": "own", "likelihood": "own_likelihood"}
 TASKS = ("nll", "sample")
 
 #: What `params` may hold. The input is no part of it: to MLflow images would be of one integer type only.
@@ -49,10 +50,10 @@ SIGNATURE = ModelSignature(
 )
 
 
-def own_name(model: str) -> str:
+def own_name(file: str) -> str:
     """What the user's file is called in the model: MLflow stumbles over names that no module can have."""
-    path = Path(model)
-    return path.name if path.stem.isidentifier() and path.stem.isascii() else "architecture.py"
+    path = Path(file)
+    return path.name if path.stem.isidentifier() and path.stem.isascii() else "own_code.py"
 
 
 # Recorded, which here means unsaid: MLflow warns past any filter that a hint is missing, and of every hint
@@ -68,11 +69,12 @@ with warnings.catch_warnings(record=True):
 
             exported = export.load(Path(context.artifacts[WEIGHTS]))
             checkpoint = exported.checkpoint
-            if OWN in context.artifacts:
-                variant = checkpoint.spec.variant
-                file = Path(context.artifacts[OWN]) / own_name(variant.model)
-                here = replace(checkpoint.spec, variant=replace(variant, model=str(file)))
-                checkpoint = replace(checkpoint, spec=here)
+            variant, parts = checkpoint.spec.variant, dict[str, Any]()
+            for part, artifact in OWN.items():
+                if artifact in context.artifacts:
+                    file = Path(context.artifacts[artifact]) / own_name(getattr(variant, part))
+                    parts[part] = str(file)
+            checkpoint = replace(checkpoint, spec=replace(checkpoint.spec, variant=replace(variant, **parts)))
             self._network, self._likelihood = checkpoint.model()
             self._prior = exported.prior
 

@@ -26,14 +26,19 @@ PARTS = (
 REQUIRED = ("mlflow", "numpy", "pillow", "safetensors", "torch")
 
 
-def own_code(spec: RunSpec) -> list[Path]:
-    """The user's file that a network is defined in and those beside it that it imports.
+def own_code(spec: RunSpec) -> dict[str, list[Path]]:
+    """The user's files that a "model" or "likelihood" is defined in, each with those that it imports.
 
-    None of them if it is no such network, or if they are not here as they were when it was trained: the model
+    None of one that is no such file, or if they are not here as they were when it was trained: the model
     then loads where they are at the same path.
     """
-    found = own_files(spec.variant.model)
-    return [Path(path) for path in found] if found == spec.own_files.get("model") else []
+    names = {"model": spec.variant.model, "likelihood": spec.variant.likelihood}
+    found = {part: own_files(name) for part, name in names.items()}
+    return {
+        part: [Path(path) for path in files]
+        for part, files in found.items()
+        if files and files == spec.own_files.get(part)
+    }
 
 
 def save_model(weights: Path, spec: RunSpec, record: Record, folder: Path) -> None:
@@ -47,10 +52,10 @@ def save_model(weights: Path, spec: RunSpec, record: Record, folder: Path) -> No
         _copy_package(package)
         # As URIs: MLflow would take a percent sign or a colon in a path for one's.
         artifacts = {WEIGHTS: weights.resolve().as_uri()}
-        if own := own_code(spec):
-            to = Path(temporary) / OWN
-            _copy_own(own, to, own_name(spec.variant.model))
-            artifacts[OWN] = to.as_uri()
+        for part, own in own_code(spec).items():
+            to = Path(temporary) / OWN[part]
+            _copy_own(own, to, own_name(str(own[0])))
+            artifacts[OWN[part]] = to.as_uri()
         with warnings.catch_warnings(record=True) as said:
             mlflow.pyfunc.save_model(
                 folder,
@@ -74,7 +79,7 @@ def _copy_package(to: Path) -> None:
 
 
 def _copy_own(files: list[Path], to: Path, name: str) -> None:
-    """The files lie to each other as they did; the first is the network's, which gets a name."""
+    """The files lie to each other as they did; the first one gets a name."""
     beside = files[0].resolve().parent
     for path in files:
         target = to / (name if path == files[0] else path.resolve().relative_to(beside))

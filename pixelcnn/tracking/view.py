@@ -317,6 +317,6 @@ def _artifacts(
 
 
 def _model_digest(weights: Path, spec: RunSpec) -> str:
-    own = [files.sha256(path) for path in own_code(spec)]
+    own = [files.sha256(path) for paths in own_code(spec).values() for path in paths]
     parts = (files.sha256(weights), files.sha256(MODEL_CODE), __version__, *own)
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]

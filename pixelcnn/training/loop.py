@@ -21,7 +21,6 @@ from pixelcnn.config.budget import Budget, so_far
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.data.prepared import PreparedData
 from pixelcnn.evaluation.likelihoods import BATCH_SIZE, evaluate
-from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.results import checkpoint
 from pixelcnn.results.checkpoint import Checkpoint
@@ -50,7 +49,6 @@ def image_spec(data: PreparedData) -> ImageSpec:
 
 def fit(
     model: AutoregressiveModel,
-    likelihood: Likelihood,
     data: PreparedData,
     spec: RunSpec,
     *,
@@ -74,7 +72,7 @@ def fit(
         UserError: if there is a saved state that does not belong to this training.
     """
     loop = training_loop(
-        model, likelihood, data, spec,
+        model, data, spec,
         run_dir=run_dir, device=device, precision=precision, saving=saving, observer=observer,
     )  # fmt: skip
     return alone(loop, device)
@@ -82,7 +80,6 @@ def fit(
 
 def training_loop(
     model: AutoregressiveModel,
-    likelihood: Likelihood,
     data: PreparedData,
     spec: RunSpec,
     *,
@@ -105,7 +102,7 @@ def training_loop(
         with devices.out_of_memory(f"for the weights and the training images; {devices.SMALLER_STILL}"):
             model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
             observer.begin(model)
-            training = Training(model, likelihood, data, spec, record, run_dir, saving, observer)
+            training = Training(model, data, spec, record, run_dir, saving, observer)
             if found is not None:
                 training.restore(found)
             yield training
@@ -137,7 +134,6 @@ class Training:
     """
 
     model: AutoregressiveModel
-    likelihood: Likelihood
     data: PreparedData
     spec: RunSpec
     record: Record
@@ -152,9 +148,7 @@ class Training:
         self.batches = Batches(self.data, self.spec, self.device)
         recipe = self.spec.training
         self.budget = Budget.of(recipe, len(self.batches.images))
-        self.step: Step = TrainingStep(
-            self.model, self.likelihood, recipe, self.budget.steps, self.record.precision
-        )
+        self.step: Step = TrainingStep(self.model, recipe, self.budget.steps, self.record.precision)
         self.interval = self._new_interval()
         self.saver = state.Saver(RunFolder(self.run_dir).state(self.spec.digest), self.saving)
         self.wall_before, self.saving_before = 0.0, 0.0
@@ -242,10 +236,10 @@ class Training:
 
     def _validate(self) -> None:
         """Validate what the steps that are done have come to, and note it."""
-        valid = self.data.splits["valid"]
+        averaged, valid = self.step.averaged, self.data.splits["valid"]
         together = image_spec(self.data).at_once(BATCH_SIZE)
         with devices.out_of_memory(f"in validation, of {together} images together; {devices.SMALLER_STILL}"):
-            found = evaluate(self.step.averaged, self.likelihood, valid, on_batch=self._stop_if_asked)
+            found = evaluate(averaged, averaged.likelihood, valid, on_batch=self._stop_if_asked)
         valid_nll = found.nll
         record, best, running = self.record, self.best, self.interval
         validation, epoch = len(self.history) + 1, self.budget.epochs_after(self.step.done)

@@ -23,12 +23,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
 from pixelcnn.config.run_spec import TrainingSpec
-from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.training.average import ema_decay
 from pixelcnn.training.optimizers import gradients_of, learning_rate_factor, make_optimizer, matrices_of
 from pixelcnn.training.step import Step
 
+#: How the names of a likelihood's weights begin among those of its model.
+LIKELIHOOD = "likelihood."
 #: As `nn.utils.clip_grad_norm_` has it.
 CLIP_EPSILON = 1e-6
 
@@ -82,12 +83,11 @@ class StackedStep:
     def __init__(
         self,
         models: Sequence[AutoregressiveModel],
-        likelihood: Likelihood,
         spec: TrainingSpec,
         total: int,
         precision: str,
     ) -> None:
-        self.likelihood, self.spec, self.precision = likelihood, spec, precision
+        self.spec, self.precision = spec, precision
         self.total, self.done = total, 0
         averaged = [copy.deepcopy(model).eval().requires_grad_(False) for model in models]
         self.stack, self.ema = Stack(models), Stack(averaged)
@@ -134,8 +134,11 @@ class StackedStep:
             _Bfloat16() if bfloat16 else nullcontext(),
         ):
             params = functional_call(self.stack.models[0], values, (x, y))
-        nats = -self.likelihood.log_prob(params, x).sum(dim=(1, 2)).mean()
-        return nats, {name: values[name] for name, own in buffers.items() if values[name] is not own}
+        own = {k.removeprefix(LIKELIHOOD): v for k, v in values.items() if k.startswith(LIKELIHOOD)}
+        log_prob = functional_call(self.stack.models[0].likelihood, own, (params, x))
+        return -log_prob.sum(dim=(1, 2)).mean(), {
+            name: values[name] for name, own in buffers.items() if values[name] is not own
+        }
 
     def _factor(self) -> float:
         return learning_rate_factor(self.done, self.total, self.spec.warmup_steps)
@@ -180,8 +183,7 @@ class Part:
 
     def __init__(self, whole: StackedStep, seed: int) -> None:
         self.whole, self.seed = whole, seed
-        self.likelihood, self.spec = whole.likelihood, whole.spec
-        self.precision, self.total = whole.precision, whole.total
+        self.spec, self.precision, self.total = whole.spec, whole.precision, whole.total
 
     @property
     def done(self) -> int:
@@ -214,7 +216,7 @@ def stacked(steps: Sequence[Step]) -> list[Part]:
     """
     states, first = [step.state() for step in steps], steps[0]
     models = [step.model for step in steps]
-    whole = StackedStep(models, first.likelihood, first.spec, first.total, first.precision)
+    whole = StackedStep(models, first.spec, first.total, first.precision)
     parts = [Part(whole, seed) for seed in range(len(steps))]
     for part, state in zip(parts, states, strict=True):
         part.restore(state)

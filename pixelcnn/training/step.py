@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from pixelcnn.config.run_spec import TrainingSpec
-from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.training.average import Averaged
 from pixelcnn.training.optimizers import gradients_of, learning_rate_factor, make_optimizer, matrices_of
@@ -25,7 +24,6 @@ Steps = Generator[Batch, Found, None]
 class Step(Protocol):
     """What a training knows of whatever takes its steps."""
 
-    likelihood: Likelihood
     spec: TrainingSpec
     precision: str
     total: int
@@ -59,12 +57,11 @@ class TrainingStep:
     def __init__(
         self,
         model: AutoregressiveModel,
-        likelihood: Likelihood,
         spec: TrainingSpec,
         total: int,
         precision: str,
     ) -> None:
-        self.model, self.likelihood, self.spec = model, likelihood, spec
+        self.model, self.spec = model, spec
         self.precision = precision
         self.total, self.done = total, 0
         self.trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
@@ -75,7 +72,7 @@ class TrainingStep:
         """Train on x int64 [N, C, H, W]; returns (NLL in nats per image, gradient norm)."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             params = self.model(x, y)
-        nats = -self.likelihood.log_prob(params, x).sum(dim=(1, 2)).mean()
+        nats = -self.model.likelihood.log_prob(params, x).sum(dim=(1, 2)).mean()
         # The loss is nats per dimension, so that clipping means the same at every image size.
         (nats / x[0].numel()).backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.gradient_clip)

@@ -51,18 +51,17 @@ def timed_step(spec: RunSpec, precision: str, device: torch.device) -> TimedStep
         RunFailed: if memory runs out.
     """
     source = check_dataset(spec.dataset)
-    size = spec.dataset.image_size or source.size
-    image = ImageSpec(1, size, size, spec.dataset.levels, source.classes)
-    model, likelihood = build_model(spec.variant, image, seed=spec.seed)
+    image = ImageSpec(*source.shape(spec.dataset), spec.dataset.levels, source.classes)
+    model, _ = build_model(spec.variant, image, seed=spec.seed)
     batch = spec.training.batch_size
     with devices.out_of_memory(devices.smaller("training.batch_size", batch)):
         model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         generator = torch.Generator().manual_seed(0)
-        shape = (batch, 1, size, size)
+        shape = (batch, image.channels, image.height, image.width)
         x = torch.randint(0, image.levels, shape, generator=generator).to(device)
         y = None
         if spec.variant.conditional and image.classes is not None:
             y = torch.randint(0, image.classes, (batch,), generator=generator).to(device)
         # How many steps there are in all decides the learning rate, and no time.
-        step = TrainingStep(model, likelihood, spec.training, 10**6, precision)
+        step = TrainingStep(model, spec.training, 10**6, precision)
     return TimedStep(spec, precision, step, x, y)

@@ -63,8 +63,8 @@ def test_a_blind_spot_is_seen_in_a_plain_stack_and_not_in_a_gated_one():
 @pytest.mark.parametrize("levels", [2, 4])
 @pytest.mark.parametrize("name", registry.names())
 def test_the_effective_field_is_a_share_of_what_can_be_reached(name, levels):
-    model, likelihood = network(name, levels=levels)
-    field = receptive_field(randomise(model), likelihood, images(70, levels), images=66)
+    model, _ = network(name, levels=levels)
+    field = receptive_field(randomise(model), images(70, levels), images=66)
     assert field.effective.shape == (7, 9) and field.effective.dtype == np.float64
     assert not field.effective[~field.reach].any(), "exactly nothing from where nothing can come"
     assert field.earlier_pixels == 31
@@ -78,7 +78,7 @@ def test_the_effective_field_is_a_share_of_what_can_be_reached(name, levels):
 
 
 def test_the_effective_field_is_that_of_finite_differences():
-    model, likelihood = network(levels=3, size=(3, 3))
+    model, _ = network(levels=3, size=(3, 3))
     model.double()  # with weights as they begin: random ones leave the centre hardly a choice
     split = images(2, 3, (3, 3))
     step, squares = 1e-5, np.zeros((3, 3))
@@ -96,12 +96,12 @@ def test_the_effective_field_is_that_of_finite_differences():
                 squares[r, c] = (log_p(entered).exp() * slope**2).sum()
     exact = np.sqrt(squares) / np.sqrt(squares).sum()
     many = Split(split.images.repeat(60, axis=0))  # values of the centre are drawn: many draws of each
-    assert effective(model, likelihood, many).numpy() == pytest.approx(exact, abs=0.02)
+    assert effective(model, many).numpy() == pytest.approx(exact, abs=0.02)
 
 
 def test_a_constant_added_to_all_logits_is_no_influence():
-    model, likelihood = network("pixelcnn")
-    before = effective(model, likelihood, images(8))
+    model, _ = network("pixelcnn")
+    before = effective(model, images(8))
 
     class Shifted(torch.nn.Module):
         def __init__(self, inner):
@@ -112,7 +112,7 @@ def test_a_constant_added_to_all_logits_is_no_influence():
             return self.inner(x, y) + 100 * x[:, :1]
 
     model.network = Shifted(model.network)
-    assert effective(model, likelihood, images(8)) == pytest.approx(before, abs=1e-9)
+    assert effective(model, images(8)) == pytest.approx(before, abs=1e-9)
 
 
 def test_pixels_and_radius_by_hand():

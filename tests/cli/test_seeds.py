@@ -28,7 +28,7 @@ def test_a_run_begins_with_the_weights_of_its_seed_and_is_drawn_at_the_temperatu
 
     seed = int(hashlib.sha256(b"1/initialisation").hexdigest()[:16], 16) // 2
     model, likelihood = build_model(spec.variant, image_spec(data), seed=seed)
-    again = fit(model, likelihood, data, spec, run_dir=folder / "again", device=torch.device("cpu"))
+    again = fit(model, data, spec, run_dir=folder / "again", device=torch.device("cpu"))
     found = checkpoint.load(run_dir / "checkpoint.pt")
     assert all(torch.equal(found.weights[key], value) for key, value in again.weights.items())
 

@@ -40,6 +40,10 @@ BAD = [
     (changed("datasets", "small", "source", "mnist6k"), ["datasets.small.source", "'mnist6k'", "mnist5k"]),
     (changed("datasets", "small", "source", "no/such.py"), ["datasets.small.source", "no/such.py"]),
     (changed("datasets", "small", "image_size", 13), ["datasets.small.image_size", "13", "28"]),
+    (changed("datasets", "small", "image_size", [14, "x"]), ["small.image_size[1]", "whole number", "'x'"]),
+    (changed("datasets", "small", "image_size", [14, 0]), ["datasets.small.image_size[1]: must be at least"]),
+    (changed("datasets", "small", "image_size", [14]), ["small.image_size", "[height, width]", "[14]"]),
+    (changed("datasets", "small", "image_size", [14, 13]), ["small.image_size: [14, 13]", "28"]),
     (
         changed("datasets", "small", {"source": "mnist5k", "levels": 2}),
         ["datasets.small.binarize", "threshold"],

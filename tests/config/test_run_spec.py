@@ -13,8 +13,11 @@ from pixelcnn.config import run_spec
 from pixelcnn.config.fields import added, at_least, from_plain, without_absent
 from pixelcnn.config.reading import benchmark_from
 from pixelcnn.config.run_spec import RunSpec, VariantSpec
+from pixelcnn.data.contract import source_of
 from pixelcnn.models import gated, registry
-from pixelcnn.system.errors import ConfigError
+from pixelcnn.results.checkpoint import Checkpoint
+from pixelcnn.scheduling.planning import resolve
+from pixelcnn.system.errors import ConfigError, UserError
 
 
 def digest(config=GOOD, variant="base") -> str:
@@ -45,6 +48,9 @@ def test_a_default_that_is_written_out_makes_no_other_run():
     assert digest(with_heads()) == digest(with_heads(heads=4)) != digest(with_heads(heads=2))
     assert digest(with_heads(heads="4")) == digest(with_heads(heads=4.0)) == digest(with_heads(heads=4))
     assert digest(changed("variants", "base", "likelihood", "categorical")) == digest()
+    square = changed("datasets", "small", "image_size", [14, 14])
+    oblong = changed("datasets", "small", "image_size", [14, 7])
+    assert digest(square) == digest() != digest(oblong)
     whole = changed("datasets", "small", "image_size", 28)
     assert digest(whole) == digest(changed("datasets", "small", "image_size", None)) != digest()
     assert digest(changed("training", "learning_rate", "2e-2")) == digest()
@@ -210,3 +216,65 @@ def test_own_files_count_by_their_code_wherever_they_lie(tmp_path, monkeypatch):
     assert resolved(config).run("small", "base", 0).digest == digests[0], "a comment changes nothing"
     (folder / "helper.py").write_text("SIZE = 6\nOTHER = 1\n", encoding="utf-8")
     assert resolved(config).run("small", "base", 0).digest != digests[0], "a helper's code does"
+
+
+def test_a_likelihood_counts_by_its_name_hyperparameters_and_own_code(tmp_path):
+    def mixture(**hyperparameters):
+        own = {"likelihood": "logistic_mixture", "likelihood_hyperparameters": hyperparameters}
+        return digest(changed("variants", "base", {"model": "pixelcnn", **own}))
+
+    assert mixture() == mixture(components=5) != mixture(components=3)
+    assert mixture() != digest(changed("variants", "base", {"model": "pixelcnn"}))
+    code = (
+        "from pixelcnn.likelihoods.base import Likelihood\n\nclass Mine(Likelihood):\n"
+        "    def __init__(self, levels, channels, hyperparameters):\n"
+        "        super().__init__(levels, channels, 1)\n"
+    )
+    found = []
+    for folder, text in (("a", code), ("b", code + "    # a comment\n"), ("c", code + "    X = 1\n")):
+        (path := tmp_path / folder / "mine.py").parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+        spec = resolved(changed("variants", "base", "likelihood", str(path))).run("small", "base", 0)
+        assert RunSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+        found.append(spec.digest)
+    assert found[0] == found[1] != found[2]
+    (tmp_path / "a" / "mine.py").write_text(code + "    X = 1\n", encoding="utf-8")
+    spec = resolved(changed("variants", "base", "likelihood", str(tmp_path / "a" / "mine.py"))).run(
+        "small", "base", 0
+    )
+    trained = Checkpoint(spec, registry.ImageSpec(1, 8, 8, 16), "", 1, {}, {})
+    (tmp_path / "a" / "mine.py").write_text(code, encoding="utf-8")
+    with pytest.raises(UserError, match=r"mine.py is not the code that trained it"):
+        trained.model()
+
+
+@pytest.mark.parametrize(
+    ("levels", "channels", "name"),
+    [
+        (2, 1, "bernoulli"),
+        (256, 1, "categorical"),
+        (2, 3, "categorical"),
+        (32, 3, "categorical"),
+        (33, 3, "logistic_mixture"),
+    ],
+)
+def test_auto_takes_the_likelihood_that_fits(levels, channels, name):
+    assert run_spec.likelihood_for("auto", levels, channels) == name
+    assert run_spec.likelihood_for("categorical", levels, channels) == "categorical"
+
+
+def test_auto_takes_a_likelihood_for_colour_where_the_source_has_it():
+    for levels, expected in ((256, "logistic_mixture"), (8, "categorical")):
+        config = {
+            "benchmark": "b",
+            "datasets": {"photos": {"source": "photos", "levels": levels}},
+            "variants": {"a": {"model": "pixelcnn"}},
+            "seeds": [0],
+            "training": {"epochs": 1},
+        }
+        spec = resolve(benchmark_from(config)).run("photos", "a", 0)
+        assert (spec.variant.likelihood, spec.dataset.channels) == (expected, 3)
+        assert RunSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+        assert source_of(spec.dataset).channels == 3
+        with pytest.raises(ConfigError, match="channels: source: mnist does not take this key"):
+            source_of(replace(spec.dataset, source="mnist"))

@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pixelcnn.config.fields import without_absent
 from pixelcnn.config.run_spec import DatasetSpec
 from pixelcnn.data.contract import find_source
 from pixelcnn.data.images import draw_binary
@@ -37,7 +38,7 @@ def source(folder: Path, images, labels=None, *, classes=None, levels=256, size=
         arrays |= {f"{name}_labels": np.array(labels) for name in ("train", "valid", "test")}
     np.savez(folder / "raw.npz", **arrays)
     file = folder / "made_up.py"
-    size = size or np.array(images).shape[-1]
+    size = size or np.array(images).shape[-2:]
     file.write_text(SOURCE.format(classes=classes, levels=levels, size=size), encoding="utf-8")
     return str(file)
 
@@ -124,6 +125,24 @@ def test_a_source_without_classes_has_no_labels(tmp_path):
     assert all(s.labels is None and (s.images == FOUR).all() for s in splits.values())
 
 
+def test_colour_images_that_are_no_squares(tmp_path):
+    image = np.arange(3 * 4 * 6, dtype=np.uint8).reshape(1, 3, 4, 6) * 3
+    name = source(tmp_path, image)
+    with open(name, "a", encoding="utf-8") as file:
+        file.write("CHANNELS = 3\n")
+    spec = DatasetSpec(name, image_size=(2, 3))
+    data = prepare(spec, tmp_path)
+    assert data.shape == (3, 2, 3) and data.dims == 18
+    wanted = [[[image[0, c, 2 * r : 2 * r + 2, 2 * k : 2 * k + 2].sum() / 4 for k in range(3)]
+               for r in range(2)] for c in range(3)]  # fmt: skip
+    assert data.splits["test"].images[0].tolist() == np.rint(wanted).tolist()
+    save(data, tmp_path / "data.npz")
+    back = load_prepared(tmp_path / "data.npz")
+    assert back.splits["test"].images.shape == (1, 3, 2, 3) and back.spec == spec
+    with pytest.raises(ConfigError, match=r"image_size: \[3, 2\] does not divide \[4, 6\]"):
+        prepare(DatasetSpec(name, image_size=(3, 2)), tmp_path)
+
+
 BINARY = "levels: {} is binary: it needs levels: 2, no binarize and no other image_size"
 
 
@@ -191,7 +210,9 @@ def test_the_digest_is_that_of_description_images_and_labels(data):
 def test_what_the_file_says_of_the_data(data, tmp_path):
     save(data, tmp_path / "data.npz")
     code = list(own_files(data.spec.source).values())
-    described = json.dumps({**asdict(data.spec), "source": code}, sort_keys=True, separators=(",", ":"))
+    described = json.dumps(
+        without_absent(data.spec) | {"source": code}, sort_keys=True, separators=(",", ":")
+    )
     assert read_description(tmp_path / "data.npz") == {
         "format": 1,
         "shape": [1, 2, 2],
@@ -200,6 +221,7 @@ def test_what_the_file_says_of_the_data(data, tmp_path):
         "counts": {"train": 3, "valid": 3, "test": 3},
         "train_is_intensity": False,
         "sha256": data.sha256,
+        "left_out": 0,
         "repeated": {"valid in train": 3, "test in train": 3, "test in valid": 3},
         "spec": {
             "source": data.spec.source,

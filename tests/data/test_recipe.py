@@ -16,7 +16,7 @@ from pixelcnn.system.errors import UserError
 from pixelcnn.trained.pictures import brightness
 
 RAW = np.random.default_rng(0).integers(0, 256, (5, 1, 28, 28), dtype=np.uint8)
-SOURCE = Source("mnist5k", 10, 256, 28, lambda root, seed: {})
+SOURCE = Source("mnist5k", 10, 256, 1, (28, 28), lambda root, seed: {})
 
 
 def save(path, pixels, **options):
@@ -31,7 +31,7 @@ def test_pictures_are_pooled_and_quantised_as_the_training_images_were(tmp_path,
     spec = DatasetSpec("mnist5k", size, levels, binarize)
     files = [save(tmp_path / f"{i}.png", image[0]) for i, image in enumerate(RAW)]
     found = Recipe.of(spec, 1, size, size).read(files)
-    prepared = quantise(pool(Split(RAW), 28 // size), "train", spec, SOURCE).images
+    prepared = quantise(pool(Split(RAW), (size, size)), "train", spec, SOURCE).images
     assert found.dtype == np.uint8 and np.array_equal(found, prepared)
 
 
@@ -92,6 +92,22 @@ def test_every_picture_that_cannot_be_read_is_named_with_its_reason(tmp_path):
     assert len(said) == len(files)
     for one, (name, reason) in zip(said, files.items(), strict=True):
         assert one.startswith(f"{tmp_path / name}{reason}"), one
+
+
+def test_pictures_for_a_model_of_a_folder_are_taken_as_the_folder_was(tmp_path):
+    spec = DatasetSpec(
+        "folder", (6, 4), 16, path="gone", channels=3, crop="center", resize="area", background="white"
+    )
+    pixels = np.random.default_rng(2).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    recipe = Recipe.of(spec, 3, 6, 4)
+    centre = pixels[:, 4:12].reshape(6, 2, 4, 2, 3).mean(axis=(1, 3))
+    found = recipe.read([save(tmp_path / "a.png", pixels)])[0]
+    assert np.array_equal(found, (np.rint(centre) // 16).transpose(2, 0, 1))
+    assert "cropped to their centre and averaged to 6x4, quantised to 16 levels" in recipe.said()
+    save(tmp_path / "small.png", pixels[:5])
+    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
+    with pytest.raises(UserError, match=r"small\.png: 5x16 .*; .*text\.png: .*no\.png: "):
+        recipe.read([tmp_path / name for name in ("small.png", "text.png", "no.png")])
 
 
 def test_a_picture_is_turned_as_its_camera_says(tmp_path):

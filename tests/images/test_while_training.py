@@ -40,18 +40,18 @@ class Unlucky(nn.Module):
     ],
 )
 def test_a_picture_that_cannot_be_drawn_is_said(tmp_path, layer, said):
-    model, likelihood = network()
+    model, _ = network()
     model.network = Chain(layer(), model.network)
     sayings = []
-    drawer(likelihood, tmp_path, n=2, seed=0, say=sayings.append)(1, model)
+    drawer(tmp_path, n=2, seed=0, say=sayings.append)(1, model)
     (sentence,) = sayings
     assert said in sentence and sentence.startswith(f"{RunFolder(tmp_path).picture(1).name}: not drawn")
 
 
 def test_a_reason_for_which_pictures_are_not_drawn_is_said_once_and_another_one_again(tmp_path):
-    model, likelihood = network()
+    model, _ = network()
     right, sayings = model.network, []
-    draw = drawer(likelihood, tmp_path, n=2, seed=0, say=sayings.append)
+    draw = drawer(tmp_path, n=2, seed=0, say=sayings.append)
     for epoch, layer in ((1, Broken()), (2, Broken()), (4, Unlucky()), (8, Broken()), (16, Unlucky())):
         model.network = Chain(layer, right)
         draw(epoch, model)
@@ -59,8 +59,8 @@ def test_a_reason_for_which_pictures_are_not_drawn_is_said_once_and_another_one_
 
 
 def test_a_picture_that_is_there_is_not_drawn_again(tmp_path):
-    model, likelihood = network()
-    draw = drawer(likelihood, tmp_path, n=2, seed=0, say=pytest.fail)
+    model, _ = network()
+    draw = drawer(tmp_path, n=2, seed=0, say=pytest.fail)
     path = RunFolder(tmp_path).picture(1)
     path.parent.mkdir(exist_ok=True)
     draw(1, model)

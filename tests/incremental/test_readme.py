@@ -55,7 +55,7 @@ def test_the_skew_is_the_one_that_the_sampler_finds():
 
     image = ImageSpec(1, SIZE, SIZE, 3)
     likelihood = make_likelihood("categorical", 3, 1)
-    assert FastSampler(Shown(None, image, 3), likelihood).skew == SKEW
+    assert FastSampler(Shown(None, image, likelihood), likelihood).skew == SKEW
     assert f"Skew {SKEW} is the smallest" in README
     for skew, delay in ((SKEW - 1, 1), (SKEW, 0)):
         assert plan(Wavefront(SIZE, SIZE, skew)).entries[-1].output.delay == delay

@@ -14,6 +14,7 @@ from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.invariants import before_training
 from pixelcnn.invariants.architecture import check_architecture
 from pixelcnn.invariants.before_training import BOTH_MODES, find_leak, prove_no_leak
+from pixelcnn.likelihoods.bernoulli import Bernoulli
 from pixelcnn.models import registry
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.system.errors import RunFailed
@@ -96,7 +97,7 @@ def test_every_row_every_column_and_the_first_and_last_pixel_are_looked_at(what,
     {"row": mask[number % SIZE], "column": mask[:, number % SIZE], "pixel": mask.view(-1)[number]}[
         what
     ].fill_(1)
-    found = find_leak(Model(mask, ImageSpec(1, SIZE, SIZE, 2), 1))
+    found = find_leak(Model(mask, ImageSpec(1, SIZE, SIZE, 2), Bernoulli()))
     assert found is not None and "(evaluation mode, 28x28, 2 levels)" in found
 
 
@@ -125,11 +126,11 @@ def test_memory_of_a_gpu_that_does_not_suffice_is_that_of_the_cpu_then(monkeypat
 
     monkeypatch.setattr(before_training, "find_leak", short_of_memory)
     with pytest.raises(RunFailed, match="the network leaks"):
-        prove_no_leak(Model(torch.ones(3, 3), ImageSpec(1, 3, 3, 2), 1))
+        prove_no_leak(Model(torch.ones(3, 3), ImageSpec(1, 3, 3, 2), Bernoulli()))
     assert len(looked_at) == 2 and looked_at[0] is not looked_at[1]
     monkeypatch.setattr(before_training, "find_leak", lambda model: torch.empty(2**60))
     with pytest.raises(RunFailed, match="the CPU is out of memory"):
-        prove_no_leak(Model(torch.ones(3, 3), ImageSpec(1, 3, 3, 2), 1))
+        prove_no_leak(Model(torch.ones(3, 3), ImageSpec(1, 3, 3, 2), Bernoulli()))
 
 
 @pytest.mark.parametrize("kind", ["dropout", "buffer", "plain"])

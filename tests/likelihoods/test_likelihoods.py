@@ -31,7 +31,7 @@ def test_categorical_by_hand():
 
 @pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(2), Categorical(5), Categorical(256)])
 def test_the_probabilities_of_all_levels_sum_to_one(likelihood):
-    params = torch.randn(3, likelihood.parameters, 2, 4, dtype=torch.float64) * 3
+    params = torch.randn(3, likelihood.parameters_per_pixel, 2, 4, dtype=torch.float64) * 3
     levels = [torch.full((3, 1, 2, 4), level) for level in range(likelihood.levels)]
     total = sum(likelihood.log_prob(params, x).exp() for x in levels)
     assert torch.allclose(total, torch.ones_like(total), atol=1e-12)
@@ -39,7 +39,9 @@ def test_the_probabilities_of_all_levels_sum_to_one(likelihood):
 
 @pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(4)])
 def test_samples_follow_the_probabilities(likelihood):
-    params = torch.randn(1, likelihood.parameters, 1, 1, dtype=torch.float64).expand(40_000, -1, 1, 1)
+    params = torch.randn(1, likelihood.parameters_per_pixel, 1, 1, dtype=torch.float64).expand(
+        40_000, -1, 1, 1
+    )
     noise = torch.from_numpy(np.random.default_rng(0).random((40_000, 1, 1, 1)))
     drawn = likelihood.sample(params, noise)
     assert drawn.dtype == torch.int64 and drawn.shape == noise.shape
@@ -98,13 +100,13 @@ def test_draws_are_as_precise_as_their_noise():
 
 def test_the_numbers_that_a_model_must_give_for_a_pixel():
     for levels in (2, 5):
-        assert (Categorical(levels).levels, Categorical(levels).parameters) == (levels, levels)
-    assert (Bernoulli.levels, Bernoulli.parameters) == (2, 1)
+        assert (Categorical(levels).levels, Categorical(levels).parameters_per_pixel) == (levels, levels)
+    assert (Bernoulli().levels, Bernoulli().parameters_per_pixel) == (2, 1)
 
 
 @pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(3)])
 def test_samples_stay_in_range_at_the_ends_of_the_noise(likelihood):
-    params = torch.randn(50, likelihood.parameters, 1, 1)
+    params = torch.randn(50, likelihood.parameters_per_pixel, 1, 1)
     for noise in (0.0, 1 - 2**-53):
         drawn = likelihood.sample(params, torch.full((50, 1, 1, 1), noise, dtype=torch.float64))
         assert drawn.min() >= 0 and drawn.max() < likelihood.levels
@@ -112,7 +114,7 @@ def test_samples_stay_in_range_at_the_ends_of_the_noise(likelihood):
 
 @pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(2)])
 def test_double_precision_parameters_are_scored_in_float64(likelihood):
-    params = torch.randn(2, likelihood.parameters, 3, 3, dtype=torch.float64)
+    params = torch.randn(2, likelihood.parameters_per_pixel, 3, 3, dtype=torch.float64)
     assert likelihood.log_prob(params, torch.ones(2, 1, 3, 3).long()).dtype == torch.float64
 
 
@@ -134,7 +136,7 @@ def test_the_choice_of_a_likelihood():
     for name, levels, channels, said in (
         ("bernoulli", 3, 1, "levels: 3"),
         ("gaussian", 3, 1, "'gaussian'"),
-        ("categorical", 3, 3, "1 channel"),
+        ("bernoulli", 2, 3, "take categorical"),
     ):
         with pytest.raises(ConfigError, match=said):
             make_likelihood(name, levels, channels)

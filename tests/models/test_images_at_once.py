@@ -85,13 +85,13 @@ def _evaluate_run(size, n, folder):
 
 
 def _validate(size, n, folder):
-    model, likelihood, spec = network(size)
-    fit(model, likelihood, data(size, n), spec, run_dir=folder, device=CPU)
+    model, _, spec = network(size)
+    fit(model, data(size, n), spec, run_dir=folder, device=CPU)
 
 
 def _look_into(size, n, folder):
-    model, likelihood, _ = network(size)
-    effective(model, likelihood, data(size, n).splits["test"])
+    model, _, _ = network(size)
+    effective(model, data(size, n).splits["test"])
 
 
 @pytest.mark.parametrize(

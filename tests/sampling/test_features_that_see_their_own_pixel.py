@@ -37,10 +37,10 @@ class MaskBFirst(AutoregressiveModel):
 @pytest.mark.parametrize("order", ["rows", "wavefront"])
 @pytest.mark.parametrize("images", [3, 70])
 def test_such_a_network_draws_the_images_of_the_reference_sampler(order, images):
-    model = randomise(MaskBFirst(Hyperparameters(), ImageSpec(1, 5, 6, 4), 4))
+    model = randomise(MaskBFirst(Hyperparameters(), ImageSpec(1, 5, 6, 4), Categorical(4)))
     for weight in model.parameters():
         weight.data *= 3  # pixels that depend strongly on each other
-    likelihood = Categorical(4)
+    likelihood = model.likelihood
     asked = request(model, images)
     expected = ReferenceSampler(model, likelihood).draw(asked)
     drawn = FastSampler(model, likelihood, order).draw(asked)

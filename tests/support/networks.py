@@ -18,21 +18,26 @@ DILATED = {**SMALL["pixelcnn"], "blocks": 3, "dilations": [1, 2, 4]}
 VARIANTS = [(name, SMALL.get(name, {})) for name in registry.names()] + [("pixelcnn", DILATED)]
 
 
-def randomised(name, hyperparameters=None, *, size=(7, 6), conditional=False, levels=3):
+def randomised(
+    name, hyperparameters=None, *, size=(7, 6), conditional=False, levels=3, channels=1, likelihood="auto"
+):
     """A model in float64 with random weights, and its likelihood."""
     given = SMALL.get(name, {}) if hyperparameters is None else hyperparameters
     hyperparameters = {**(CONDITIONAL.get(name, {}) if conditional else {}), **given}
-    variant = VariantSpec(name, conditional=conditional, hyperparameters=hyperparameters)
-    model, likelihood = registry.build_model(registry.resolve(variant), ImageSpec(1, *size, levels, 2))
+    variant = VariantSpec(name, conditional, likelihood, hyperparameters)
+    image = ImageSpec(channels, *size, levels, 2)
+    model, likelihood = registry.build_model(registry.resolve(variant), image)
     return randomise(model), likelihood
 
 
-def network(name="pixelcnn", conditional=False, levels=3, size=(4, 5), hyperparameters=None):
+def network(name="pixelcnn", conditional=False, levels=3, size=(4, 5), hyperparameters=None, **kind):
     """The same with parameters of size 1: no pixel is certain, so every draw matters."""
-    model, likelihood = randomised(name, hyperparameters, size=size, conditional=conditional, levels=levels)
+    model, likelihood = randomised(
+        name, hyperparameters, size=size, conditional=conditional, levels=levels, **kind
+    )
     *_, weight, bias = [None, *model.parameters()]
     with torch.no_grad():
-        x = torch.randint(0, levels, (20, 1, *size))
+        x = torch.randint(0, levels, (20, *model.image_shape))
         spread = model(x, torch.zeros(20).long() if conditional else None).std()
         scale = spread if spread > 1e-6 else 1  # the only pixel of an image always has the same
         for last in (weight, bias):

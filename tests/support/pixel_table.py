@@ -24,13 +24,11 @@ def spec(**training):
 
 def train(run_dir, asked=None, data=DATA, *, model=None, saving=None, **observed):
     asked = asked or spec()
-    built, likelihood = registry.build_model(
+    built, _ = registry.build_model(
         asked.variant, ImageSpec(*data.shape, levels=data.levels, classes=data.classes)
     )
     observer = Observer(**observed)
-    return fit(
-        model or built, likelihood, data, asked, run_dir=run_dir, device=CPU, saving=saving, observer=observer
-    )
+    return fit(model or built, data, asked, run_dir=run_dir, device=CPU, saving=saving, observer=observer)
 
 
 def stop_at(call):

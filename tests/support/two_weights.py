@@ -40,7 +40,7 @@ class Pair(AutoregressiveModel):
     """Binary images of 1 x 3 pixels, described by two weights in float64."""
 
     def __init__(self, start=START) -> None:
-        super().__init__(start, ImageSpec(1, 1, DIMS, 2), 1)
+        super().__init__(start, ImageSpec(1, 1, DIMS, 2), Bernoulli())
 
     def build(self, hyperparameters):
         return Line(*hyperparameters)
@@ -180,7 +180,6 @@ def fast(**changes):
 def run(run_dir, spec, data=None, *, model=None, saving=None, **observed):
     return fit(
         model or Pair(),
-        Bernoulli(),
         data or binary_images(TRAIN, VALID),
         spec,
         run_dir=run_dir,

@@ -53,6 +53,18 @@ def table(model, scale):
     image = model.image
     return PixelTable(image.classes, model.parameters_per_pixel, image.height, image.width, scale)
 """
+#: A likelihood of one's own: categorical, but for weights of its own.
+OWN_LIKELIHOOD = """
+import torch
+from pixelcnn.likelihoods.base import Likelihood
+class Own(Likelihood):
+    def __init__(self, levels, channels, hyperparameters):
+        super().__init__(levels, channels, levels)
+        self.bias = torch.nn.Parameter(torch.zeros(levels))
+    def log_prob(self, params, x):
+        logits = params + self.bias[:, None, None]
+        return torch.log_softmax(logits, dim=1).gather(1, x.long())[:, 0]
+"""
 VARIANTS = {
     "plain": {"model": "pixelcnn", "hyperparameters": SMALL},
     "conditional": {"model": "pixelcnn", "conditional": True, "hyperparameters": SMALL},
@@ -112,7 +124,8 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     (mine := tmp_path / "mine" / "net%20of:mine.py").parent.joinpath("helpers").mkdir(parents=True)
     mine.write_text(OWN, encoding="utf-8")
     (mine.parent / "helpers" / "table.py").write_text(TABLE, encoding="utf-8")
-    own = {"model": str(mine), "hyperparameters": {"scale": 2.0}}
+    (likelihood := tmp_path / "mine" / "likelihood.py").write_text(OWN_LIKELIHOOD, encoding="utf-8")
+    own = {"model": str(mine), "hyperparameters": {"scale": 2.0}, "likelihood": str(likelihood)}
     made = benchmark(tmp_path, variants={**VARIANTS, "own": own}, seeds=[0])
     folders: dict[str, Path] = {}
     for spec in made.runs():

@@ -49,9 +49,9 @@ def scaled():
 
 
 def train(run_dir, **observed):
-    model, likelihood = scaled()
+    model, _ = scaled()
     spec = run_spec(learning_rate=0.01)
-    fit(model, likelihood, DATA, spec, run_dir=run_dir, device=CPU, observer=Observer(**observed))
+    fit(model, DATA, spec, run_dir=run_dir, device=CPU, observer=Observer(**observed))
     return checkpoint.load(RunFolder(run_dir).checkpoint)
 
 

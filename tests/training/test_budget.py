@@ -21,16 +21,14 @@ DATA = prepared()  # 100 images, 7 steps of at most 16
 def train(run_dir, data=DATA, *, saving=None, draw=False, **training):
     """A training of the smallest network; returns its checkpoint and the sizes of its batches."""
     spec = run_spec("independent", precision="float32", **{"epochs": None} | training)
-    model, likelihood = registry.build_model(
+    model, _ = registry.build_model(
         spec.variant, image_spec(data), seed=derived_seed(spec.seed, "initialisation")
     )
     sizes = []
     model.register_forward_pre_hook(lambda it, args: sizes.append(len(args[0])) if it.training else None)
-    pictures = drawer(
-        likelihood, run_dir, n=2 * draw, seed=0, say=pytest.fail, counted_in=spec.training.counted_in
-    )
+    pictures = drawer(run_dir, n=2 * draw, seed=0, say=pytest.fail, counted_in=spec.training.counted_in)
     result = fit(
-        model, likelihood, data, spec,
+        model, data, spec,
         run_dir=run_dir, device=CPU, saving=saving, observer=Observer(pictures=pictures),
     )  # fmt: skip
     return result, sizes

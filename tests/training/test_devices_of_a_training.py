@@ -27,9 +27,9 @@ STEP, SAVING = 150.0, 40.0
 
 def train(run_dir, *, saving=None, epochs=2, batch_size=8, **observed):
     spec = run_spec("independent", epochs=epochs, batch_size=batch_size, precision="float32")
-    model, likelihood = registry.build_model(spec.variant, image_spec(DATA))
+    model, _ = registry.build_model(spec.variant, image_spec(DATA))
     return fit(
-        model, likelihood, DATA, spec,
+        model, DATA, spec,
         run_dir=run_dir, device=CPU, saving=saving, observer=Observer(**observed),
     )  # fmt: skip
 

@@ -46,12 +46,12 @@ def loops(folder, *, failing=(), stopped_at=(None,) * SEEDS, raised=None):
     """
     for seed in range(SEEDS):
         spec = run_spec("gated", conditional=True, seed=seed, epochs=2, optimizer="muon", learning_rate=0.01)
-        model, likelihood = build_model(spec.variant, image_spec(DATA), seed=seed)
+        model, _ = build_model(spec.variant, image_spec(DATA), seed=seed)
         if seed in failing:
             with torch.no_grad():
                 next(model.parameters()).fill_(torch.nan)
         yield training_loop(
-            model, likelihood, DATA, spec,
+            model, DATA, spec,
             run_dir=folder / str(seed), device=CPU, saving=SavingSpec(minutes=None),
             observer=Observer(signal=asking(stopped_at[seed], raised)),
         )  # fmt: skip

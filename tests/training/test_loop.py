@@ -26,10 +26,10 @@ CPU = torch.device("cpu")
 
 def train(run_dir, spec, data=None, **observed):
     data = data or prepared()
-    model, likelihood = registry.build_model(
+    model, _ = registry.build_model(
         spec.variant, image_spec(data), seed=derived_seed(spec.seed, "initialisation")
     )
-    return fit(model, likelihood, data, spec, run_dir=run_dir, device=CPU, observer=Observer(**observed))
+    return fit(model, data, spec, run_dir=run_dir, device=CPU, observer=Observer(**observed))
 
 
 @pytest.mark.parametrize("conditional", [False, True])
@@ -86,7 +86,7 @@ def test_the_baseline_finds_the_histogram_of_every_pixel(tmp_path):
 def test_a_loss_that_is_not_a_number_fails_the_run(tmp_path, when):
     spec = run_spec(epochs=4)
     data = prepared()
-    model, likelihood = registry.build_model(spec.variant, image_spec(data))
+    model, _ = registry.build_model(spec.variant, image_spec(data))
 
     def spoil(line):
         if line["epoch"] == when:
@@ -95,7 +95,7 @@ def test_a_loss_that_is_not_a_number_fails_the_run(tmp_path, when):
 
     (tmp_path / "metrics.json").write_text("{}", encoding="utf-8")
     with pytest.raises(RunFailed, match="NaN or infinite"):
-        fit(model, likelihood, data, spec, run_dir=tmp_path, device=CPU, observer=Observer(epoch=spoil))
+        fit(model, data, spec, run_dir=tmp_path, device=CPU, observer=Observer(epoch=spoil))
     record = RunFolder(tmp_path).record()
     assert record.status == "failed" and "NaN or infinite" in record.error
     assert not (tmp_path / "checkpoint.pt").exists()

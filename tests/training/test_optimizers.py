@@ -125,7 +125,9 @@ def test_muon_takes_every_filter_but_those_that_give_parameters(name, hyperparam
     has_filters = name != "independent"
     shapes = {k: v.ndim for k, v in model.named_parameters() if not k.endswith("maps")}
     filters = {k for k, ndim in shapes.items() if ndim == 4 and has_filters}
-    last = {k for k in filters if dict(model.named_parameters())[k].shape[0] == likelihood.parameters}
+    last = {
+        k for k in filters if dict(model.named_parameters())[k].shape[0] == likelihood.parameters_per_pixel
+    }
     assert len(last) == has_filters
     assert set(matrices_of(model)) == filters - last
 
@@ -171,10 +173,10 @@ def test_the_default_recipe_learns_in_two_epochs_what_adam_did_not(tmp_path):
     spec = benchmark.run("mnist5k-14x14", "pixelcnn", 0)
     spec = replace(spec, training=replace(spec.training, epochs=2, precision="float32"))
     data = prepare(spec.dataset, Path("unused"))
-    model, likelihood = build_model(spec.variant, image_spec(data), seed=derived_seed(0, "initialisation"))
+    model, _ = build_model(spec.variant, image_spec(data), seed=derived_seed(0, "initialisation"))
     lines = []
     fit(
-        model, likelihood, data, spec,
+        model, data, spec,
         run_dir=tmp_path, device=torch.device("cpu"), observer=Observer(epoch=lines.append),
     )  # fmt: skip
     assert lines[-1]["valid_nll"] < 119

@@ -10,7 +10,6 @@ import pytest
 from support.two_weights import START, ByHand, Pair, pair, tensor
 
 from pixelcnn.config.run_spec import TrainingSpec
-from pixelcnn.likelihoods.bernoulli import Bernoulli
 from pixelcnn.training.average import ema_decay
 from pixelcnn.training.optimizers import learning_rate_factor
 from pixelcnn.training.step import TrainingStep
@@ -44,13 +43,13 @@ RECIPE = TrainingSpec(
 @pytest.mark.parametrize("optimizer", ["adamw", "adam"])
 def test_ten_steps_are_those_of_the_formulas(optimizer, went_on_after):
     spec = replace(RECIPE, optimizer=optimizer)
-    step = TrainingStep(Pair(), Bernoulli(), spec, len(BATCHES), "float32")
+    step = TrainingStep(Pair(), spec, len(BATCHES), "float32")
     expected = ByHand(START, spec, len(BATCHES))
     norms = []
     for number, batch in enumerate(BATCHES):
         if number == went_on_after:
             saved = copy.deepcopy(step.state())
-            step = TrainingStep(Pair((5.0, 5.0)), Bernoulli(), spec, len(BATCHES), "float32")
+            step = TrainingStep(Pair((5.0, 5.0)), spec, len(BATCHES), "float32")
             step.restore(saved)
         assert step.learning_rate == pytest.approx(expected.learning_rate(), rel=1e-12)
         nats, norm = step(tensor(batch), None)
@@ -63,7 +62,7 @@ def test_ten_steps_are_those_of_the_formulas(optimizer, went_on_after):
 
 
 def test_a_step_gives_plain_numbers_and_leaves_no_gradient():
-    step = TrainingStep(Pair(), Bernoulli(), RECIPE, 10, "float32")
+    step = TrainingStep(Pair(), RECIPE, 10, "float32")
     nats, norm = step(tensor(BATCHES[0]), None)
     assert not nats.requires_grad and not norm.requires_grad
     assert all(p.grad is None for p in step.model.parameters())

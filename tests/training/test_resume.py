@@ -43,7 +43,7 @@ class Dropping(nn.Module):
 
 def train(run_dir, spec, data=DATA, *, stop_at=None, dropout=False, saving=None, **observed):
     """A training that gets SIGTERM at the `stop_at`-th time it asks for a signal."""
-    model, likelihood = registry.build_model(
+    model, _ = registry.build_model(
         spec.variant, image_spec(data), seed=derived_seed(spec.seed, "initialisation")
     )
     if dropout:
@@ -51,7 +51,7 @@ def train(run_dir, spec, data=DATA, *, stop_at=None, dropout=False, saving=None,
     calls = itertools.count(1)
     asked = {} if stop_at is None else {"signal": lambda: signal.SIGTERM if next(calls) >= stop_at else None}
     observer = Observer(**observed, **asked)
-    return fit(model, likelihood, data, spec, run_dir=run_dir, device=CPU, saving=saving, observer=observer)
+    return fit(model, data, spec, run_dir=run_dir, device=CPU, saving=saving, observer=observer)
 
 
 def science(run_dir: Path) -> list:

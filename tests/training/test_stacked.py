@@ -26,12 +26,12 @@ SEEDS, STEPS = 3, 10
 RECIPE = TrainingSpec(epochs=1, learning_rate=0.01, warmup_steps=4, gradient_clip=0.5, weight_decay=0.1)
 
 
-def networks(name, hyperparameters=None, conditional=False):
+def networks(name, hyperparameters=None, conditional=False, **kind):
     """Those of several seeds as a training has them, and their likelihood."""
     made = []
     for seed in range(SEEDS):
         torch.manual_seed(seed)
-        model, likelihood = network(name, conditional, hyperparameters=hyperparameters)
+        model, likelihood = network(name, conditional, hyperparameters=hyperparameters, **kind)
         made.append(model.to(memory_format=torch.channels_last).train())
     return made, likelihood
 
@@ -46,8 +46,8 @@ def batches(model, steps=STEPS):
         yield x, y
 
 
-def alone(models, likelihood, recipe):
-    return [TrainingStep(model, likelihood, recipe, STEPS, "float32") for model in models]
+def alone(models, recipe):
+    return [TrainingStep(model, recipe, STEPS, "float32") for model in models]
 
 
 def advance(steps, x, y):
@@ -69,10 +69,24 @@ def assert_same_networks(stacked, steps):
 @pytest.mark.parametrize("conditional", [False, True])
 @pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
 def test_every_seed_trains_as_it_does_alone(name, hyperparameters, conditional, optimizer):
-    models, likelihood = networks(name, hyperparameters, conditional)
+    models, _ = networks(name, hyperparameters, conditional)
+    trains_as_alone(models, optimizer)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "levels"), [("categorical", 3), ("categorical", 35), ("logistic_mixture", 5)]
+)
+def test_every_seed_of_colour_trains_its_own_likelihood(likelihood, levels):
+    models, of_last = networks("pixelcnn", levels=levels, channels=3, likelihood=likelihood)
+    before = [weight.detach().clone() for weight in of_last.parameters()]
+    trains_as_alone(models, "muon")
+    assert all((was != now).any() for was, now in zip(before, of_last.parameters(), strict=True))
+
+
+def trains_as_alone(models, optimizer):
     recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
-    steps = alone(copy.deepcopy(models), likelihood, recipe)
-    stacked = StackedStep(models, likelihood, recipe, STEPS, "float32")
+    steps = alone(copy.deepcopy(models), recipe)
+    stacked = StackedStep(models, recipe, STEPS, "float32")
     for x, y in batches(models[0]):
         for found, expected in zip(stacked(x, y), advance(steps, x, y), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
@@ -82,12 +96,12 @@ def test_every_seed_trains_as_it_does_alone(name, hyperparameters, conditional, 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("fault", [math.nan, math.inf])
 def test_a_seed_that_fails_leaves_the_others_as_they_are(optimizer, fault):
-    models, likelihood = networks("gated")
+    models, _ = networks("gated")
     recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
     with torch.no_grad():
         next(models[1].parameters())[0, 0, 0, 0] = fault
-    steps = alone(copy.deepcopy(models), likelihood, recipe)
-    stacked = StackedStep(models, likelihood, recipe, STEPS, "float32")
+    steps = alone(copy.deepcopy(models), recipe)
+    stacked = StackedStep(models, recipe, STEPS, "float32")
     for x, y in batches(models[0], 3):
         nats, norms = stacked(x, y)
         assert torch.isfinite(norms).tolist() == [True, False, True]
@@ -99,20 +113,20 @@ def test_a_seed_that_fails_leaves_the_others_as_they_are(optimizer, fault):
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_training_goes_on_alone_what_was_stacked_and_stacked_what_was_alone(optimizer):
-    models, likelihood = networks("gated", conditional=True)
+    models, _ = networks("gated", conditional=True)
     recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
-    steps = alone(copy.deepcopy(models), likelihood, recipe)
-    stacked = StackedStep(models, likelihood, recipe, STEPS, "float32")
+    steps = alone(copy.deepcopy(models), recipe)
+    stacked = StackedStep(models, recipe, STEPS, "float32")
     given = list(batches(models[0], 3))
     for x, y in given:
         stacked(x, y)
         advance(steps, x, y)
     states = [copy.deepcopy(stacked.state(seed)) for seed in range(SEEDS)]
     anew, _ = networks("gated", conditional=True)
-    resumed = alone(copy.deepcopy(anew), likelihood, recipe)
+    resumed = alone(copy.deepcopy(anew), recipe)
     for step, state in zip(resumed, states, strict=True):
         step.restore(state)
-    again = StackedStep(anew[1:], likelihood, recipe, STEPS, "float32")
+    again = StackedStep(anew[1:], recipe, STEPS, "float32")
     for seed, step in enumerate(steps[1:]):
         again.restore(step.state(), seed)
     for x, y in given:
@@ -124,9 +138,9 @@ def test_training_goes_on_alone_what_was_stacked_and_stacked_what_was_alone(opti
 
 
 def test_the_seeds_that_are_left_go_on_where_they_are():
-    models, likelihood = networks("gated")
-    steps = alone(copy.deepcopy(models), likelihood, RECIPE)
-    first = stacked([*alone(models, likelihood, RECIPE)])
+    models, _ = networks("gated")
+    steps = alone(copy.deepcopy(models), RECIPE)
+    first = stacked([*alone(models, RECIPE)])
     for x, y in batches(models[0], 4):
         first[0].whole(x, y)
         advance(steps, x, y)
@@ -140,8 +154,8 @@ def test_the_seeds_that_are_left_go_on_where_they_are():
 
 
 def test_the_state_of_one_seed_is_of_no_other_in_memory_either():
-    models, likelihood = networks("gated")
-    step = StackedStep(models, likelihood, dataclasses.replace(RECIPE, optimizer="muon"), STEPS, "float32")
+    models, _ = networks("gated")
+    step = StackedStep(models, dataclasses.replace(RECIPE, optimizer="muon"), STEPS, "float32")
     for value in tree_leaves(step.state(1)):
         if isinstance(value, torch.Tensor):
             assert value.untyped_storage().nbytes() == value.numel() * value.element_size()
@@ -178,14 +192,14 @@ def with_buffers(dropout):
     made = []
     for seed in range(SEEDS):
         torch.manual_seed(seed)
-        made.append(WithBuffers(dropout, ImageSpec(1, 4, 5, 2), 1).double().train())
+        made.append(WithBuffers(dropout, ImageSpec(1, 4, 5, 2), Bernoulli()).double().train())
     return made
 
 
 def test_buffers_and_weights_that_take_no_part_are_each_seeds_own():
     models, recipe = with_buffers(0.0), dataclasses.replace(RECIPE, optimizer="adamw")
-    steps = alone(copy.deepcopy(models), Bernoulli(), recipe)
-    stacked = StackedStep(models, Bernoulli(), recipe, STEPS, "float32")
+    steps = alone(copy.deepcopy(models), recipe)
+    stacked = StackedStep(models, recipe, STEPS, "float32")
     for x, y in batches(models[0]):
         stacked(x, y)
         advance(steps, x, y)
@@ -199,7 +213,7 @@ def test_every_seed_draws_its_own_noise():
     models = with_buffers(0.5)
     for model in models[1:]:
         model.load_state_dict(models[0].state_dict())
-    stacked = StackedStep(models, Bernoulli(), RECIPE, STEPS, "float32")
+    stacked = StackedStep(models, RECIPE, STEPS, "float32")
     x = torch.ones(1, 50, 1, 4, 5, dtype=torch.long).expand(SEEDS, -1, -1, -1, -1)
     nats, _ = stacked(x, None)
     assert len(set(nats.tolist())) == SEEDS
@@ -207,13 +221,13 @@ def test_every_seed_draws_its_own_noise():
 
 @pytest.mark.parametrize("name", ["pixelcnn", "gated", "attention"])
 def test_stacked_networks_run_in_bfloat16_if_it_is_asked_for(name):
-    models, likelihood = networks(name)
+    models, _ = networks(name)
     models = [model.float() for model in models]
     x, y = next(batches(models[0]))
     found, expected = {}, {}
     for precision in ("float32", "bfloat16"):
-        stacked = StackedStep(copy.deepcopy(models), likelihood, RECIPE, STEPS, precision)
-        step = TrainingStep(copy.deepcopy(models[1]), likelihood, RECIPE, STEPS, precision)
+        stacked = StackedStep(copy.deepcopy(models), RECIPE, STEPS, precision)
+        step = TrainingStep(copy.deepcopy(models[1]), RECIPE, STEPS, precision)
         found[precision], expected[precision] = stacked(x, y)[0][1], step(x[1], None)[0]
     torch.testing.assert_close(found["float32"], expected["float32"])
     # A grouped convolution rounds otherwise than one alone; both lie about 0.02 nats from float32.

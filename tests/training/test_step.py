@@ -34,8 +34,8 @@ class Model(AutoregressiveModel):
 
 
 def stepped(precision: str, **recipe) -> TrainingStep:
-    model = Model(None, ImageSpec(1, 2, 2, 2, classes=3), 1)
-    step = TrainingStep(model, Bernoulli(), TrainingSpec(epochs=1, **recipe), 10, precision)
+    model = Model(None, ImageSpec(1, 2, 2, 2, classes=3), Bernoulli())
+    step = TrainingStep(model, TrainingSpec(epochs=1, **recipe), 10, precision)
     step(torch.ones(3, 1, 2, 2, dtype=torch.long), torch.tensor([2, 0, 1]))
     return step
 
@@ -63,10 +63,8 @@ def test_the_learning_rate_ends_at_nothing_even_one_step_after_the_warm_up():
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw", "adam"])
 def test_a_weight_that_is_not_to_be_trained_stays_as_it_is(optimizer):
-    model = Model(None, ImageSpec(1, 2, 2, 2, classes=3), 1)
+    model = Model(None, ImageSpec(1, 2, 2, 2, classes=3), Bernoulli())
     model.frozen = torch.nn.Parameter(torch.ones(2), requires_grad=False)
-    step = TrainingStep(
-        model, Bernoulli(), TrainingSpec(epochs=1, optimizer=optimizer, weight_decay=0.5), 10, "float32"
-    )
+    step = TrainingStep(model, TrainingSpec(epochs=1, optimizer=optimizer, weight_decay=0.5), 10, "float32")
     step(torch.ones(3, 1, 2, 2, dtype=torch.long), torch.tensor([2, 0, 1]))
     assert torch.equal(model.frozen, torch.ones(2))
