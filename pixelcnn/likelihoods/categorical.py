@@ -15,8 +15,7 @@ from pixelcnn.likelihoods.base import Likelihood, cumulative, full_precision, te
 
 #: Levels of several channels up to which a network gives every logit itself.
 FEW_LEVELS = 32
-#: By which interactions are learnt faster than by the learning rate of other weights. On made-up colour
-#: fields 8x8, 700 steps at 32 levels, 2.06 bits/dim; 2.21 without (n = 1).
+#: By which interactions are learnt faster than by the learning rate of other weights.
 GAIN = 5.0
 
 
