@@ -21,13 +21,15 @@ from pixelcnn.statistics.seeds_needed import IN_REACH, seeds_needed
 class Undecided:
     """A pair that the seeds do not decide, and how many `more` than the config asks for would.
 
-    At 0 those that are still to come would; None: a hundred would not. `decides` says what they would show.
+    At 0 those that are still to come would; None: a hundred would not. `decides` says what they would show,
+    `seconds` how long they take on this machine.
     """
 
     pair: Pair
     difference: float
     more: int | None
     decides: str = ""
+    seconds: float = 0.0
 
     @property
     def words(self) -> str:
@@ -37,7 +39,9 @@ class Undecided:
         if self.more is None:
             return f"{apart}: out of reach, a hundred seeds would not decide it"
         what = "find a difference of that size" if self.decides == "difference" else "show equivalence"
-        who = count_of(self.more, "more seed") if self.more else "the seeds still to come"
+        who = "the seeds still to come"
+        if self.more:
+            who = f"{count_of(self.more, 'more seed')} (about {duration(self.seconds)} here)"
         return f"{apart}: {who} would {what}"
 
 
@@ -69,21 +73,24 @@ def plan_seeds(pairs: Pairs, dataset: DatasetRuns, benchmark: Benchmark) -> Seed
     """What would decide the undecided pairs of a dataset, with a chance of 80 % each."""
     compared = any(found.p is not None for found in pairs.seeds.pairs.values())
     look = pairs.differences.look.number + compared
-    asked = len(benchmark.seeds)
-    undecided = [_undecided(pair, pairs.seeds[pair], asked, look) for pair in pairs.having("undecided")]
+    asked, seconds = len(benchmark.seeds), _seconds_of_a_seed(dataset)
+    here = seconds / (runs_at_once(benchmark, dataset.runs) or 1)
+    undecided = [_undecided(pair, pairs.seeds[pair], asked, look, here) for pair in pairs.having("undecided")]
     undecided.sort(key=lambda one: IN_REACH if one.more is None else one.more)
     more = max((one.more for one in undecided if one.more), default=0)
     untested = len(pairs.having(None))
     if untested:
         more = max(more, 2 - asked)
-    return SeedPlan(undecided, untested, more, _seconds_of_a_seed(dataset), look)
+    return SeedPlan(undecided, untested, more, seconds, look)
 
 
-def _undecided(pair: Pair, found: Comparison, asked: int, look: int) -> Undecided:
+def _undecided(pair: Pair, found: Comparison, asked: int, look: int, seconds: float) -> Undecided:
+    """`seconds` are those of a seed of all variants on this machine."""
     needed = seeds_needed(found, look=look)
     if needed is None:
         return Undecided(pair, found.difference, None)
-    return Undecided(pair, found.difference, max(0, min(found.n) + needed.more - asked), needed.decides)
+    more = max(0, min(found.n) + needed.more - asked)
+    return Undecided(pair, found.difference, more, needed.decides, more * seconds)
 
 
 def config_line(benchmark: Benchmark, more: int) -> str:

@@ -8,12 +8,20 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.claims import (
+    CLEAR,
+    NOISE,
+    VARIANTS,
+    by_claim,
+    change_json,
+    differences,
+    made_of,
+    sentences,
+)
 
 from benchmarks import made_up
-from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.report.claims import (
     CLAIMS,
@@ -27,71 +35,10 @@ from pixelcnn.report.claims import (
     is_twin,
     other_is,
 )
-from pixelcnn.report.collect import collect
-from pixelcnn.report.compare import VariantResult, rank
-from pixelcnn.report.differences import Differences
-from pixelcnn.report.findings import Finding, find
-from pixelcnn.report.headline import summary_sentences
-from pixelcnn.report.looks import Look
+from pixelcnn.report.findings import find
 from pixelcnn.report.pairs import compare_pairs
 from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.results.metric import Metric, Spoken
-
-SIZE = {"channels": 24, "blocks": 4}
-VARIANTS: dict[str, Any] = {
-    "pixelcnn": {"model": "pixelcnn", "hyperparameters": SIZE},
-    "conditional": {"model": "pixelcnn", "conditional": True, "hyperparameters": SIZE},
-    "dilated": {"model": "pixelcnn", "hyperparameters": {**SIZE, "dilations": [1, 2, 4]}},
-    "attention": {"model": "attention"},
-}
-
-#: Test NLL in nats by seed; a conditional run's label-marginalised one is 0.4 above.
-CLEAR = {
-    "pixelcnn": (24.00, 24.05, 23.95),
-    "conditional": (25.60, 25.66, 25.55),
-    "dilated": (23.00, 23.06, 22.95),
-    "attention": (22.00, 22.05, 21.96),
-}
-NOISE = {
-    "pixelcnn": (24.0, 24.3, 23.8),
-    "conditional": (23.9, 23.5, 23.4),
-    "dilated": (23.9, 24.1, 24.2),
-    "attention": (24.1, 23.9, 24.0),
-}
-
-
-def made_of(root: Path, nll: dict[str, tuple[float, ...]], seeds: int = 3, costs: bool = True) -> Benchmark:
-    variants = {name: VARIANTS[name] for name in nll}
-    made = made_up.benchmark(root, variants=variants, seeds=list(range(seeds)))
-    for name, values in nll.items():
-        for seed in range(seeds):
-            made_up.write_run(made, made.run("digits", name, seed), nll=values[seed])
-        if costs:
-            made_up.write_cost(made, "digits", name)
-    return made
-
-
-def ranked(made: Benchmark) -> list[VariantResult]:
-    return rank(collect(folder_of(made).path).datasets[0])
-
-
-def differences(made: Benchmark, margin: float = 0.005, look: int = 1) -> Differences:
-    return Differences(ranked(made), margin=margin, look=Look(look, (3,) * (look - 1)))
-
-
-def by_claim(made: Benchmark) -> dict[str, Finding]:
-    findings = find(differences(made))
-    assert len({f.claim for f in findings}) == len(findings)
-    return {f.claim: f for f in findings}
-
-
-def sentences(made: Benchmark, look: int = 1) -> list[str]:
-    found = differences(made, look=look)
-    return summary_sentences(made, found.results, compare_pairs(found), find(found))
-
-
-def change_json(path: Path, **values: Any) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")
 
 
 def test_selectors() -> None:
@@ -291,72 +238,6 @@ def test_a_claim_of_a_users_own(tmp_path: Path) -> None:
     assert finding.verdict == "not supported"
     with pytest.raises(ValueError, match="either"):
         Claim("neither", "?", subject=is_base, measure=STEP, expected="lower")
-
-
-def test_sentences_about_a_clear_result(tmp_path: Path) -> None:
-    first, decided, recipes, cost, claims = sentences(made_of(tmp_path, CLEAR))
-    assert recipes == "No variant was tuned: all run one recipe."
-    assert first.startswith(
-        "attention has the lowest NLL, 22.00 nats per image: it is 1.00 nats better than dilated"
-    )
-    assert re.search(r"\(95 % simultaneous interval 0\.9\d to 1\.0\d, n = 3\)\.$", first)
-    assert decided == "All 6 pairs of variants differ."
-    assert "1.12 times" in cost and "parameters against" in cost and "of pixelcnn" in cost
-    assert claims.startswith("Of 9 claims that were put to the test,") and "2 could not be tested" in claims
-
-
-def test_what_is_undecided_is_said_with_its_names(tmp_path: Path) -> None:
-    first, decided, *_ = sentences(made_of(tmp_path, NOISE))
-    assert "but that it is" in first and "is undecided, and so is whether it is better than" in first
-    assert all(name in first for name in NOISE)
-    assert decided == "Of 6 pairs of variants 6 are undecided."
-    conditional = {"conditional": (20.0, 20.1, 20.0), "pixelcnn": NOISE["pixelcnn"]}
-    first = sentences(made_of(tmp_path / "other", conditional))[0]
-    assert first.startswith("conditional has the lowest label-marginalised NLL, 20.43")
-
-
-def test_a_further_look_is_stricter_and_says_so(tmp_path: Path) -> None:
-    made = made_of(tmp_path, {**NOISE, "attention": (22.6, 22.9, 22.7)})
-    first = differences(made).of(NLL)["attention", "pixelcnn"]
-    second = differences(made, look=2).of(NLL)["attention", "pixelcnn"]
-    assert first.p is not None and second.p == pytest.approx(min(1.0, first.p * 0.04 / 0.0075))
-    assert first.low is not None and second.low is not None and second.low < first.low
-    decided = sentences(made, look=2)[1]
-    assert "This is the second look at these variants, after one at 3 seeds: verdicts are stricter" in decided
-
-
-def test_an_interval_is_that_of_the_best_variant_which_the_sentence_is_about(tmp_path: Path) -> None:
-    first = sentences(made_of(tmp_path, {"pixelcnn": (24.0, 24.3, 23.8), "attention": (23.6, 24.4, 22.7)}))[0]
-    interval = re.search(
-        r"it is 0.47 nats better than pixelcnn "
-        r"\(95 % simultaneous interval ([\d.]+) lower to ([\d.]+) higher",
-        first,
-    )
-    assert interval and float(interval[1]) - float(interval[2]) == pytest.approx(2 * 0.47, abs=0.02)
-
-
-@pytest.mark.parametrize("names", [["pixelcnn"], ["pixelcnn", "attention"], list(VARIANTS)])
-@pytest.mark.parametrize(("seeds", "costs"), [(1, True), (2, True), (3, True), (1, False), (3, False)])
-def test_sentences_with_missing_pieces(tmp_path: Path, seeds: int, names: list[str], costs: bool) -> None:
-    made = made_of(tmp_path, {name: CLEAR[name] for name in names}, seeds=seeds, costs=costs)
-    found = sentences(made)
-    assert 3 <= len(found) <= 5
-    assert not any(word in " ".join(found) for word in ("None", "nan", "inf "))
-    if len(names) == 1:
-        assert "only variant with results so far" in found[0]
-    elif seeds == 1:
-        assert "only two seeds of each can tell that from chance (n = 1)" in found[0]
-    if not costs and len(names) > 1:
-        assert any("was not timed" in sentence for sentence in found)
-
-
-def test_the_best_is_so_for_certain_only_if_every_other_was_tested_and_lost(tmp_path: Path) -> None:
-    made = made_up.benchmark(tmp_path, variants={name: VARIANTS[name] for name in CLEAR})
-    for name, values in CLEAR.items():
-        for seed, nll in enumerate(values[:1] if name == "conditional" else values):
-            made_up.write_run(made, made.run("digits", name, seed), nll=nll)
-    first = sentences(made)[0]
-    assert first.endswith(" Whether it is better than conditional is undecided.")
 
 
 def test_counts_that_agree_by_chance_decide_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pixelcnn.report.collect import collect
 from pixelcnn.report.differences import differences_of
 from pixelcnn.report.more_seeds import SeedPlan, config_line, plan_seeds
 from pixelcnn.report.pairs import compare_pairs
+from pixelcnn.report.text import duration
 from pixelcnn.results.folder import folder_of
 from pixelcnn.statistics.seeds_needed import seeds_needed
 from pixelcnn.system.files import write_json
@@ -84,11 +86,11 @@ def test_the_command_says_pairs_minutes_and_the_line_of_the_config(
 ) -> None:
     plan, folder = planned(made), folder_of(made)
     assert main(["seeds", str(folder.path)]) == 0
-    said = capsys.readouterr().out
+    said, at_once = capsys.readouterr().out, len(os.sched_getaffinity(0))
+    here = plan.more * plan.seconds / at_once
     assert said.startswith("digits: Of 3 pairs of variants 2 differ and 1 is undecided (a against b).\n")
-    assert (
-        f"a against b, 0.17 nats apart: {plan.more} more seeds would find a difference of that size" in said
-    )
+    more = f"{plan.more} more seeds (about {duration(here)} here)"
+    assert f"a against b, 0.17 nats apart: {more} would find a difference of that size" in said
     assert f"  {config_line(made, plan.more)}\n" in said and "second look" in said
     assert folder.looks.is_file(), "who asks has looked"
     for seed in range(3):
