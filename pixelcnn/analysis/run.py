@@ -53,7 +53,7 @@ def analyse_run(
     model, likelihood = trained.model()
     model.to(device)
     train_nll, valid_nll = split_nlls(model, likelihood, data)
-    test = _class_after_class(data.splits["test"])
+    test = _class_after_class(data.splits["test"], max(settings.images, len(samples)))
     field = receptive_field(model, test, settings.images)
     near = _neighbours(samples, data, test)
     classified = (
@@ -95,11 +95,11 @@ def _samples(path: Path) -> NDArray[np.uint8]:
         raise UserError(f"{path}: damaged samples ({error}); `pixelcnn sample` draws them anew") from error
 
 
-def _class_after_class(split: Split) -> Split:
-    """The images 0 1 2 ... 0 1 2 ... by class, so that the first stand for all, however sorted."""
+def _class_after_class(split: Split, most: int) -> Split:
+    """The first images 0 1 2 ... 0 1 2 ... by class, which stand for all, however sorted; `most` at most."""
     if split.labels is None:
         return split
-    order = by_class(split.labels)
+    order = by_class(split.labels)[:most]
     return Split(split.images[order], split.labels[order])
 
 

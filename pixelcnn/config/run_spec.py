@@ -42,8 +42,8 @@ class DatasetSpec:
     """Which images, at which size and with how many levels."""
 
     source: str
-    """mnist5k, mnist, binarized_mnist, fashion_mnist, kmnist, cifar10, svhn, photos, folder, array, or the
-    path of a .py file of one's own."""
+    """mnist5k, mnist, binarized_mnist, fashion_mnist, kmnist, cifar10, svhn, celeba, imagenet32, photos,
+    folder, array, or the path of a .py file of one's own."""
     image_size: int | tuple[int, ...] | None = at_least(1, None, LARGEST_IMAGE)
     """Height and width after average pooling by a whole factor: one number or [height, width]; null: the
     source's own."""
@@ -63,8 +63,9 @@ class DatasetSpec:
     """Of a folder: average larger pictures to image_size."""
     background: str | None = added(None, absent=None)
     """Of a folder: the colour behind transparent pixels, such as white or '#ffffff'."""
-    labels: Literal["folders", "none"] = added("folders", absent="folders")
-    """Of a folder or an array: none ignores classes; of a folder, sub-folders are classes."""
+    labels: str = added("folders", absent="folders")
+    """Of a folder or an array: none ignores classes; of a folder, sub-folders are classes. Of celeba: the
+    attribute that is the class, such as Smiling."""
     shares: tuple[float, ...] | None = at_least(1e-6, None, 1, absent=None)
     """Of a folder, an array: of training, validation and test images; null: [0.8, 0.1, 0.1]."""
     skip_unreadable: bool = added(False, absent=False)

@@ -87,13 +87,14 @@ def source_of(spec: DatasetSpec) -> Source:
         module = plugins.load(spec.source, pixelcnn.data.sources)
     taken = getattr(module, "KEYS", ())
     absent = {field.name: field.metadata.get("absent") for field in fields(spec)}
-    own = {**absent, "channels": getattr(module, "CHANNELS", 1)}  # what a resolved section says of itself
+    found: Described | None = module.describe(spec) if hasattr(module, "describe") else None
+    channels = getattr(module, "CHANNELS", 1) if found is None else found.channels
+    own = {**absent, "channels": channels}  # what a resolved section says of itself
     for key in SOURCE_KEYS:
         if key not in taken and getattr(spec, key) not in (absent[key], own[key]):
             raise ConfigError(f"{key}: source: {spec.source} does not take this key")
-    if not hasattr(module, "describe"):
+    if found is None:
         return find_source(spec.source)
-    found: Described = module.describe(spec)
     return Source(
         name=spec.source,
         classes=found.classes,
@@ -137,6 +138,17 @@ def find_source(name: str) -> Source:
         size=_size(name, module.SIZE),
         load=module.load,
     )
+
+
+def labels_asked(spec: DatasetSpec) -> bool:
+    """Whether classes are asked for, of a source that has its own or none.
+
+    Raises:
+        ConfigError: if the section says something else.
+    """
+    if spec.labels not in ("folders", "none"):
+        raise ConfigError(f"labels: source: {spec.source} takes folders or none, got {spec.labels!r}")
+    return spec.labels == "folders"
 
 
 def _channels(name: str, value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,23 +10,22 @@ from numpy.typing import NDArray
 
 from pixelcnn.config.run_spec import DatasetSpec
 from pixelcnn.data.contract import SPLITS, Source, Split
-
-#: Images that are averaged at once: in floating point they take eight times the memory.
-TOGETHER = 1024
+from pixelcnn.data.scratch import Scratch, chunks
 
 
 def pool(split: Split, size: tuple[int, int]) -> Split:
     """Average over equal rectangles to a (height, width), rounded to the nearest integer."""
-    n, c, h, w = split.images.shape
+    _, c, h, w = split.images.shape
     height, width = size
     if (h, w) == size:
         return split
-    pooled = np.empty((n, c, height, width), np.uint8)
-    for start in range(0, n, TOGETHER):
-        part = split.images[start : start + TOGETHER]
+
+    def pooled(part: NDArray[np.uint8]) -> NDArray[np.uint8]:
         blocks = part.reshape(len(part), c, height, h // height, width, w // width)
-        pooled[start : start + TOGETHER] = np.rint(blocks.mean(axis=(3, 5)))
-    return replace(split, images=pooled)
+        means: NDArray[np.uint8] = np.rint(blocks.mean(axis=(3, 5))).astype(np.uint8)
+        return means
+
+    return _made(split, pooled, (c, height, width))
 
 
 def quantise(split: Split, name: str, spec: DatasetSpec, source: Source) -> Split:
@@ -37,10 +37,19 @@ def quantise(split: Split, name: str, spec: DatasetSpec, source: Source) -> Spli
             return split
         # Validation and test images are drawn once: a number on them stays comparable.
         random = np.random.default_rng([spec.split_seed, SPLITS.index(name)])
-        return replace(split, images=draw_binary(split.images, random))
-    # By a table of all levels: no wider numbers of all images are held.
+        return _made(split, lambda part: draw_binary(part, random))
     table = (np.arange(source.levels) * spec.levels // source.levels).astype(np.uint8)
-    return replace(split, images=table[split.images])
+    return _made(split, lambda part: table[part])
+
+
+def _made(
+    split: Split,
+    change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    shape: tuple[int, ...] | None = None,
+) -> Split:
+    """A split whose images are changed, part by part, to others of a shape [C, H, W], if not of theirs."""
+    parts = (change(part) for part in chunks(split.images))
+    return replace(split, images=Scratch.of(parts, shape or split.images.shape[1:]))
 
 
 def draw_binary(intensity: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:

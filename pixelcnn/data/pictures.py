@@ -67,7 +67,7 @@ class Reading:
             Unreadable: if the file is no single picture, is damaged or of a kind without plain colours.
             Unfit: if it is transparent without a background, or of another size or shape.
         """
-        return self.fitted(self._flat(_opened(file)))
+        return self.fitted(self._flat(opened(file)))
 
     def _flat(self, picture: Image.Image) -> NDArray[np.uint8]:
         """Without transparency and palette: uint8 [channels, h, w]."""
@@ -112,15 +112,20 @@ class Reading:
         return round(self.size[0] * factor), round(self.size[1] * factor)
 
 
-def _opened(file: Path) -> Image.Image:
+def opened(file: Path) -> Image.Image:
+    """The one picture in a file, turned as its EXIF data say.
+
+    Raises:
+        Unreadable: if the file is no single picture, is damaged or of a kind without plain colours.
+    """
     try:
-        with Image.open(file) as opened:
-            if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":  # a camera's, with a preview
+        with Image.open(file) as picture:
+            if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":  # a camera's, with a preview
                 raise Unreadable("an animation or several pages, not one picture")
-            if opened.mode not in (*EIGHT_BITS, *SIXTEEN_BITS):
-                raise Unreadable(f"colours of the kind {opened.mode}, expected grey or RGB")
-            opened.load()
-            return ImageOps.exif_transpose(opened)
+            if picture.mode not in (*EIGHT_BITS, *SIXTEEN_BITS):
+                raise Unreadable(f"colours of the kind {picture.mode}, expected grey or RGB")
+            picture.load()
+            return ImageOps.exif_transpose(picture)
     except UnidentifiedImageError:
         raise Unreadable("empty" if file.stat().st_size == 0 else "no picture that Pillow knows") from None
     except OSError as error:

@@ -1,25 +1,34 @@
-"""The one file that every run of a dataset reads."""
+"""The one file that every run of a dataset reads.
+
+Its arrays are stored, not compressed, and mapped into memory: runs on one machine share them. Files of format
+1 were compressed; they are read as well, into a temporary file each.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pixelcnn.config.fields import from_plain, without_absent
 from pixelcnn.config.run_spec import DatasetSpec, dataset_digest
+from pixelcnn.data import npz
 from pixelcnn.data.contract import SPLITS, Split
+from pixelcnn.data.scratch import chunks
 from pixelcnn.system.errors import DataError
 from pixelcnn.system.files import atomic
 
+FORMAT, READ = 2, (1, 2)
 #: What reading a damaged .npz file raises.
-DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -59,16 +68,17 @@ def _content_digest(data: PreparedData) -> str:
     for name in SPLITS:
         split = data.splits[name]
         digest.update(repr(split.images.shape).encode())
-        digest.update(np.ascontiguousarray(split.images).data)  # no copy
+        for part in chunks(split.images):
+            digest.update(np.ascontiguousarray(part).data)
         if split.labels is not None:
             digest.update(split.labels.astype("<i8").tobytes())
     return digest.hexdigest()
 
 
 def save(data: PreparedData, path: Path) -> None:
-    """Write arrays, labels and description into one file, atomically."""
+    """Write images, labels and description into one file, atomically, part by part."""
     description = {
-        "format": 1,
+        "format": FORMAT,
         "shape": data.shape,
         "levels": data.levels,
         "classes": data.classes,
@@ -80,10 +90,13 @@ def save(data: PreparedData, path: Path) -> None:
         "spec": without_absent(data.spec),
         "digest": dataset_digest(data.spec),
     }
-    arrays: dict[str, Any] = {f"{name}_images": split.images for name, split in data.splits.items()}
+    arrays: dict[str, NDArray[Any]] = {f"{name}_images": split.images for name, split in data.splits.items()}
     arrays |= {f"{n}_labels": s.labels for n, s in data.splits.items() if s.labels is not None}
-    with atomic(path) as temporary:
-        np.savez_compressed(temporary, description=np.array(json.dumps(description)), **arrays)
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        said = np.array(json.dumps(description))
+        npz.add(archive, "description", said.shape, said.dtype, [said])
+        for name, array in arrays.items():
+            npz.add(archive, name, array.shape, array.dtype, chunks(array))
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -95,9 +108,14 @@ def read_description(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
             description: dict[str, Any] = json.loads(str(file["description"]))
-            return description
     except DAMAGED as error:
         raise DataError(f"{path}: damaged prepared data ({error}); delete it and prepare it again") from error
+    if description.get("format", 1) not in READ:
+        raise DataError(
+            f"{path}: prepared data of format {description['format']}, written by another "
+            "version of pixelcnn; delete it and prepare it again"
+        )
+    return description
 
 
 def left_out_words(description: Mapping[str, Any]) -> list[str]:
@@ -116,8 +134,8 @@ def load_prepared(path: Path) -> PreparedData:
         raise DataError(f"{path}: no prepared data there; run `pixelcnn prepare` first")
     try:
         description = read_description(path)
-        with np.load(path, allow_pickle=False) as file:
-            splits = {name: Split(file[f"{name}_images"], file.get(f"{name}_labels")) for name in SPLITS}
+        arrays = npz.members(path, written_to=True)  # as torch wants them
+        splits = {name: Split(arrays[f"{name}_images"], _labels(arrays, name)) for name in SPLITS}
     except DAMAGED as error:
         raise DataError(f"{path}: damaged prepared data ({error}); delete it and prepare it again") from error
     data = PreparedData(
@@ -135,3 +153,8 @@ def load_prepared(path: Path) -> PreparedData:
             f"{path}: altered (its content does not match its SHA-256); delete it and prepare again"
         )
     return data
+
+
+def _labels(arrays: Mapping[str, NDArray[Any]], split: str) -> NDArray[Any] | None:
+    labels = arrays.get(f"{split}_labels")
+    return None if labels is None else np.array(labels)  # in memory: there they lie where words begin

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelcnn.data.contract import SPLITS, Split
+from pixelcnn.data.scratch import chunks
 
 #: The splits in words.
 WORDS = {"train": "training", "valid": "validation", "test": "test"}
@@ -18,7 +19,9 @@ WORDS = {"train": "training", "valid": "validation", "test": "test"}
 
 def count_repeated(splits: Mapping[str, Split]) -> dict[str, int]:
     """How many images of a split are in an earlier one, too, pixel by pixel: by "test in train" and so on."""
-    found = {name: [_digest(image) for image in splits[name].images] for name in SPLITS}
+    found = {
+        name: [_digest(image) for part in chunks(splits[name].images) for image in part] for name in SPLITS
+    }
     seen = {name: set(digests) for name, digests in found.items()}
     return {
         f"{later} in {earlier}": sum(digest in seen[earlier] for digest in found[later])

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import io
-import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from pixelcnn.data import npz
 from pixelcnn.images.grids import COLUMNS, completion_grid, grid
 from pixelcnn.report.arrays import UNREADABLE
 from pixelcnn.system.errors import DataError
-
-_HEADERS: dict[tuple[int, int], Callable[..., tuple[Any, ...]]] = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 @dataclass(frozen=True)
@@ -34,15 +27,14 @@ class Tile:
 
 
 def read_images(path: Path, images: str, labels: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Images uint8 [n, C, H, W] and labels [n], or None, under their keys in an .npz file.
+    """Images uint8 [n, C, H, W], mapped, and labels [n], or None, under their keys in an .npz file.
 
     Raises:
         DataError: if the file cannot be read or holds no such images.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            pictures = arrays[images]
-            marks = arrays.get(labels)
+        arrays = npz.members(path, (images, labels))
+        pictures, marks = arrays[images], arrays.get(labels)
     except UNREADABLE as error:
         raise DataError(f"{path}: cannot read {images}: {error}") from error
     if pictures.ndim != 4 or pictures.shape[1] not in (1, 3) or not len(pictures):
@@ -52,18 +44,12 @@ def read_images(path: Path, images: str, labels: str) -> tuple[np.ndarray, np.nd
 
 def counts(path: Path) -> dict[str, tuple[int, ...]]:
     """Shape of every array `*_images` in a prepared data file, by split, without reading pixels."""
-    shapes: dict[str, tuple[int, ...]] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if name.endswith("_images.npy"):
-                    with archive.open(name) as stream:
-                        version = np.lib.format.read_magic(stream)
-                        read = _HEADERS[version]
-                        shapes[name.removesuffix("_images.npy")] = read(stream)[0]
+        arrays = npz.outlines(path)
     except UNREADABLE as error:
         raise DataError(f"{path}: cannot read: {error}") from error
-    return shapes
+    ending = "_images"
+    return {name.removesuffix(ending): one.shape for name, one in arrays.items() if name.endswith(ending)}
 
 
 @dataclass(frozen=True)

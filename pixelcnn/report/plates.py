@@ -78,7 +78,7 @@ class Plates:
             return None
         images, labels = found
         order = by_class(labels) if labels is not None else list(range(len(images)))
-        return self._grid("real", "Real test images", images[order][: rows * COLUMNS])
+        return self._grid("real", "Real test images", images[order[: rows * COLUMNS]])
 
     def samples(self) -> list[Plate]:
         """Samples of each variant, a row a seed, in ranked order."""

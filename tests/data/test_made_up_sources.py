@@ -214,7 +214,7 @@ def test_what_the_file_says_of_the_data(data, tmp_path):
         without_absent(data.spec) | {"source": code}, sort_keys=True, separators=(",", ":")
     )
     assert read_description(tmp_path / "data.npz") == {
-        "format": 1,
+        "format": 2,
         "shape": [1, 2, 2],
         "levels": 4,
         "classes": 2,

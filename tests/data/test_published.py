@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 import torchvision.datasets
 
-from pixelcnn.data.sources import cifar10, kmnist, svhn
+from pixelcnn.data.sources import cifar10, fashion_mnist, kmnist, svhn
 from pixelcnn.system.errors import DataError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
@@ -60,8 +60,9 @@ def test_svhn(tmp_path, monkeypatch):
     expected(svhn.load(tmp_path, 0), IMAGES)
 
 
-def test_kmnist(tmp_path, monkeypatch):
-    raw, grey = tmp_path / "KMNIST" / "raw", IMAGES[:, 0, :28, :28]
+@pytest.mark.parametrize(("source", "kind"), [(kmnist, "KMNIST"), (fashion_mnist, "FashionMNIST")])
+def test_those_in_files_like_mnists(tmp_path, monkeypatch, source, kind):
+    raw, grey = tmp_path / kind / "raw", IMAGES[:, 0, :28, :28]
     images = bytes([0, 0, 8, 3]) + np.array([6, 28, 28], ">i4").tobytes() + grey.tobytes()
     labels = bytes([0, 0, 8, 1]) + np.array([6], ">i4").tobytes() + LABELS.astype(np.uint8).tobytes()
     sums = []
@@ -70,9 +71,9 @@ def test_kmnist(tmp_path, monkeypatch):
             written(raw / f"{part}-{name}", content)
             path = raw / f"{part}-{name}.gz"
             sums.append((path.name, written(path, gzip.compress(content, mtime=0))))
-    monkeypatch.setattr(torchvision.datasets.KMNIST, "resources", sums)
-    monkeypatch.setattr(kmnist, "VALID_IMAGES", 2)
-    expected(kmnist.load(tmp_path, 0), grey[:, None])
+    monkeypatch.setattr(getattr(torchvision.datasets, kind), "resources", sums)
+    monkeypatch.setattr(source, "VALID_IMAGES", 2)
+    expected(source.load(tmp_path, 0), grey[:, None])
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz is missing, truncated or altered"):
-        kmnist.load(tmp_path, 0)
+        source.load(tmp_path, 0)

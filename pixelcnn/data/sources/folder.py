@@ -6,15 +6,18 @@ all three are where there are none. Sub-folders below are classes, in the order 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from pixelcnn.config.run_spec import DatasetSpec
-from pixelcnn.data.contract import SPLITS, Described, Loaded, Split
+from pixelcnn.data.contract import SPLITS, Described, Loaded, Split, labels_asked
 from pixelcnn.data.pictures import SUFFIXES, Reading, Unfit, Unreadable
+from pixelcnn.data.scratch import Scratch
 from pixelcnn.data.shares import SHARES, stratified
 from pixelcnn.system.errors import ConfigError, DataError
 from pixelcnn.system.progress import images_progress
@@ -62,20 +65,18 @@ def load(data_root: Path, spec: DatasetSpec) -> Loaded:
     unfit: dict[str, list[Path]] = {}
     splits = {}
     for split, (files, labels) in chosen.items():
-        images = np.empty((len(files), reading.channels, *reading.size), np.uint8)
+        images = Scratch((reading.channels, *reading.size))
         taken = np.ones(len(files), bool)
         for i, file in enumerate(files):
             try:
-                images[i] = reading.read(file)
+                images.add(reading.read(file)[None])
             except Unreadable as error:
                 unreadable[file], taken[i] = str(error), False
             except Unfit as error:
-                unfit.setdefault(str(error), []).append(file)
+                unfit.setdefault(str(error), []).append(file)  # and ends in an error below
             done += 1
             progress(done, total)
-        if not taken.all():
-            images = images[taken]
-        splits[split] = Split(images, np.array(labels, np.int64)[taken] if names else None)
+        splits[split] = Split(images.images(), np.array(labels, np.int64)[taken] if names else None)
     _complain(path, spec, unreadable, unfit)
     _check_classes(path, splits, names)
     return Loaded(splits, left_out=len(unreadable))
@@ -108,7 +109,7 @@ def _classes(path: Path, spec: DatasetSpec) -> list[str]:
     given = _given_splits(path)
     if spec.shares is not None and len(given) == len(SPLITS):
         raise ConfigError(f"shares: {path}: has the sub-folders train, valid and test: nothing is drawn")
-    if spec.labels == "none":
+    if not labels_asked(spec):
         return []
     above = [path / split for split in given] or [path]
     return sorted({folder.name for one in above for folder in _folders(one)})
@@ -116,8 +117,14 @@ def _classes(path: Path, spec: DatasetSpec) -> list[str]:
 
 def _pictures(path: Path) -> list[Path]:
     """All pictures in a folder and those below it, in the order of their names."""
-    found = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-    return sorted((p for p in found if p.is_file()), key=lambda p: p.relative_to(path).as_posix())
+
+    def unreadable(error: OSError) -> NoReturn:
+        raise DataError(f"folder: {error.filename}: {error.strerror}") from error
+
+    # Not by `rglob`, which passes over folders that cannot be read without a word.
+    found = [Path(at, name) for at, _, names in os.walk(path, onerror=unreadable) for name in names]
+    pictures = [p for p in found if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    return sorted((p for p in pictures if p.is_file()), key=lambda p: p.relative_to(path).as_posix())
 
 
 def _listed(path: Path, names: list[str]) -> Chosen:
