@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from support.networks import network, request
 from support.pretended_gpu import GPU, PretendedGpu, plugged_in
-from support.small import prepared, run_spec
+from support.small import MIRRORED, prepared, run_spec
 from torch import Tensor
 
 from pixelcnn.analysis import classifier, cost
@@ -63,7 +63,8 @@ class Case:
 
     def checkpoint(self) -> Checkpoint:
         """An untrained run of it."""
-        spec = run_spec(self.name, conditional=self.conditional, epochs=2, batch_size=8, precision="float32")
+        recipe = {"epochs": 2, "batch_size": 8, "precision": "float32", **MIRRORED}
+        spec = run_spec(self.name, conditional=self.conditional, **recipe)
         model, _ = registry.build_model(spec.variant, image_spec(DATA))
         return Checkpoint(spec, image_spec(DATA), DATA.sha256, 1, model.state_dict(), model.state_dict())
 
@@ -159,6 +160,7 @@ def _analysis(case: Case) -> Any:
     settings, wanted = AnalysisSpec(images=4, samples=4), judge if case.conditional else None
     analyse_run(case.checkpoint(), DATA, case.device, case.folder, settings, wanted)
     with np.load(folder.analysis_arrays) as arrays:
+        assert "sample_mirrored" in arrays, "the recipe mirrors images"
         names = sorted(set(arrays) - {"confusion", "judged", "judged_answers"})
         return [torch.from_numpy(arrays[name]) for name in names] + list(judge.network.parameters())
 

@@ -35,6 +35,17 @@ def nearest(
     return index, np.sqrt(smallest / dims) / (levels - 1)
 
 
+def nearest_or_mirrored(
+    images: NDArray[np.uint8], train: NDArray[np.uint8], levels: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+    """As `nearest`, but among `train` and their mirror images; and whether it is one of the latter, [n]."""
+    index, distance = nearest(images, train, levels)
+    # To mirror both images of a pair changes no distance.
+    other, to_mirrored = nearest(images[..., ::-1], train, levels)
+    mirrored = to_mirrored < distance
+    return np.where(mirrored, other, index), np.minimum(distance, to_mirrored), mirrored
+
+
 def training_images(data: PreparedData) -> NDArray[np.uint8]:
     """The training images at the data's levels: intensities, of which binary ones are drawn, cut at 1/2."""
     images = data.splits["train"].images

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pixelcnn.analysis.classifier import Classifier
 from pixelcnn.analysis.gaps import split_nlls
-from pixelcnn.analysis.neighbours import nearest, training_images
+from pixelcnn.analysis.neighbours import nearest, nearest_or_mirrored, training_images
 from pixelcnn.analysis.receptive import receptive_field
 from pixelcnn.config.benchmark import AnalysisSpec
 from pixelcnn.data.contract import Split
@@ -55,7 +55,7 @@ def analyse_run(
     train_nll, valid_nll = split_nlls(model, likelihood, data)
     test = _class_after_class(data.splits["test"], max(settings.images, len(samples)))
     field = receptive_field(model, test, settings.images)
-    near = _neighbours(samples, data, test)
+    near = _neighbours(samples, data, test, trained.spec.training.augment is not None)
     classified = (
         {}
         if classifier is None
@@ -103,9 +103,22 @@ def _class_after_class(split: Split, most: int) -> Split:
     return Split(split.images[order], split.labels[order])
 
 
-def _neighbours(samples: NDArray[np.uint8], data: PreparedData, test: Split) -> dict[str, NDArray[Any]]:
-    """The nearest training image of each sample, and of as many test images for comparison."""
+def _neighbours(
+    samples: NDArray[np.uint8], data: PreparedData, test: Split, mirrored: bool
+) -> dict[str, NDArray[Any]]:
+    """The nearest training image of each sample, and of as many test images for comparison.
+
+    A network that was trained on mirrored images, too, may have one of those by heart.
+    """
     train = training_images(data)
+    if mirrored:
+        index, distance, which = nearest_or_mirrored(samples, train, data.levels)
+        return {
+            "sample_nearest": index,
+            "sample_distance": distance,
+            "sample_mirrored": which,
+            "test_distance": nearest_or_mirrored(test.images[: len(samples)], train, data.levels)[1],
+        }
     index, distance = nearest(samples, train, data.levels)
     return {
         "sample_nearest": index,

@@ -100,6 +100,14 @@ class DatasetSpec:
 
 
 @dataclass(frozen=True)
+class AugmentSpec:
+    """How training images are changed at random; those of validation and test never are."""
+
+    flip: Literal["horizontal"]
+    """Mirror each image left to right with probability 1/2, drawn anew for every epoch."""
+
+
+@dataclass(frozen=True)
 class TrainingSpec:
     """The recipe of a run. Steps are optimizer steps, NLL is in nats per image."""
 
@@ -126,6 +134,8 @@ class TrainingSpec:
     """Stop after so many validations without a better validation NLL; null: never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Auto takes bfloat16 where it is faster by a tenth, which is measured once a benchmark."""
+    augment: AugmentSpec | None = added(None, absent=None)  # noqa: RUF009  # a field
+    """Change training images at random, such as {flip: horizontal}; null: train on them as they are."""
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.images is None):
@@ -133,12 +143,17 @@ class TrainingSpec:
             raise ConfigError(f"epochs, images: expected exactly one of the two as the budget, got {given}")
 
     def changed(self, keys: Mapping[str, Any]) -> TrainingSpec:
-        """The recipe with other values for some keys. A budget takes the place of the other kind's.
+        """The recipe with other values for some keys, which are plain data.
+
+        A budget takes the place of the other kind's.
 
         Raises:
             ConfigError: if that leaves no budget, or gives two.
         """
-        return dataclasses.replace(self, **{**dict.fromkeys(_dropped(keys)), **keys})
+        changes = {**dict.fromkeys(_dropped(keys)), **keys}
+        if changes.get("augment") is not None:
+            changes["augment"] = from_plain(AugmentSpec, changes["augment"], "augment")
+        return dataclasses.replace(self, **changes)
 
     @property
     def counted_in(self) -> Literal["epoch", "images"]:
@@ -175,6 +190,7 @@ class VariantSpec:
     """Those of the architecture; what is left out has its default."""
     likelihood_hyperparameters: dict[str, Any] = field(default_factory=dict, metadata={"absent": {}})
     """Those of the likelihood, which must then be named; what is left out has its default."""
+    # Plain data: `TrainingSpec.changed` takes it.
     training: dict[str, Any] = part_of(TrainingSpec)  # noqa: RUF009  # a field
     """Keys of the recipe that are others for this variant."""
 

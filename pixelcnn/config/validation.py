@@ -90,10 +90,17 @@ def _built(value: Any, where: str) -> Any:
     names = {field: str(info.alias) for field, info in type(value).model_fields.items()}
     given = {n: getattr(value, field) for field, n in names.items() if field in value.model_fields_set}
     arguments = {name: _built(item, _join(where, name)) for name, item in given.items()}
+    if value.source is dict:  # keys of another dataclass are kept as plain data
+        return {name: _plain(item) for name, item in arguments.items()}
     try:
         return value.source(**arguments)
     except ConfigError as error:
         raise ConfigError(_join(where, str(error))) from None
+
+
+def _plain(value: Any) -> Any:
+    is_ours = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return dataclasses.asdict(value) if is_ours else value
 
 
 def _join(where: str, part: object) -> str:
@@ -241,8 +248,11 @@ def _message(cls: type[Any], errors: Sequence[ErrorDetails], where: str) -> str:
         return f"{place}: {error['msg']}, got {value!r}"
     if kind == "literal_error":
         expected = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
-        return f"{place}: expected one of {expected}; got {value!r}"
+        several = "one of " if "," in expected else ""
+        return f"{place}: expected {several}{expected}; got {value!r}"
     words = next((text for start, text in EXPECTED.items() if kind.startswith(start)), error["msg"])
+    if kind.startswith("model"):
+        words += "".join(f" such as {key}: ..." for key in _keys_at(cls, error["loc"])[:1])
     return f"{place or 'the config'}: expected {words}, got {value!r}"
 
 

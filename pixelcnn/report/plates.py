@@ -41,6 +41,13 @@ class Plate:
     heat: bool = False
 
 
+def as_trained(images: np.ndarray, mirrored: np.ndarray | None) -> np.ndarray:
+    """Training images [n, C, H, W], those left to right that are `mirrored` [n or more]; None: none is."""
+    if mirrored is None:
+        return images
+    return np.where(mirrored[: len(images), None, None, None], images[..., ::-1], images)
+
+
 class Plates:
     """Makes the pictures of one dataset and writes them beside the page; `trouble` says what it left out."""
 
@@ -121,11 +128,13 @@ class Plates:
             if found is None or len(found[0]) != len(nearest) or nearest.max() >= len(train):
                 continue
             count = min(COLUMNS, len(nearest))
-            closest = train[nearest[:count]]
+            mirrored = load(run.maps, "sample_mirrored")
+            closest = as_trained(train[nearest[:count]], mirrored)
             if closest.max() >= self.levels:  # intensities, from which binary images are drawn
                 closest = (closest.astype(np.uint16) * self.levels // 256).astype(np.uint8)
             tile = np.concatenate([found[0][:count], closest])
             words = f"{result.name}, seed {run.spec.seed}: samples, and below each the nearest training image"
+            words += "" if mirrored is None else ", mirrored where that is nearer"
             if run.analysis.sample_distance is not None and run.analysis.test_distance is not None:
                 words += (
                     f". Median distance {run.analysis.sample_distance:.3f}; real test images lie "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -170,7 +170,10 @@ def common_recipe(benchmark: Benchmark) -> list[tuple[str, str]]:
 
 
 def _words(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    words = {
-        key.replace("_", " "): "none" if value is None else str(value) for key, value in settings.items()
-    }
-    return list(words.items())
+    return [(key.replace("_", " "), _word(value)) for key, value in settings.items()]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_word(item)}" for key, item in value.items())
+    return "none" if value is None else str(value)

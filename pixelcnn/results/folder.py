@@ -221,6 +221,7 @@ class RunFolder:
     #: effective        float64 [H, W]        their influence in the trained model: sum 1, or all 0 if none
     #: sample_nearest   int64 [n]             index of the training image nearest to each image of `samples`
     #: sample_distance  float64 [n]           and its distance: root mean square of pixels scaled to 0..1
+    #: sample_mirrored  bool [n]              where training mirrors images: whether its mirror image is meant
     #: test_distance    float64 [m]           the same of the first test images, as many as there are samples
     #: confusion        int64 [K, K]          judged samples by the label asked for (row) and the answer
     #: judged           uint8 [k, C, H, W]    the first two judged samples of each class

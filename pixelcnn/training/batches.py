@@ -18,13 +18,17 @@ from pixelcnn.system.seeding import derived_seed
 
 
 class Batches:
-    """The training split in memory, in an order and binarization drawn anew for every epoch."""
+    """The training split in memory; order, binarization and which images are mirrored: anew every epoch."""
 
     def __init__(self, data: PreparedData, spec: RunSpec, device: torch.device) -> None:
         self.split, self.intensity = data.splits["train"], data.train_is_intensity
         self.size, self.device = spec.training.batch_size, device
         self.order = torch.Generator().manual_seed(derived_seed(spec.seed, "data order"))
         self.binarization = np.random.default_rng(derived_seed(spec.seed, "binarization"))
+        # A generator of its own: order and binarization are the same with and without augmentation.
+        self.augmentation: torch.Generator | None = None
+        if spec.training.augment is not None:
+            self.augmentation = torch.Generator().manual_seed(derived_seed(spec.seed, "augmentation"))
         images = torch.from_numpy(self.split.images)
         # Of intensities only what is drawn from them goes to the device.
         self.images = images if self.intensity else images.to(device)
@@ -49,9 +53,23 @@ class Batches:
             drawn = draw_binary(self.split.images, self.binarization)
             images = torch.from_numpy(drawn).to(self.device)
         order = torch.randperm(len(images), generator=self.order)
+        mirrored = self._mirrored(len(images))
         for index in order.split(self.size)[done:]:
             index = index.to(self.device)
-            yield images[index].long(), None if self.labels is None else self.labels[index]
+            x = images[index]
+            if mirrored is not None:  # a choice pixel by pixel, for which no GPU is waited for
+                x = torch.where(mirrored[index], x.flip(-1), x)
+            yield x.long(), None if self.labels is None else self.labels[index]
+
+    def _mirrored(self, n: int) -> Tensor | None:
+        """Which of the images an epoch has mirrored, bool [n, 1, 1, 1]; None: none ever is.
+
+        Binary images are mirrored once they are drawn: as each pixel is drawn by itself, that is the same as
+        drawing from mirrored intensities.
+        """
+        if self.augmentation is None:
+            return None
+        return torch.randint(2, (n, 1, 1, 1), generator=self.augmentation, dtype=torch.bool).to(self.device)
 
     def take(self, most: int) -> tuple[Tensor, Tensor | None]:
         """The next batch of epoch after epoch, as `epoch` has it, or its first `most` images."""
@@ -65,10 +83,11 @@ class Batches:
 
     def _generators(self) -> dict[str, Any]:
         # As text: the integers of numpy's state have 128 bits.
-        return {
+        state = {
             "order": self.order.get_state(),
             "binarization": json.dumps(self.binarization.bit_generator.state),
         }
+        return state if self.augmentation is None else state | {"augmentation": self.augmentation.get_state()}
 
     def state(self) -> dict[str, Any]:
         """Plain data and tensors from which `restore` makes all later batches the same."""
@@ -78,5 +97,7 @@ class Batches:
         """Resume from what `state` returned."""
         self.order.set_state(state["order"])
         self.binarization.bit_generator.state = json.loads(state["binarization"])
+        if self.augmentation is not None:
+            self.augmentation.set_state(state["augmentation"])
         self._done, self._at_start = state["done"], self._generators()
         self._left = self.epoch(done=self._done) if self._done else iter(())

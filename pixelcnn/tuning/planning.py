@@ -13,7 +13,7 @@ from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.fields import from_plain
-from pixelcnn.config.run_spec import TrainingSpec, VariantSpec
+from pixelcnn.config.run_spec import TrainingSpec, VariantSpec, merged
 from pixelcnn.config.tuning import Dimension, Trial, TuningSpec, did_you_mean, split
 from pixelcnn.models import registry
 from pixelcnn.system.errors import ConfigError
@@ -109,8 +109,8 @@ def _checked(benchmark: Benchmark, name: str, values: Mapping[str, Any]) -> dict
     with _of_variant(name):
         hyperparameters = variant.hyperparameters | own
         found = registry.resolve(replace(variant, hyperparameters=hyperparameters)).hyperparameters
-        training = benchmark.training.changed(variant.training).changed(recipe)
-        trained = asdict(validated(TrainingSpec, asdict(training), "training"))
+        training = merged(asdict(benchmark.training.changed(variant.training)), recipe)
+        trained = asdict(validated(TrainingSpec, training, "training"))
     # What is at its absence's value is not among the resolved ones.
     taken = {"training": trained, "hyperparameters": own | found}
     return {f"{place}.{key}": taken[place][key] for place, key in given}

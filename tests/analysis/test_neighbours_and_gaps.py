@@ -10,10 +10,11 @@ import pytest
 from support.small import prepared, run_spec
 
 from pixelcnn.analysis.gaps import split_nlls
-from pixelcnn.analysis.neighbours import nearest, training_images
+from pixelcnn.analysis.neighbours import nearest, nearest_or_mirrored, training_images
 from pixelcnn.data.contract import Split
 from pixelcnn.evaluation.likelihoods import evaluate
 from pixelcnn.models import registry
+from pixelcnn.report.plates import as_trained
 from pixelcnn.training.loop import image_spec
 
 
@@ -29,6 +30,20 @@ def test_planted_copies_are_found_and_all_is_as_by_brute_force(monkeypatch):
     table = np.sqrt((differences**2).mean(axis=2))
     assert index.tolist() == table.argmin(axis=1).tolist()
     assert distance == pytest.approx(table.min(axis=1), abs=1e-12)
+
+
+def test_copies_of_mirrored_images_are_found_and_shown_as_they_were_learnt():
+    random = np.random.default_rng(0)
+    train, asked = (random.integers(0, 4, (n, 2, 5, 6), dtype=np.uint8) for n in (30, 6))
+    asked[1], asked[4] = train[17, :, :, ::-1], train[20]
+    index, distance, mirrored = nearest_or_mirrored(asked, train, 4)
+    assert (index[1], mirrored[1], distance[1]) == (17, True, 0)
+    assert (index[4], mirrored[4], distance[4]) == (20, False, 0)
+    both = np.concatenate([train, np.flip(train, 3)]) / 3
+    table = np.sqrt(((asked[:, None] / 3 - both) ** 2).mean(axis=(2, 3, 4)))
+    assert distance == pytest.approx(table.min(axis=1), abs=1e-12)
+    found = as_trained(train[index], mirrored) / 3
+    assert ((asked / 3 - found) ** 2).mean(axis=(1, 2, 3)) == pytest.approx(distance**2, abs=1e-12)
 
 
 def intensities(n=40):

@@ -9,6 +9,7 @@ import pytest
 from support.config import GOOD, changed
 
 from pixelcnn.config.reading import benchmark_from, load_benchmark, load_planned
+from pixelcnn.config.run_spec import AugmentSpec
 from pixelcnn.results.folder import folder_of
 from pixelcnn.scheduling.planning import check_benchmark, resolve
 from pixelcnn.system.errors import ConfigError
@@ -31,6 +32,12 @@ BAD = [
     (changed("training", "epochs", True), ["training.epochs", "whole number", "True"]),
     (changed("training", "optimizer", "sgd"), ["training.optimizer", "muon, adamw, adam", "'sgd'"]),
     (changed("training", "ema_decay", 1.0), ["training.ema_decay", "1.0"]),
+    (changed("training", "augment", "flip"), ["training.augment", "keys and values such as flip", "'flip'"]),
+    (
+        changed("training", "augment", {"flip": "vertical"}),
+        ["training.augment.flip", "horizontal", "'vertical'"],
+    ),
+    (changed("training", "augment", {}), ["training.augment.flip: missing"]),
     (changed("training", 5), ["training", "keys and values", "5"]),
     (changed("datasets", {}), ["datasets", "at least one"]),
     (changed("datasets", "small", "levels", 257), ["datasets.small.levels", "between 2 and 256", "257"]),
@@ -190,11 +197,13 @@ def test_what_is_written_does_not_depend_on_the_order_of_keys_nor_on_the_process
 
 
 def test_a_resolved_config_reads_back_as_itself_without_pydantic(tmp_path, monkeypatch):
-    benchmark = resolve(benchmark_from(changed("variants", "base", "training", {"patience": 3})))
+    own = {"patience": 3, "augment": {"flip": "horizontal"}}
+    benchmark = resolve(benchmark_from(changed("variants", "base", "training", own)))
     path = tmp_path / "config.json"
     path.write_text(json.dumps(benchmark.to_json()), encoding="utf-8")
     monkeypatch.setitem(sys.modules, "pixelcnn.config.validation", None)
     assert load_benchmark(path) == benchmark
+    assert {run.training.augment for run in load_benchmark(path).runs()} == {AugmentSpec("horizontal"), None}
 
 
 def test_a_resolved_config_of_another_version_is_refused_with_what_to_do(tmp_path):

@@ -184,6 +184,10 @@ def test_a_key_added_to_the_recipe_leaves_digests_alone(monkeypatch):
     assert replace(before, training=Later(**values | {"momentum": 0.9})).digest != before.digest
 
 
+def test_what_was_described_before_keys_came_later_has_the_digest_that_it_had():
+    assert digest() == "7e59e3fa20b846d7"  # as commit 82537af says
+
+
 def test_a_spec_survives_json_and_an_altered_one_is_refused():
     run = resolved().run("small", "base", 1)
     text = json.dumps(run.to_json())

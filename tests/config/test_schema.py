@@ -55,6 +55,8 @@ def test_the_schema_refuses_what_the_reader_refuses():
         {"seeds": 0},
         {"training": {"epochs": 0}},
         {"training": {"optimizer": "sgd"}},
+        {"training": {"epochs": 1, "augment": {"flip": "vertical"}}},
+        {"training": {"epochs": 1, "augment": "flip"}},
         {"variants": {"v": {"model": "gated", "training": {"epoch": 1}}}},
         {"datasets": {"d": {"source": "mnist", "levels": 257}}},
     ):

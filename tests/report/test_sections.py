@@ -11,10 +11,12 @@ import pytest
 from support.reports import Report, report_of
 
 from benchmarks import made_up
+from pixelcnn.report import provenance
 from pixelcnn.report.page import build_report
 from pixelcnn.report.sections import SECTIONS
 from pixelcnn.report.sections.base import Content, OfBenchmark, OfDataset
-from pixelcnn.results.folder import folder_of
+from pixelcnn.results.folder import RunFolder, folder_of
+from pixelcnn.tracking.view import read_view
 
 HEADINGS = (
     "Results by variant",
@@ -97,3 +99,16 @@ def test_a_report_of_many_variants_folds_what_would_fill_screens(tmp_path: Path)
     assert "The 16 best of 21 variants; the table has all." in page and page.count('class="scroll long"') >= 3
     rows = [line for line in report.markdown.splitlines() if "49 pairs of variants" in line]
     assert len(rows) == len(claims)
+
+
+def test_a_recipe_that_mirrors_images_says_so_on_the_page_and_in_mlflow(tmp_path: Path) -> None:
+    mirrored = {"epochs": 4, "augment": {"flip": "horizontal"}}
+    variants = {"gated": {"model": "gated_pixelcnn"}, "plain": {"model": "x", "training": {"augment": None}}}
+    made = made_up.benchmark(tmp_path, seeds=[0], variants=variants, training=mirrored)
+    assert ("augment", "flip horizontal") in provenance.common_recipe(made)
+    assert [recipe.training for recipe in provenance.recipes(made)] == [[], [("augment", "none")]]
+    said = ({"training.augment.flip": "horizontal"}, {"training.augment": "null"})
+    for spec, params in zip(made.runs(), said, strict=True):
+        folder = RunFolder(made_up.write_run(made, spec, nll=20.0))
+        view = read_view(folder, spec, made, folder_of(made).config)
+        assert view is not None and params.items() <= view.params.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixelcnn.config.run_spec import DatasetSpec, RunSpec, TrainingSpec, VariantSpec
+from pixelcnn.config.run_spec import AugmentSpec, DatasetSpec, RunSpec, TrainingSpec, VariantSpec
 from pixelcnn.data.contract import Split
 from pixelcnn.data.prepared import PreparedData
 from pixelcnn.models.registry import resolve
@@ -15,6 +15,8 @@ SMALL = {
     "gated": {"channels": 5, "blocks": 2, "first_kernel_size": 5, "head_channels": 7},
     "attention": {"channels": 4, "blocks": 2, "heads": 2, "first_kernel_size": 5, "head_channels": 7},
 }
+#: A recipe that mirrors half of the images.
+MIRRORED = {"augment": AugmentSpec("horizontal")}
 #: What more a conditional one has.
 CONDITIONAL = {"pixelcnn": {"class_maps": 2}, "attention": {"class_maps": 2}}
 

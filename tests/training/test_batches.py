@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.small import prepared, run_spec
+from support.small import MIRRORED, prepared, run_spec
 from support.two_weights import DIMS, binary_images, sha_seed
 
 from pixelcnn.data.contract import Split
@@ -58,6 +58,28 @@ def test_stochastic_training_images_are_drawn_anew_for_every_epoch():
     assert set(first.unique().tolist()) == {0, 1}
     assert not torch.equal(first, second)
     assert first.double().mean().item() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("intensity", [False, True])
+def test_half_of_the_images_are_mirrored_anew_for_every_epoch_and_nothing_else_changes(intensity):
+    grey = np.random.default_rng(0).integers(0, 256, (200, 2, 3, 4), dtype=np.uint8)
+    data = replace(prepared(), splits={"train": Split(grey, np.arange(200))}, train_is_intensity=intensity)
+    plain, mirroring, other = (
+        Batches(data, run_spec(conditional=True, seed=seed, **recipe), CPU)
+        for seed, recipe in ((4, {}), (4, MIRRORED), (5, MIRRORED))
+    )
+    seen = []
+    for batches in (mirroring, mirroring, other):
+        reference = plain if batches is mirroring else Batches(data, run_spec(conditional=True, seed=5), CPU)
+        mirrored = torch.zeros(200, dtype=torch.bool)
+        for (x, y), (given, label) in zip(batches.epoch(), reference.epoch(), strict=True):
+            assert x.dtype == torch.int64 and torch.equal(y, label), "the same images in the same batches"
+            as_given, as_mirrored = ((x == one).flatten(1).all(1) for one in (given, given.flip(3)))
+            assert (as_given | as_mirrored).all()
+            mirrored[y] = ~as_given
+        assert 70 < mirrored.sum() < 130  # of 200; outside of that once in fifty thousand times
+        seen.append(mirrored)
+    assert all(60 < (a ^ b).sum() < 140 for a, b in ((seen[0], seen[1]), (seen[0], seen[2]))), "anew"
 
 
 @pytest.mark.parametrize("conditional", [False, True])

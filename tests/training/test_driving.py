@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from support.small import prepared, run_spec
+from support.small import MIRRORED, prepared, run_spec
 
 from pixelcnn.config.benchmark import SavingSpec
 from pixelcnn.models.registry import build_model
@@ -45,7 +45,8 @@ def loops(folder, *, failing=(), stopped_at=(None,) * SEEDS, raised=None):
     The weights of those that are `failing` are NaN; `stopped_at` says for each when it is asked to stop.
     """
     for seed in range(SEEDS):
-        spec = run_spec("gated", conditional=True, seed=seed, epochs=2, optimizer="muon", learning_rate=0.01)
+        recipe = {"epochs": 2, "optimizer": "muon", "learning_rate": 0.01, **MIRRORED}
+        spec = run_spec("gated", conditional=True, seed=seed, **recipe)
         model, _ = build_model(spec.variant, image_spec(DATA), seed=seed)
         if seed in failing:
             with torch.no_grad():

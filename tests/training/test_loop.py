@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.small import prepared, run_spec
+from support.small import MIRRORED, prepared, run_spec
 
 from pixelcnn.data.contract import Split
 from pixelcnn.evaluation.likelihoods import evaluate
@@ -56,7 +56,7 @@ def test_every_architecture_learns_and_leaves_its_records(tmp_path, name, condit
 @pytest.mark.parametrize("name", registry.names())
 def test_the_checkpoint_rebuilds_the_selected_model(tmp_path, name, conditional):
     data = prepared()
-    kept = train(tmp_path, run_spec(name, conditional=conditional), data)
+    kept = train(tmp_path, run_spec(name, conditional=conditional, **MIRRORED), data)
     loaded = checkpoint.load(tmp_path / "checkpoint.pt")
     assert all(torch.equal(loaded.ema_weights[k], v) for k, v in kept.ema_weights.items())
     model, likelihood = loaded.model()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.small import prepared, run_spec
+from support.small import MIRRORED, prepared, run_spec
 from torch import nn
 
 from benchmarks import chaos
@@ -87,11 +87,13 @@ def test_every_architecture_goes_on_where_it_was_stopped(tmp_path, name, conditi
         assert after.changed == [] and after.error is None
 
 
-@pytest.mark.parametrize("kind", ["binarized anew, in images", "dropout", "bfloat16", "patience"])
+@pytest.mark.parametrize(
+    "kind", ["binarized and mirrored anew, in images", "dropout", "bfloat16", "patience"]
+)
 def test_a_training_stopped_at_every_step_ends_as_one_that_was_not(tmp_path, kind):
     data, recipe = DATA, {"learning_rate": 0.01}
-    if kind == "binarized anew, in images":
-        recipe |= {"epochs": None, "images": 250, "validate_every": 37}
+    if kind == "binarized and mirrored anew, in images":
+        recipe |= {"epochs": None, "images": 250, "validate_every": 37, **MIRRORED}
         grey = Split(np.random.default_rng(0).integers(0, 256, (100, 1, 6, 6), dtype=np.uint8))
         data = replace(prepared(labelled=False), train_is_intensity=True)
         data = replace(data, splits={**data.splits, "train": grey})
