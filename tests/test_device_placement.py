@@ -34,6 +34,7 @@ from pixelcnn.sampling.fast import ORDERS, FastSampler
 from pixelcnn.sampling.reference import ReferenceSampler
 from pixelcnn.sampling.request import Request
 from pixelcnn.system.errors import Interrupted
+from pixelcnn.trained.model import Trained
 from pixelcnn.training.loop import Observer, fit, image_spec
 
 CPU = torch.device("cpu")
@@ -141,6 +142,16 @@ def _sampling(case: Case) -> Any:
     return [sample(model, likelihood, 4, seed=0, y=y, given=given, batch_size=2)]
 
 
+def _use(case: Case) -> Any:
+    """A trained model by itself: likelihoods, the label summed out, and completions."""
+    model, likelihood = case.network()
+    prior = np.array([0.25, 0.75]) if case.conditional else None
+    trained = Trained(case.checkpoint(), prior, model, likelihood)
+    images = np.random.default_rng(0).integers(0, 3, (3, 1, 3, 4), dtype=np.uint8)
+    drawn = trained.complete(images[:2], "left", 2, labels=1 if case.conditional else None, batch_size=3)
+    return [torch.from_numpy(trained.nats_by_pixel(images, batch_size=2)), torch.from_numpy(drawn)]
+
+
 def _picture(case: Case) -> Any:
     """Samples of a network that trains."""
     model, _ = case.network()
@@ -185,6 +196,7 @@ PARTS: dict[str, Callable[[Case], list[Tensor]]] = {
     **{order: _sampler(order) for order in ORDERS},
     "reference sampler": _reference_sampler,
     "sampling": _sampling,
+    "use": _use,
     "picture": _picture,
     "analysis": _analysis,
     "measurement": _measurement,

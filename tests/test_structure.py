@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "tuning": "results models config system",
     "scheduling": "tuning results data models config system",
     "report": "statistics images results data config system",
-    "tracking": "report images sampling evaluation results data config system",
+    "tracking": "trained report results data config system",
     "cli": "analysis training images invariants sampling evaluation results data models likelihoods config "
     "system scheduling report tracking trained tuning",
 }

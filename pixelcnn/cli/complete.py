@@ -16,6 +16,9 @@ from pixelcnn.system.errors import UserError
 if TYPE_CHECKING:
     from pixelcnn.models.base import ImageSpec
 
+#: Brightness from which a pixel of a mask is white, and up to which it is black: JPEG files blur a little.
+WHITE, BLACK = 192, 63
+
 
 @click.command()
 @models.model
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("--temperature", type=float, default=1.0, help="Divides the logits.")
 @models.seed
 @options.batch_size
+@models.device
+@models.threads
 @click.option("--out", type=options.PATH, required=True, help="A .png grid, an .npz file, or a folder.")
 def complete(
     model: Path,
@@ -36,6 +41,8 @@ def complete(
     temperature: float,
     sampling_seed: int | None,
     batch_size: int | None,
+    device: str | None,
+    threads: int | None,
     out: Path,
 ) -> None:
     """Draw the missing part of a picture.
@@ -52,17 +59,18 @@ def complete(
     from pixelcnn.system import devices
     from pixelcnn.system.progress import images_progress
     from pixelcnn.trained import pictures
-    from pixelcnn.trained.model import kept_pixels, load
+    from pixelcnn.trained.model import kept_pixels
 
     pictures.check_form(out)
     names = [f"{picture.stem}-{number:0{len(str(n))}d}" for number in range(1, n + 1)]
     outputs = [out] if out.suffix else [out / f"{name}.png" for name in names]
     models.refuse_results("--out", outputs, [model, picture, Path(keep)])
-    trained = load(model)
-    recipe = models.recipe_of(trained)
+    trained = models.load(model, device, threads)
+    recipe = trained.recipe
     (original,) = recipe.read([picture])
     kept = kept_pixels(_mask(keep, trained.image), trained.image)
     batch_size = batch_size or trained.image.at_once(BATCH_SIZE)
+    models.check_writable("--out", out.parent if out.suffix else out)
     with devices.out_of_memory(devices.smaller("--batch-size", batch_size)):
         (drawn,) = trained.complete(
             original[None],
@@ -95,10 +103,18 @@ def _mask(keep: str, image: ImageSpec) -> Any:
 
     if keep in KEEP:
         return keep
-    if not Path(keep).exists():
+    if not Path(keep).is_file():
         raise UserError(f"--keep: expected {', '.join(KEEP)} or the file of a mask, got {keep!r}")
-    mask = np.asarray(opened(Path(keep)).convert("L"))
-    if mask.shape != (image.height, image.width):
+    mask = np.asarray(opened(Path(keep)).convert("RGBA"))
+    if mask.shape[:2] != (image.height, image.width):
         found, wanted = f"{mask.shape[0]}x{mask.shape[1]}", f"{image.height}x{image.width}"
         raise UserError(f"--keep: {keep}: {found} (height x width), expected the model's size {wanted}")
-    return mask >= 128
+    white, black = (
+        (mask >= WHITE).all(axis=2),
+        (mask[:, :, :3] <= BLACK).all(axis=2) & (mask[:, :, 3] >= WHITE),
+    )
+    if not (white | black).all():
+        row, column = np.argwhere(~(white | black))[0]
+        place = f"that in row {row + 1}, column {column + 1} is neither"
+        raise UserError(f"--keep: {keep}: expected white pixels, which are kept, and black ones; {place}")
+    return white

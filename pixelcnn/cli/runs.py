@@ -59,24 +59,12 @@ class Dataset:
         return data
 
     def device(self) -> torch.device:
-        """The device of this process, set up for it: threads, allocator, the current GPU.
-
-        Waits for a GPU that is taken.
-        """
+        """The device of this process, set up for it: threads, and what `use_device` does."""
         import torch
-
-        from pixelcnn.system import devices, gpus
 
         # By hand as in the workflow: another number of threads rounds otherwise and ends in other weights.
         torch.set_num_threads(self.threads or self.benchmark.threads)
-        devices.tune_allocator()
-        device = devices.choose_device(self.benchmark.device)
-        if device.type != "cuda":
-            return device
-        claim = gpus.claim(devices.gpu_names(), runs_per_gpu=self.benchmark.runs_per_gpu, on_wait=say)
-        _CLAIMS.append(claim)
-        torch.cuda.set_device(claim.index)  # for whatever names no GPU, such as a user's own layers
-        return torch.device("cuda", claim.index)
+        return use_device(self.benchmark.device, self.benchmark.runs_per_gpu)
 
 
 @dataclass(frozen=True)
@@ -116,6 +104,28 @@ class Run(Dataset):
             raise UserError(f"{path}: trained by another description ({told(other)}); train it again")
         say(f"{path}: trained otherwise than the config says ({told(other)})")
         return loaded
+
+
+def use_device(wanted: str, runs_per_gpu: int = 1) -> torch.device:
+    """The device asked for, set up for this process: allocator, the current GPU.
+
+    Waits for a GPU that is taken.
+
+    Raises:
+        UserError: if there is no such device.
+    """
+    import torch
+
+    from pixelcnn.system import devices, gpus
+
+    devices.tune_allocator()
+    device = devices.choose_device(wanted)
+    if device.type != "cuda":
+        return device
+    claim = gpus.claim(devices.gpu_names(), runs_per_gpu=runs_per_gpu, on_wait=say)
+    _CLAIMS.append(claim)
+    torch.cuda.set_device(claim.index)  # for whatever names no GPU, such as a user's own layers
+    return torch.device("cuda", claim.index)
 
 
 def load(config: Path) -> Benchmark:

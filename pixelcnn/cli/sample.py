@@ -42,6 +42,7 @@ def _labels(text: str) -> list[int]:
 @click.option("--complete", is_flag=True, help="Complete -n test images from their upper half instead.")
 @click.option("--also-complete", is_flag=True, help="Do both, with one start.")
 @models.seed
+@models.device
 @click.option(
     "--out",
     type=options.PATH,
@@ -55,6 +56,7 @@ def sample(
     threads: int | None,
     complete: bool,
     also_complete: bool,
+    device: str | None,
     **asked: Any,
 ) -> None:
     """Draw images from a trained run.
@@ -64,20 +66,25 @@ def sample(
     """
     named = {"--variant": variant, "--seed": seed}
     if not models.is_model(config):
+        if device is not None:
+            raise UserError(f"--device: is for a trained model, of {config} it is the key device")
         if lacking := [option for option, value in named.items() if value is None]:
-            raise click.UsageError(f"Missing option '{lacking[0]}'.")
+            raise click.UsageError(
+                f"Missing option '{lacking[0]}', for {config} is no model: no folder, .pt or .safetensors"
+            )
         run = choose_run(choose_dataset(config, dataset, threads), str(variant), seed)
         _sample_of_run(run, complete=complete, also_complete=also_complete, **asked)
         return
     named |= {"--dataset": dataset, "--complete": complete or None, "--also-complete": also_complete or None}
     if given := [option for option, value in named.items() if value is not None]:
         raise UserError(f"{given[0]}: is for a config, {config} is a trained model (see `pixelcnn complete`)")
-    _sample_of_model(config, threads, **asked)
+    _sample_of_model(config, threads, device, **asked)
 
 
 def _sample_of_model(
     model: Path,
     threads: int | None,
+    device: str | None,
     *,
     n: int | None,
     labels: list[int] | None,
@@ -86,13 +93,10 @@ def _sample_of_model(
     sampling_seed: int | None,
     out: Path | None,
 ) -> None:
-    import torch
-
     from pixelcnn.sampling.api import BATCH_SIZE
     from pixelcnn.system import devices
     from pixelcnn.system.progress import images_progress
     from pixelcnn.trained import pictures
-    from pixelcnn.trained.model import load
 
     if out is None:
         raise UserError(f"--out: needed, expected {pictures.FORMS}")
@@ -100,11 +104,10 @@ def _sample_of_model(
     count = n or IMAGES
     names = [f"sample-{number:0{len(str(count))}d}" for number in range(1, count + 1)]
     models.refuse_results("--out", [out] if out.suffix else [out / f"{name}.png" for name in names], [model])
-    if threads is not None:
-        torch.set_num_threads(threads)
-    trained = load(model)
+    trained = models.load(model, device, threads)
     seed = trained.checkpoint.spec.seed if sampling_seed is None else sampling_seed
     batch_size = batch_size or trained.image.at_once(BATCH_SIZE)
+    models.check_writable("--out", out.parent if out.suffix else out)
     with devices.out_of_memory(devices.smaller("--batch-size", batch_size)):
         images = trained.sample(
             count,

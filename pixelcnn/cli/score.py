@@ -24,6 +24,8 @@ COLUMNS = ("picture", "nats", "bits_per_dim", "perplexity", "label")
 @click.option("--out", type=options.PATH, help="A .csv file (default: to the standard output).")
 @click.option("--maps", type=options.PATH, help="A folder for a picture of the bits per pixel of each.")
 @options.batch_size
+@models.device
+@models.threads
 def score(
     model: Path,
     pictures: tuple[Path, ...],
@@ -31,12 +33,15 @@ def score(
     out: Path | None,
     maps: Path | None,
     batch_size: int | None,
+    device: str | None,
+    threads: int | None,
 ) -> None:
     """Likelihood of picture files under a trained model.
 
     MODEL is a checkpoint.pt, a model.safetensors, the folder of a run, or one of an MLflow model. PICTURES
-    are files or folders, which are searched with all sub-folders; a row each, in the order given. They must
-    have the size of the images that the model was trained on, before or after these were pooled.
+    are files or folders, which are searched with all sub-folders; a row each, in the order given. They are
+    averaged and quantised as the training images were, which is said, and must have the size of these before
+    or after; where pictures were cropped or resized for training, any size will do that this takes.
 
     Columns: picture, its file; nats, -log p(x), lower is likelier; bits_per_dim, nats / (dims · ln 2);
     perplexity, exp(nats / dims); label, the class told by --label, else empty.
@@ -44,23 +49,26 @@ def score(
     from pixelcnn.data.recipe import pictures as found
     from pixelcnn.system import devices
     from pixelcnn.system.progress import images_progress
-    from pixelcnn.trained.model import load
     from pixelcnn.trained.pictures import file_names, save_maps
 
-    if out is not None and out.is_dir():
-        raise UserError(f"--out: {out} is a folder, expected a .csv file")
+    if out is not None and (out.is_dir() or out.suffix != ".csv"):
+        raise UserError(f"--out: expected a .csv file, got {out}")
     if maps is not None and maps.is_file():
         raise UserError(f"--maps: {maps} is a file, expected a folder")
     files = found(pictures)
     names = file_names(files)
     models.refuse_results("--out", [out] if out else [], [model, *files])
     models.refuse_results("--maps", [maps / f"{name}.png" for name in names] if maps else [], files)
-    trained = load(model)
-    recipe = models.recipe_of(trained)
+    trained = models.load(model, device, threads)
+    recipe = trained.recipe
     images = recipe.read(files)
     from pixelcnn.evaluation.likelihoods import BATCH_SIZE
 
     batch_size = batch_size or trained.image.at_once(BATCH_SIZE)
+    if out is not None:
+        models.check_writable("--out", out.parent)
+    if maps is not None:
+        models.check_writable("--maps", maps)
     with devices.out_of_memory(devices.smaller("--batch-size", batch_size)):
         nats = trained.nats_by_pixel(
             images, label, batch_size=batch_size, on_progress=images_progress("scoring", sys.stderr)
@@ -76,7 +84,7 @@ def score(
         print(f"{out}: {len(files):,} pictures, {per_image.mean():.2f} nats on average{kind}")
     if maps is not None:
         top = save_maps(maps, nats / math.log(2), names)
-        say(f"{maps}: maps of bits per pixel, black 0 to pale yellow {top:.2f}")
+        say(f"{maps}: maps of bits per pixel, all its channels, black 0 to pale yellow {top:.2f}")
 
 
 def _kind(label: int | None, classes: int | None) -> str:

@@ -26,7 +26,14 @@ class Unreadable(Exception):
 
 
 class Unfit(Exception):
-    """A picture that the dataset's section does not say how to take. The message says what to write there."""
+    """A picture that the dataset's section does not say how to take. The message says what to write there.
+
+    found: what the picture is, without that.
+    """
+
+    def __init__(self, found: str, advice: str) -> None:
+        super().__init__(f"{found}: {advice}")
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class Reading:
         if (opaque == 255).all():
             return colours.astype(np.uint8)
         if self.background is None:
-            raise Unfit("transparent: say what shines through, such as background: white")
+            raise Unfit("transparent", "say what shines through, such as background: white")
         behind = np.array(self.background, np.uint32)
         return ((colours * opaque + behind * (255 - opaque) + 127) // 255).astype(np.uint8)
 
@@ -95,13 +102,13 @@ class Reading:
         found, asked = pixels.shape[1:], self.size
         words = f"{found[0]}x{found[1]} and not {asked[0]}x{asked[1]} (height x width)"
         if found[0] < asked[0] or found[1] < asked[1]:
-            raise Unfit(f"{words}: choose a smaller image_size")
+            raise Unfit(words, "choose a smaller image_size")
         if found != asked and self.crop is None and self.resize is None:
-            raise Unfit(f"{words}: say crop: center, resize: area or both")
+            raise Unfit(words, "say crop: center, resize: area or both")
         if self.crop is not None:
             pixels = _centre(pixels, self._cut(found))
         elif found[0] * asked[1] != found[1] * asked[0]:
-            raise Unfit(f"{words}, nor of its shape: say crop: center, too")
+            raise Unfit(f"{words}, nor of its shape", "say crop: center, too")
         return area(pixels, asked)
 
     def _cut(self, found: tuple[int, ...]) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,25 @@ class Recipe:
             raise UserError("; ".join(wrong))
         return images
 
+    def images(self, pictures: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """The images of pictures [N, C, h, w] with brightnesses 0..255: uint8 [N, C, H, W].
+
+        Raises:
+            UserError: if they are no such numbers, or of another size, saying what was expected.
+        """
+        array = np.asarray(pictures)
+        if array.ndim != 4 or array.shape[1] != self.channels or not array.size:
+            wanted = f"[N, {self.channels}, height, width]"
+            raise UserError(f"pictures: expected shape {wanted}, got {list(array.shape)}")
+        if not np.issubdtype(array.dtype, np.integer):
+            raise UserError(f"pictures: expected integers 0..255, got {array.dtype}")
+        if array.min() < 0 or array.max() > 255:
+            raise UserError(f"pictures: expected integers 0..255, got {array.min()}..{array.max()}")
+        try:
+            return np.stack([self.image(self._fitted(picture)) for picture in array.astype(np.uint8)])
+        except UserError as error:
+            raise UserError(f"pictures: {error}") from error
+
     def image(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The image of brightnesses 0..255, [C, h, w] of the raw size or the model's: uint8 [C, H, W]."""
         raw = (pixels.astype(np.uint32) * self.raw_levels // 256).astype(np.uint8)
@@ -112,19 +132,36 @@ class Recipe:
         if self.reading:
             try:
                 return self.reading.read(file)
-            except (Unreadable, Unfit) as error:
+            except Unfit as unfit:
+                raise UserError(f"{file}: {unfit.found}") from unfit
+            except Unreadable as error:
                 raise UserError(f"{file}: {error}") from error
             except OSError as error:
                 raise UserError(f"{file}: {error.strerror or error}") from error
+        if self.channels not in (1, 3):
+            found = f"{self.channels} channels a pixel, files have those of grey or RGB"
+            raise UserError(f"{file}: the model's images have {found}; `images_of` takes arrays")
         picture = opened(file)
-        found = (picture.height, picture.width)
-        if found not in (self.size, self.raw_size):
-            expected = " or ".join(f"{h}x{w}" for h, w in dict.fromkeys((self.raw_size, self.size)))
-            raise UserError(f"{file}: {found[0]}x{found[1]} (height x width), expected {expected}")
         if picture.has_transparency_data and np.asarray(picture.convert("RGBA"))[:, :, 3].min() < 255:
             raise UserError(f"{file}: transparent, expected a picture without transparency")
         pixels = np.asarray(picture.convert("L" if self.channels == 1 else "RGB"))
-        return pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
+        try:
+            return self._fitted(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1))
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from error
+
+    def _fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Brightnesses uint8 [C, h, w] of one of the two sizes; cut to it, where training did so."""
+        if self.reading:
+            try:
+                return self.reading.fitted(pixels)
+            except Unfit as unfit:
+                raise UserError(unfit.found) from unfit
+        found = pixels.shape[1:]
+        if found not in (self.size, self.raw_size):
+            expected = " or ".join(f"{h}x{w}" for h, w in dict.fromkeys((self.raw_size, self.size)))
+            raise UserError(f"{found[0]}x{found[1]} (height x width), expected {expected}")
+        return pixels
 
 
 def opened(file: Path) -> Image.Image:
@@ -145,6 +182,8 @@ def opened(file: Path) -> Image.Image:
             return ImageOps.exif_transpose(picture)
     except FileNotFoundError:
         raise UserError(f"{file}: no such file") from None
+    except IsADirectoryError:
+        raise UserError(f"{file}: a folder, expected a picture") from None
     except DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error).replace(f" {str(file)!r}", "")
         raise UserError(f"{file}: not read: {reason}") from error

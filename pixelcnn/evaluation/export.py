@@ -20,6 +20,8 @@ from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import atomic
 
 FORMAT = 1
+#: What a description holds at least.
+ENTRIES = {"spec", "image", "data_sha256", "epoch", "prior"}
 #: The entry of the file's metadata. One, since safetensors writes several in no fixed order.
 ENTRY = "pixelcnn"
 
@@ -68,7 +70,7 @@ def load(path: Path) -> Exported:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
         raise UserError(f"{path}: damaged, or no safetensors file: {error}") from error
-    if description.get("format") != FORMAT:
+    if description.get("format") != FORMAT or ENTRIES - description.keys():
         raise UserError(f"{path}: not a model of format {FORMAT}")
     checkpoint = Checkpoint(
         spec=RunSpec.from_json(description["spec"]),

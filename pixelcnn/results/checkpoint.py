@@ -24,7 +24,10 @@ from pixelcnn.system.errors import ConfigError, UserError
 from pixelcnn.system.files import atomic
 
 FORMAT = 1
-ANEW = "delete it, and the same command as before retrains the run"
+ANEW = "if it is a run's, delete it, and `pixelcnn train` makes it anew"
+
+#: What a checkpoint holds at least.
+ENTRIES = {"spec", "image", "data_sha256", "epoch", "weights", "ema_weights"}
 
 #: What reading a damaged file of tensors raises.
 DAMAGED = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError)
@@ -121,11 +124,11 @@ def read_tensors(path: Path) -> Any:
         one of DAMAGED: if it is damaged, or holds code (never executed) or anything else.
     """
     content = io.BytesIO(path.read_bytes())  # so that an OSError is one of the disk, not of the format
-    # torch writes checksums, but does not look at them.
-    if zipfile.is_zipfile(content):
-        with zipfile.ZipFile(content) as file:
-            if (member := file.testzip()) is not None:
-                raise ValueError(f"the checksum of {member} is wrong")
+    if not zipfile.is_zipfile(content):
+        raise ValueError("it is cut off, or no file of torch's")
+    with zipfile.ZipFile(content) as file:  # torch writes checksums, but does not look at them
+        if (member := file.testzip()) is not None:
+            raise ValueError(f"the checksum of {member} is wrong")
     content.seek(0)
     return torch.load(content, map_location="cpu", weights_only=True)
 
@@ -144,8 +147,8 @@ def load(path: Path) -> Checkpoint:
         raise UserError(f"{path}: not loaded: it is damaged or holds more than plain data; {ANEW}") from error
     except DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: damaged checkpoint: {reason}; {ANEW}") from error
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise UserError(f"{path}: not loaded: no checkpoint, or damaged: {reason}; {ANEW}") from error
+    if not isinstance(value, dict) or value.get("format") != FORMAT or ENTRIES - value.keys():
         raise UserError(f"{path}: not a checkpoint of format {FORMAT}")
     try:
         spec = RunSpec.from_json(json.loads(value["spec"]))

@@ -2,15 +2,29 @@
 
     model = mlflow.pyfunc.load_model("runs:/RUN_ID/model")
     nats = model.predict(images)
+    nats = model.predict(photos, params={"pictures": True})
     digits = model.predict(None, params={"task": "sample", "n": 16, "seed": 0})
     threes = model.predict(None, params={"task": "sample", "n": 16, "labels": [3]})
+    halves = model.predict(images, params={"task": "complete", "n": 4, "keep": "left"})
 
     POST /invocations {"inputs": [], "params": {"task": "sample", "n": 16}}     (of `mlflow models serve`)
 
-`images` are integers [N, C, H, W] in 0..levels-1, as the run was trained on. The NLL comes as float64 [N], in
-nats per image. A conditional model told `labels` gives that given the label, without them the
-label-marginalised one, which compares with unconditional models. Samples come as uint8 [n, C, H, W], the
-same for the same seed; a conditional model goes through `labels`, or through all classes, again and again.
+The input are integers [N, C, H, W]: images in 0..levels-1, as the run was trained on, or, with `pictures`, of
+brightness 0..255, in the size of the data's images before or after these were pooled. Pictures are cropped,
+averaged and quantised as the training images were, and what is drawn is given as such, too. The tasks:
+
+    nll            -log p(x) in nats per image, float64 [N]
+    nll_by_pixel   the same by pixel, all its channels, given the earlier ones, float64 [N, H, W]
+    sample         n new images (16 unless told otherwise), uint8 [n, C, H, W]
+    complete       n completions (4) of each image, uint8 [N, n, C, H, W]; `keep` says which pixels stay, the
+                   `upper` or the `left` half, or `mask` does: true or false for each, row by row, H·W in all
+
+They are those of `pixelcnn.load` (trained/model.py), with the same numbers. A conditional model told
+`labels`, one an image, gives the likelihood given the label, without them the label-marginalised one, which
+compares with unconditional models; to complete, it needs them. Samples go through `labels`, or through all
+classes, again and again. `seed` decides what is drawn, `temperature` divides the logits.
+
+It runs on a GPU if there is one; `load_model(..., model_config={"device": "cpu"})` keeps it off.
 
 MLflow copies this file into the model and runs it there ("models from code"), with the package's own code
 beside it; the weights are a safetensors file, so that nothing is unpickled. Importing it imports no torch.
@@ -19,41 +33,42 @@ beside it; the weights are a safetensors file, so that nothing is unpickled. Imp
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.models.signature import ModelSignature
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from mlflow.types import DataType, ParamSchema, ParamSpec
 from numpy.typing import NDArray
 
-WEIGHTS = "weights"  # of the model's artifacts
-#: Others: folders with the user's files that define these parts of a variant, where that is so.
-OWN = {"model": "own", "likelihood": "own_likelihood"}
-TASKS = ("nll", "sample")
+WEIGHTS = (
+    "weights"  # of the model's artifacts, which have the folders of `trained.own`, too, where that is so
+)
+TASKS = ("nll", "nll_by_pixel", "sample", "complete")
+#: Drawn, unless told otherwise.
+NEW, COMPLETIONS = 16, 4
+#: What whoever loads the model may say otherwise, as its `model_config`.
+CONFIG = {"device": "auto"}
 
 #: What `params` may hold. The input is no part of it: to MLflow images would be of one integer type only.
 SIGNATURE = ModelSignature(
     params=ParamSchema(
         [
             ParamSpec("task", DataType.string, "nll"),
+            ParamSpec("pictures", DataType.boolean, False),
             ParamSpec("labels", DataType.long, [], shape=(-1,)),
-            ParamSpec("n", DataType.long, 16),
+            ParamSpec("n", DataType.long, None),
             ParamSpec("seed", DataType.long, 0),
             ParamSpec("temperature", DataType.double, 1.0),
+            ParamSpec("keep", DataType.string, None),
+            ParamSpec("mask", DataType.boolean, [], shape=(-1,)),
         ]
     )
 )
-
-
-def own_name(file: str) -> str:
-    """What the user's file is called in the model: MLflow stumbles over names that no module can have."""
-    path = Path(file)
-    return path.name if path.stem.isidentifier() and path.stem.isascii() else "own_code.py"
 
 
 # Recorded, which here means unsaid: MLflow warns past any filter that a hint is missing, and of every hint
@@ -61,22 +76,18 @@ def own_name(file: str) -> str:
 with warnings.catch_warnings(record=True):
 
     class PixelCNN(PythonModel):
-        """Scores images and draws them; see the module."""
+        """Scores, draws and completes images; see the module."""
 
         def load_context(self, context: PythonModelContext) -> None:
-            """Rebuild the network from its weights, on the CPU."""
-            from pixelcnn.evaluation import export
+            """Rebuild the network from its weights."""
+            from pixelcnn.trained.files import of_artifacts
+            from pixelcnn.trained.model import build
+            from pixelcnn.trained.own import OWN
 
-            exported = export.load(Path(context.artifacts[WEIGHTS]))
-            checkpoint = exported.checkpoint
-            variant, parts = checkpoint.spec.variant, dict[str, Any]()
-            for part, artifact in OWN.items():
-                if artifact in context.artifacts:
-                    file = Path(context.artifacts[artifact]) / own_name(getattr(variant, part))
-                    parts[part] = str(file)
-            checkpoint = replace(checkpoint, spec=replace(checkpoint.spec, variant=replace(variant, **parts)))
-            self._network, self._likelihood = checkpoint.model()
-            self._prior = exported.prior
+            files = {name: Path(file) for name, file in context.artifacts.items()}
+            own = {part: files[name] for part, name in OWN.items() if name in files}
+            device = (CONFIG | (context.model_config or {}))["device"]
+            self._trained = build(*of_artifacts(files[WEIGHTS], own), device)
 
         def predict(  # type: ignore[no-untyped-def]
             self,
@@ -84,53 +95,52 @@ with warnings.catch_warnings(record=True):
             model_input,  # noqa: ANN001
             params: Mapping[str, Any] | None = None,
         ) -> NDArray[Any]:
-            """NLL of the images in `model_input`, or new images; see the module.
+            """What the task gives of the images in `model_input`; see the module.
 
             Raises:
-                UserError: if images or parameters do not fit the model.
+                MlflowException: if images or parameters do not fit the model: servers send no other's words.
             """
             from pixelcnn.system.errors import UserError
 
             given = {name: spec.default for name, spec in _PARAMS.items()} | dict(params or {})
-            labels = list(given["labels"])
-            if labels and self._network.image.classes is None:
-                raise UserError("labels: given to an unconditional model")
-            if given["task"] == "nll":
-                return self._nll(model_input, labels)
-            if given["task"] == "sample":
-                return self._sample(labels, int(given["n"]), int(given["seed"]), float(given["temperature"]))
-            raise UserError(f"task: expected one of {', '.join(TASKS)}, got {given['task']!r}")
+            try:
+                return self._of_task(model_input, given)
+            except UserError as error:
+                raise MlflowException.invalid_parameter_value(str(error)) from error
 
-        def _nll(self, images: Any, labels: Sequence[int]) -> NDArray[np.float64]:
-            from pixelcnn.data.contract import Split
-            from pixelcnn.evaluation.likelihoods import evaluate
+        def _of_task(self, model_input: Any, given: Mapping[str, Any]) -> NDArray[Any]:
             from pixelcnn.system.errors import UserError
 
-            spec = self._network.image
-            wanted = (spec.channels, spec.height, spec.width)
-            array = np.asarray(images)
-            if array.ndim != 4 or array.shape[1:] != wanted or not len(array):
-                raise UserError(f"images: expected shape [N, {str(wanted)[1:-1]}], got {list(array.shape)}")
-            if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() >= spec.levels:
-                raise UserError(f"images: expected integers 0..{spec.levels - 1}")
-            if labels and len(labels) != len(array):
-                raise UserError(f"labels: expected {len(array)}, one an image, got {len(labels)}")
-            if labels and not all(0 <= label < (spec.classes or 0) for label in labels):
-                raise UserError(f"labels: expected 0..{(spec.classes or 0) - 1}, got {list(labels)}")
-            told = np.array(labels, np.int64) if labels else np.zeros(len(array), np.int64)
-            marginal = self._prior is not None and not labels
-            result = evaluate(
-                self._network, self._likelihood, Split(array.astype(np.uint8), told), all_classes=marginal
-            )
-            return result.marginal(self._prior) if self._prior is not None and marginal else result.per_image
+            trained, labels, task = self._trained, list(given["labels"]) or None, given["task"]
+            if task not in TASKS:
+                raise UserError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
+            noise = {name: given[name] for name in ("seed", "temperature")}
+            if task == "sample":
+                drawn = trained.sample(NEW if given["n"] is None else given["n"], labels, **noise)
+                return trained.pictures_of(drawn) if given["pictures"] else drawn
+            images = trained.images_of(model_input) if given["pictures"] else np.asarray(model_input)
+            if task == "nll":
+                return trained.nats(images, labels)
+            if task == "nll_by_pixel":
+                return trained.nats_by_pixel(images, labels)
+            n = COMPLETIONS if given["n"] is None else given["n"]
+            keep = self._kept(given["keep"], given["mask"])
+            drawn = trained.complete(images, keep, n, labels=labels, **noise)
+            return trained.pictures_of(drawn) if given["pictures"] else drawn
 
-        def _sample(self, labels: Sequence[int], n: int, seed: int, temperature: float) -> NDArray[np.uint8]:
-            from pixelcnn.images.pictures import labels_for
-            from pixelcnn.sampling.api import sample
+        def _kept(self, keep: str | None, mask: list[bool]) -> str | NDArray[np.bool_]:
+            """The name of a half, or which pixels stay: bool [H, W]."""
+            from pixelcnn.system.errors import UserError
 
-            y = labels_for(n, self._network.image.classes, labels or None)
-            drawn = sample(self._network, self._likelihood, n, seed=seed, y=y, temperature=temperature)
-            return drawn.numpy()
+            image = self._trained.image
+            if not mask:
+                return keep or "upper"
+            if keep is not None:
+                raise UserError("mask: given with keep, of which one is needed")
+            if len(mask) != image.height * image.width:
+                wanted = f"true or false for each of {image.height}x{image.width} pixels, row by row"
+                raise UserError(f"mask: expected {wanted}; got {len(mask)}")
+            return np.array(mask, bool).reshape(image.height, image.width)
 
 
 _PARAMS = {spec.name: spec for spec in SIGNATURE.params.params}

@@ -15,12 +15,13 @@ from pathlib import Path
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.records import Record
 from pixelcnn.system.code_digest import PACKAGE, own_files
+from pixelcnn.trained.own import OWN, own_name
 
 MODEL_CODE = Path(__file__).with_name("model.py")
-#: The packages that rebuild a network, score images and draw them; training for the digest of its code.
+#: The packages that rebuild a network and use it; training for the digest of its code.
 PARTS = (
     "config", "data", "evaluation", "images", "incremental", "layers", "likelihoods", "models", "results",
-    "sampling", "system", "training",
+    "sampling", "system", "trained", "training",
 )  # fmt: skip
 #: What these import of others. Those in a training's record come in the versions that it was trained with.
 REQUIRED = ("mlflow", "numpy", "pillow", "safetensors", "torch")
@@ -45,7 +46,7 @@ def save_model(weights: Path, spec: RunSpec, record: Record, folder: Path) -> No
     """Write an MLflow model from a run's exported weights; the network is not built, torch not imported."""
     import mlflow.pyfunc
 
-    from pixelcnn.tracking.model import OWN, SIGNATURE, WEIGHTS, own_name
+    from pixelcnn.tracking.model import CONFIG, SIGNATURE, WEIGHTS
 
     with tempfile.TemporaryDirectory(prefix="pixelcnn-") as temporary:
         package = Path(temporary) / PACKAGE.name
@@ -63,6 +64,7 @@ def save_model(weights: Path, spec: RunSpec, record: Record, folder: Path) -> No
                 code_paths=[str(package)],
                 artifacts=artifacts,
                 signature=SIGNATURE,
+                model_config=dict(CONFIG),
                 pip_requirements=_requirements(record),
             )
     for warning in said:

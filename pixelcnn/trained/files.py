@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,11 @@ from pixelcnn.results import checkpoint
 from pixelcnn.results.checkpoint import Checkpoint
 from pixelcnn.results.folder import DatasetFolder, RunFolder
 from pixelcnn.system.errors import UserError
+from pixelcnn.trained.own import OWN, own_name
 
 EXPECTED = "expected a checkpoint.pt, a model.safetensors, the folder of a run, or one of an MLflow model"
 #: What MLflow's own description of a model is called.
 DESCRIPTION = "MLmodel"
-#: Folders of its artifacts with the user's files that define these parts of a variant, where that is so.
-OWN = {"model": "own", "likelihood": "own_likelihood"}
 
 Prior = NDArray[np.float64]
 
@@ -57,6 +57,8 @@ def _of_run(path: Path) -> tuple[Checkpoint, Prior | None]:
         return read(path / run.checkpoint.name)
     if run.model.exists():
         return read(path / run.model.name)
+    if run.attempt.path.is_dir():
+        raise UserError(f"{path}: a run that is still training, or was interrupted: it has no model yet")
     raise UserError(f"{path}: a folder without {run.checkpoint.name}; {EXPECTED}")
 
 
@@ -77,17 +79,25 @@ def _prior(trained: Checkpoint, run: RunFolder) -> Prior | None:
 
 
 def _of_mlflow(path: Path) -> tuple[Checkpoint, Prior | None]:
-    """As MLflow itself loads it, see `tracking.model`: a network of one's own lies beside its weights."""
     artifacts = path / "artifacts"
     found = sorted(artifacts.glob("*.safetensors"))
     if len(found) != 1:
         raise UserError(f"{path}: an MLflow model, but not of pixelcnn: no weights in {artifacts}")
-    exported = export.load(found[0])
-    trained = exported.checkpoint
-    variant = trained.spec.variant
-    own: dict[str, Any] = {}
-    for part, name in OWN.items():
-        if files := sorted((artifacts / name).glob("*.py")):
-            named = artifacts / name / Path(getattr(variant, part)).name
-            own[part] = str(named if named in files else files[0])
-    return replace(trained, spec=replace(trained.spec, variant=replace(variant, **own))), exported.prior
+    return of_artifacts(found[0], {part: artifacts / name for part, name in OWN.items()})
+
+
+def of_artifacts(weights: Path, own: Mapping[str, Path]) -> tuple[Checkpoint, Prior | None]:
+    """The model of an exported file; the user's files that define parts of it are in the folders `own`.
+
+    Raises:
+        UserError: if the file is missing or damaged.
+    """
+    exported = export.load(weights)
+    spec = exported.checkpoint.spec
+    parts: dict[str, Any] = {
+        part: str(folder / own_name(getattr(spec.variant, part)))
+        for part, folder in own.items()
+        if folder.is_dir()
+    }
+    spec = replace(spec, variant=replace(spec.variant, **parts))
+    return replace(exported.checkpoint, spec=spec), exported.prior

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelcnn.data.recipe import Recipe
 from pixelcnn.evaluation.likelihoods import BATCH_SIZE
 from pixelcnn.images.pictures import labels_for
 from pixelcnn.likelihoods.base import Likelihood
@@ -20,7 +23,8 @@ from pixelcnn.results.checkpoint import Checkpoint
 from pixelcnn.sampling.api import sample
 from pixelcnn.system import devices
 from pixelcnn.system.errors import RunFailed, UserError
-from pixelcnn.trained.files import read
+from pixelcnn.trained.files import Prior, read
+from pixelcnn.trained.pictures import brightness
 
 #: Named parts of an image that are kept.
 KEEP = ("upper", "left")
@@ -50,8 +54,9 @@ class Trained:
         halves = model.complete(images[:2], n=4)   # uint8 [2, 4, C, H, W], the upper half as it was
 
     Images are integers [N, C, H, W] from 0 to levels-1, as the training images were after they were pooled
-    and quantised; `data.recipe.Recipe` makes them from picture files. `prior` are the class frequencies of
-    the training images, float64 [K], of a conditional model, None where they are not known.
+    and quantised. `images_of` makes them of pictures, whose brightness is 0..255, and `pictures_of` makes
+    such of them. `prior` are the class frequencies of the training images, float64 [K], of a conditional
+    model, None where they are not known.
     """
 
     checkpoint: Checkpoint
@@ -68,6 +73,28 @@ class Trained:
     def dims(self) -> int:
         """C·H·W, the dimensions that bits/dim and perplexity are counted over."""
         return self.image.channels * self.image.height * self.image.width
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """How pictures become images."""
+        image = self.image
+        return Recipe.of(self.checkpoint.spec.dataset, image.channels, image.height, image.width)
+
+    def images_of(self, pictures: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """Cropped, averaged and quantised as the training images were: uint8 [N, C, H, W], 0..levels-1.
+
+        `pictures` are integers [N, C, h, w] of brightness 0..255, in the size of the source's images or of
+        the model's; where training cropped or resized, in any size that this takes. `recipe.said()` is what
+        is done to them in words, and `recipe.read(files)` does it to files.
+
+        Raises:
+            UserError: if they do not fit, saying what was expected.
+        """
+        return self.recipe.images(pictures)
+
+    def pictures_of(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The brightness 0..255 that images show, of their shape; `images_of` gives them back."""
+        return brightness(images, self.image.levels)
 
     def nats(
         self,
@@ -281,12 +308,38 @@ def kept_pixels(keep: str | NDArray[np.bool_], image: ImageSpec) -> NDArray[np.b
     return mask
 
 
-def load(path: str | Path, device: str = "cpu") -> Trained:
+def load(path: str | Path, device: str = "auto") -> Trained:
     """A trained model from its checkpoint, its exported file, its run's folder, or a folder of MLflow's.
 
+    device: `auto`, which takes a GPU if there is one, `cpu`, `cuda`, or one of several, as `cuda:1`.
+
     Raises:
-        UserError: if there is no model, it is damaged, or its own code is not here.
+        UserError: if there is no model, it is damaged, its own code is not here, or there is no such device.
     """
-    trained, prior = read(Path(path))
-    network, likelihood = trained.model()
-    return Trained(trained, prior, network.to(torch.device(device)), likelihood)
+    return build(*read(Path(path)), device)
+
+
+def build(checkpoint: Checkpoint, prior: Prior | None, device: str) -> Trained:
+    """What `load` gives, of what `files.read` gives.
+
+    Raises:
+        UserError: if the weights do not fit the code that is here, or there is no such device.
+    """
+    chosen = choose_device(device)
+    network, likelihood = checkpoint.model()
+    return Trained(checkpoint, prior, network.to(chosen), likelihood)
+
+
+def choose_device(wanted: str) -> torch.device:
+    """`auto`, `cpu` or `cuda` as for every command; or a certain GPU.
+
+    Raises:
+        UserError: if there is none, or it is no such name.
+    """
+    if wanted in ("auto", "cpu", "cuda"):
+        return devices.choose_device(wanted)
+    if not re.fullmatch(r"cuda:[0-9]+", wanted):
+        raise UserError(f"device: expected auto, cpu, cuda, or a GPU such as cuda:1; got {wanted!r}")
+    if (device := torch.device(wanted)).index >= (found := torch.cuda.device_count()):
+        raise UserError(f"device: {wanted} was asked for, but torch finds {found} GPUs")
+    return device

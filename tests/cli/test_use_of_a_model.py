@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from support.toy import toy
 
@@ -115,11 +116,28 @@ MISTAKES = [
     (["score", CHECKPOINT, "own", "large.png"], "large.png: 7x6 (height x width), expected 6x6"),
     (["score", CHECKPOINT, "own", "--label", "1"], "a label was given to an unconditional model"),
     (["score", COND, "own", "--label", "2"], "labels: expected whole numbers 0..1, got [2]"),
-    (["score", CHECKPOINT, "own", "--out", CHECKPOINT], "is what is read; choose another"),
-    (["score", CHECKPOINT, "own", "--out", f"{COND}/checkpoint.pt"], "is a file of the results"),
+    (["score", CHECKPOINT, "a.csv", "--out", "a.csv"], "is what is read; choose another"),
+    (["score", CHECKPOINT, "own", "--maps", f"{COND}/pictures"], "is a file of the results"),
     (["score", CHECKPOINT, "own", "--maps", "own"], "own/0.png is what is read; choose another"),
-    (["score", CHECKPOINT, "own", "--out", "own"], "--out: own is a folder, expected a .csv file"),
+    (["score", CHECKPOINT, "own", "--out", "own"], "--out: expected a .csv file, got own"),
+    (["score", CHECKPOINT, "own", "--out", "scores.png"], "--out: expected a .csv file, got scores.png"),
+    (["score", CHECKPOINT, "own", "--out", "toy.yaml/a.csv"], "--out: toy.yaml is no folder"),
+    (
+        ["score", CHECKPOINT, "own", "--maps", "/proc/maps"],
+        "--maps: /proc/maps cannot be written to: ",
+    ),
+    (
+        ["score", "text.pt", "own"],
+        "text.pt: not loaded: no checkpoint, or damaged: it is cut off, or no file",
+    ),
+    (["score", "other.pt", "own"], "other.pt: not a checkpoint of format 1"),
+    (
+        ["score", "going", "own"],
+        "going: a run that is still training, or was interrupted: it has no model yet",
+    ),
     (["score", CHECKPOINT], "Missing argument 'PICTURES...'"),
+    (["sample", CHECKPOINT, "--out", "toy.yaml/x.npz"], "--out: toy.yaml is no folder"),
+    (["sample", CHECKPOINT, "--out", "x.npz", "-n", "0"], "'-n': 0 is not in the range 1<=x"),
     (["sample", CHECKPOINT], "--out: needed, expected an .npz or .png file, or a folder"),
     (
         ["sample", CHECKPOINT, "--out", "x.jpg"],
@@ -130,6 +148,15 @@ MISTAKES = [
     (["sample", CHECKPOINT, "--seed", "0", "--out", "x.npz"], "--seed: is for a config"),
     (["sample", CHECKPOINT, "--labels", "1", "--out", "x.npz"], "a label was given to an unconditional"),
     (["sample", COND, "--labels", "2", "--out", "x.npz"], "labels: expected whole numbers 0..1"),
+    (["sample", CHECKPOINT, "--out", "x.npz", "--device", "cuda"], "device: cuda was asked for, but torch"),
+    (
+        ["score", CHECKPOINT, "own", "--device", "gpu"],
+        "'--device': 'gpu' is not one of 'auto', 'cpu', 'cuda'",
+    ),
+    (
+        ["sample", "toy.yaml", "--device", "cpu"],
+        "--device: is for a trained model, of toy.yaml it is the key",
+    ),
     (["sample", "toy.yaml", "--seed", "0"], "Missing option '--variant'"),
     (["complete", COND, "own/0.png", "--out", "x.png"], "needs the label to complete, 0..1"),
     (
@@ -137,12 +164,30 @@ MISTAKES = [
         "--keep: expected upper, left",
     ),
     (["complete", CHECKPOINT, "own/0.png", "--keep", "large.png", "--out", "x.png"], "7x6 (height x width)"),
+    (
+        ["complete", CHECKPOINT, "own/0.png", "--keep", "own/0.png", "--out", "x.png"],
+        "row 1, column 4 is neither",
+    ),
+    (
+        ["complete", CHECKPOINT, "own/0.png", "--keep", "bare", "--out", "x.png"],
+        "the file of a mask, got 'bare'",
+    ),
+    (
+        ["complete", CHECKPOINT, "own/0.png", "--temperature", "0", "--out", "x.png"],
+        "the temperature must lie",
+    ),
+    (["complete", CHECKPOINT, "own/0.png", "--out", "/proc/x"], "--out: /proc/x cannot be written to"),
+    (["complete", CHECKPOINT, "own", "--out", "x.png"], "own: a folder, expected a picture"),
     (["complete", CHECKPOINT, "own/0.png", "--out", "own/0.png"], "own/0.png is what is read"),
 ]
 
 
-def test_every_mistake_is_one_sentence(images, capsys):
+def test_every_mistake_is_one_sentence(images, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     Path("bare").mkdir()
+    Path("going/training").mkdir(parents=True)
+    Path("text.pt").write_text("no checkpoint", encoding="utf-8")
+    torch.save({"format": 1}, "other.pt")
     Image.new("L", (6, 7)).save("large.png")
     before = {path: path.stat().st_mtime_ns for path in Path().rglob("*") if path.is_file()}
     for command, said in MISTAKES:

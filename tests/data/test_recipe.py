@@ -108,6 +108,8 @@ def test_pictures_for_a_model_of_a_folder_are_taken_as_the_folder_was(tmp_path):
     (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
     with pytest.raises(UserError, match=r"small\.png: 5x16 .*; .*text\.png: .*no\.png: "):
         recipe.read([tmp_path / name for name in ("small.png", "text.png", "no.png")])
+    with pytest.raises(UserError, match=r"^pictures: 5x16 and not 6x4 \(height x width\)$"):
+        recipe.images(pixels[:5].transpose(2, 0, 1)[None])
 
 
 def test_a_picture_is_turned_as_its_camera_says(tmp_path):

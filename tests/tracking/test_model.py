@@ -15,6 +15,7 @@ import pytest
 import torch
 from support.small import prepared, small
 
+import pixelcnn
 from benchmarks.made_up import benchmark, write_run
 from pixelcnn.evaluation import export
 from pixelcnn.evaluation.likelihoods import class_prior
@@ -70,17 +71,25 @@ VARIANTS = {
     "conditional": {"model": "pixelcnn", "conditional": True, "hyperparameters": SMALL},
 }
 
+#: Pictures that are cropped and averaged, from a folder that is not where the model is loaded.
+CUT = {
+    "source": "folder", "path": "gone", "channels": 1, "crop": "center", "resize": "area", "image_size": 6,
+    "levels": 2,
+}  # fmt: skip
+PICTURES = np.random.default_rng(0).integers(0, 256, (8, 1, 12, 16), dtype=np.uint8)
+MASK = np.random.default_rng(1).random((6, 6)) < 0.5
+
 #: Run where the model is loaded: calls of `predict` by name, their results into an .npz file.
 LOADER = """
 import json, sys
 import mlflow
 import numpy as np
-calls, images, out = json.loads(sys.argv[1]), np.load(sys.argv[2]), sys.argv[3]
+calls, given, out = json.loads(sys.argv[1]), np.load(sys.argv[2]), sys.argv[3]
 assert "torch" not in sys.modules
 results = {}
-for name, (uri, scored, params) in calls.items():
-    model = mlflow.pyfunc.load_model(uri)
-    results[name] = model.predict(images if scored else None, params=params)
+for name, (uri, what, params) in calls.items():
+    model = mlflow.pyfunc.load_model(uri, model_config={"device": "cpu"})
+    results[name] = model.predict(None if what is None else given[what], params=params)
 np.savez(out, **results)
 loaded = [module.__file__ for name, module in sys.modules.items() if name.startswith("pixelcnn.")]
 assert loaded
@@ -126,7 +135,7 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     (mine.parent / "helpers" / "table.py").write_text(TABLE, encoding="utf-8")
     (likelihood := tmp_path / "mine" / "likelihood.py").write_text(OWN_LIKELIHOOD, encoding="utf-8")
     own = {"model": str(mine), "hyperparameters": {"scale": 2.0}, "likelihood": str(likelihood)}
-    made = benchmark(tmp_path, variants={**VARIANTS, "own": own}, seeds=[0])
+    made = benchmark(tmp_path, variants={**VARIANTS, "own": own}, seeds=[0], datasets={"cut": CUT})
     folders: dict[str, Path] = {}
     for spec in made.runs():
         versions = {"torch": "2.11.0+cpu", "numpy": "2.3.4"}
@@ -151,21 +160,31 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     required = (kept / "requirements.txt").read_text(encoding="utf-8").split()
     assert {"torch==2.11.0", "numpy==2.3.4"} < set(required) and all("==" in line for line in required)
     assert not any(line.startswith("pixelcnn") for line in required) and not list(kept.rglob("__pycache__"))
-    labels = DATA.splits["test"].labels[:8].tolist()
     plain, conditional, own = (f"runs:/{ids[name]}/model" for name in ("plain", "conditional", "own"))
     draw = {"task": "sample", "n": 5, "seed": 3}
-    calls = {
-        "nll": (plain, True, None),
-        "own": (own, True, None),
-        "marginal": (conditional, True, {"task": "nll"}),
-        "given": (conditional, True, {"labels": labels}),
-        "drawn": (plain, False, draw),
-        "ones": (conditional, False, {**draw, "labels": [1]}),
+    images, labels = DATA.splits["test"].images[:8], DATA.splits["test"].labels[:8].tolist()
+    completed = {
+        "task": "complete",
+        "pictures": True,
+        "n": 2,
+        "mask": MASK.ravel().tolist(),
+        "labels": labels,
     }
-    images, out = tmp_path / "images.npy", tmp_path / "out.npz"
-    np.save(images, DATA.splits["test"].images[:8])
+    calls = {
+        "nll": (plain, "images", None),
+        "own": (own, "images", None),
+        "marginal": (conditional, "images", {"task": "nll"}),
+        "given": (conditional, "images", {"labels": labels}),
+        "drawn": (plain, None, draw),
+        "ones": (conditional, None, {**draw, "labels": [1], "pictures": True}),
+        "by_pixel": (plain, "pictures", {"task": "nll_by_pixel", "pictures": True}),
+        "left": (plain, "images", {"task": "complete", "keep": "left"}),
+        "completed": (conditional, "pictures", completed),
+    }
+    arrays, out = tmp_path / "in.npz", tmp_path / "out.npz"
+    np.savez(arrays, images=images, pictures=PICTURES)
     said = subprocess.run(
-        [sys.executable, "-c", LOADER, json.dumps(calls), images, out],
+        [sys.executable, "-c", LOADER, json.dumps(calls), arrays, out],
         capture_output=True,
         text=True,
         env=_environment(default_store(tmp_path).uri),
@@ -182,7 +201,14 @@ def test_the_model_of_a_run_loads_elsewhere_and_agrees(tmp_path, empty_database)
     assert found["marginal"] == pytest.approx(nats["conditional"]["marginal_per_image"][:8], abs=1e-3)
     for name, variant, y in (("drawn", "plain", None), ("ones", "conditional", torch.ones(5).long())):
         model, likelihood = checkpoint.load(RunFolder(folders[variant]).checkpoint).model()
-        assert np.array_equal(found[name], sample(model, likelihood, 5, seed=3, y=y).numpy())
+        drawn = sample(model, likelihood, 5, seed=3, y=y).numpy()
+        assert np.array_equal(found[name], drawn * 255 if name == "ones" else drawn)
+    cut = PICTURES[:, :, :, 2:14].reshape(8, 1, 6, 2, 6, 2).mean(axis=(3, 5)).round().astype(int) // 128
+    models = {name: pixelcnn.load(RunFolder(folders[name]).path) for name in ("plain", "conditional")}
+    assert found["by_pixel"] == pytest.approx(models["plain"].nats_by_pixel(cut), abs=1e-5)
+    assert np.array_equal(found["left"], models["plain"].complete(images, "left", 4))
+    expected = models["conditional"].complete(cut, MASK, 2, labels=labels)
+    assert np.array_equal(found["completed"], expected * 255)
 
 
 def test_an_exported_model_weighs_classes_by_their_share_of_the_training_images(tmp_path):
@@ -208,18 +234,42 @@ def test_an_exported_model_weighs_classes_by_their_share_of_the_training_images(
         (np.full((2, 1, 6, 6), 2), {}, r"images: expected integers 0\.\.1"),
         (np.zeros((2, 1, 6, 6)), {}, "images: expected integers"),
         (np.zeros((2, 1, 6, 6), int), {"labels": [0]}, "labels: expected 2"),
-        (np.zeros((2, 1, 6, 6), int), {"labels": [0, 7]}, r"labels: expected 0\.\.1"),
+        (
+            np.zeros((2, 1, 6, 6), int),
+            {"labels": [0, 7]},
+            r"labels: expected whole numbers 0\.\.1, got \[0, 7\]",
+        ),
+        (
+            np.zeros((2, 6, 6), int),
+            {"pictures": True},
+            r"pictures: expected shape \[N, 1, height, width\], got",
+        ),
+        (
+            np.full((2, 1, 6, 6), 256),
+            {"pictures": True},
+            r"pictures: expected integers 0\.\.255, got 256\.\.256",
+        ),
+        (np.zeros((2, 1, 6, 6)), {"pictures": True}, r"pictures: expected integers 0\.\.255, got float64"),
+        (np.zeros((2, 1, 7, 6), int), {"pictures": True}, r"pictures: 7x6 \(height x width\), expected 6x6"),
+        (np.zeros((2, 1, 6, 6), int), {"task": "complete"}, "needs the label to complete"),
+        (
+            np.zeros((2, 1, 6, 6), int),
+            {"task": "complete", "mask": [True]},
+            "for each of 6x6 pixels, .* got 1",
+        ),
+        (None, {"task": "complete", "keep": "left", "mask": [True] * 36}, "mask: given with keep"),
         (
             None,
             {"task": "sample", "labels": [1], "temperature": 1e-310},
             "temperature must lie between 1e-06",
         ),
         (None, {"task": "sample", "labels": [1], "temperature": float("inf")}, r"and 1e\+06, got inf"),
-        (None, {"task": "paint"}, "task: expected one of nll, sample"),
-        (None, {"task": "sample", "labels": [5]}, r"labels must lie in 0\.\.1"),
+        (None, {"task": "paint"}, "task: expected one of nll, .*, complete, got"),
+        (None, {"task": "sample", "labels": [5]}, r"labels: expected whole numbers 0\.\.1"),
     ],
 )
 def test_what_does_not_fit_is_told_plainly(tmp_path, images, params, message):
+    from mlflow.exceptions import MlflowException
     from mlflow.pyfunc import PythonModelContext
 
     from pixelcnn.tracking.model import WEIGHTS, PixelCNN
@@ -227,7 +277,7 @@ def test_what_does_not_fit_is_told_plainly(tmp_path, images, params, message):
     export.save(trained(benchmark(tmp_path, variants=VARIANTS).runs()[-1]), DATA, RunFolder(tmp_path).model)
     model, context = PixelCNN(), PythonModelContext({WEIGHTS: str(RunFolder(tmp_path).model)}, {})
     model.load_context(context)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(MlflowException, match=message):
         model.predict(context, images, params)
 
 

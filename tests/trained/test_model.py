@@ -120,9 +120,9 @@ class Own(AutoregressiveModel):
 """
 
 
-@pytest.mark.parametrize("name", ["mine.py", "own_code.py"])
-def test_a_network_of_ones_own_comes_from_beside_its_weights(tmp_path, name):
-    (mine := tmp_path / "mine.py").write_text(OWN, encoding="utf-8")
+@pytest.mark.parametrize(("file", "name"), [("mine.py", "mine.py"), ("my net.py", "own_code.py")])
+def test_a_network_of_ones_own_comes_from_beside_its_weights(tmp_path, file, name):
+    (mine := tmp_path / file).write_text(OWN, encoding="utf-8")
     spec, image = run_spec(str(mine)), ImageSpec(*DATA.shape, 2, 2)
     spec = replace(spec, own_files={"model": own_files(str(mine))})
     weights = randomise(build_model(spec.variant, image)[0]).state_dict()
@@ -133,6 +133,7 @@ def test_a_network_of_ones_own_comes_from_beside_its_weights(tmp_path, name):
     (tmp_path / "MLmodel").touch()
     (tmp_path / "artifacts" / "own").mkdir()
     mine.rename(tmp_path / "artifacts" / "own" / name)
+    (tmp_path / "artifacts" / "own" / "helper.py").touch()
     assert np.array_equal(pixelcnn.load(tmp_path).nats(TEST.images), expected)
 
 
@@ -153,7 +154,8 @@ def test_samples_and_completions_are_those_of_the_sampler(run):
     assert not np.array_equal(left[:, 0, ..., 3:], left[:, 1, ..., 3:])
 
 
-def test_what_does_not_fit_the_model_is_said(run, tmp_path):
+def test_what_does_not_fit_the_model_is_said(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     model, images = pixelcnn.load(run.path), TEST.images[:2]
     checkpoint.save(made(), tmp_path / "plain.pt")
     plain = pixelcnn.load(tmp_path / "plain.pt")
@@ -171,6 +173,12 @@ def test_what_does_not_fit_the_model_is_said(run, tmp_path):
         (lambda: model.complete(images), "a conditional model needs the label to complete, 0..1"),
         (lambda: plain.complete(images, "right"), "keep: expected upper, left or a mask, got 'right'"),
         (lambda: plain.complete(images, nothing), "keep: every pixel is kept, there is nothing to draw"),
+        (lambda: pixelcnn.load(run.path, "cuda"), "device: cuda was asked for, but torch finds no GPU"),
+        (lambda: pixelcnn.load(run.path, "cuda:9"), "device: cuda:9 was asked for, but torch finds "),
+        (
+            lambda: pixelcnn.load(run.path, "gpu"),
+            "device: expected auto, cpu, cuda, or a GPU such as cuda:1;",
+        ),
         (lambda: pixelcnn.load(tmp_path / "none"), f"{tmp_path / 'none'}: no such file or folder; "),
         (lambda: pixelcnn.load(tmp_path / "other.txt"), f"{tmp_path / 'other.txt'}: no model; "),
         (lambda: pixelcnn.load(tmp_path / "no.pt"), f"{tmp_path / 'no.pt'}: not loaded: "),
@@ -187,7 +195,7 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding=
 def test_the_examples_run(run, monkeypatch, text):
     checkpoint.save(made(), run.checkpoint)
     lines = [line.strip() for line in text.partition("To marginalise")[0].splitlines()]
-    code = "\n".join(line for line in lines if re.match(r"import|model\b|\w+ = model", line))
+    code = "\n".join(line for line in lines if re.match(r"import|model( =|\.)|\w+ = model", line))
     monkeypatch.setattr(pixelcnn, "load", lambda path, load=pixelcnn.load: load(run.path))
     names: dict = {}
     exec(code, names)
@@ -196,5 +204,9 @@ def test_the_examples_run(run, monkeypatch, text):
         names["halves"][:, :, :, :3], np.repeat(names["images"][:2, None, :, :3], 4, axis=1)
     )
     model = names["model"]
+    if "shown" in names:
+        assert names["shown"].max() == 255 and np.array_equal(
+            model.images_of(names["shown"]), names["images"]
+        )
     expected = evaluate(model.network, model.likelihood, Split(names["images"])).per_image
     assert names["nats"] == pytest.approx(expected, rel=1e-12)
