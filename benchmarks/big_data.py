@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pixelcnn.results.folder import BenchmarkFolder
+
 MB = 2**20
 #: Images that are made at once.
 TOGETHER = 1000
@@ -63,7 +65,7 @@ def prepared(folder: Path, section: dict[str, object]) -> Path:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(1)
-    path = folder / "results" / "big" / "big" / "data.npz"
+    path = BenchmarkFolder(folder / "results" / "big").dataset("big").data
     peak, size = usage.ru_maxrss * 1024 / MB, path.stat().st_size / MB
     print(
         f"prepared in {time.perf_counter() - started:.0f} s, {usage.ru_utime + usage.ru_stime:.0f} s of them "

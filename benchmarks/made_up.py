@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,10 +178,14 @@ def write_run(
     status: str = "finished",
     evaluated: bool = True,
     sampled: bool = True,
+    by_channel: Sequence[float] = (),
     record_values: dict[str, Any] | None = None,
     metrics_values: dict[str, Any] | None = None,
 ) -> Path:
-    """The folder of one run; an unfinished one stops at half its epochs and has no results."""
+    """The folder of one run; an unfinished one stops at half its epochs and has no results.
+
+    `by_channel` are the shares of its NLL that go to the channels of its images, if these were several.
+    """
     folder = folder_of(made).run_of(spec)
     folder.path.mkdir(parents=True, exist_ok=True)
     complete = status == "finished"
@@ -198,7 +203,7 @@ def write_run(
         folder.checkpoint.write_bytes(b"weights")
     if complete and evaluated:
         metrics(spec, nll, **(metrics_values or {})).write(folder.metrics_file)
-        write_nats(made, spec, nll)
+        write_nats(made, spec, nll, by_channel)
         write_analysis(made, spec, nll)
     if complete and sampled:
         images, labels = digits(made.sampling.images, levels=spec.dataset.levels, seed=spec.seed + 7)
@@ -207,14 +212,16 @@ def write_run(
     return folder.path
 
 
-def write_nats(made: Benchmark, spec: RunSpec, nll: float) -> None:
-    """Test NLL by image and by pixel, which add up to `nll`; harder images are so for every variant."""
+def write_nats(made: Benchmark, spec: RunSpec, nll: float, by_channel: Sequence[float] = ()) -> None:
+    """Test NLL by image, pixel and channel, which add up to `nll`; harder images are so for every variant."""
     hardness = np.random.default_rng(5).gamma(30, 1 / 30, 60)
     noise = np.random.default_rng([spec.seed, len(spec.variant_name)]).normal(0, 0.02, 60)
     per_image = hardness / hardness.mean() + noise - noise.mean()
     rows, columns = np.mgrid[:14, :14] / 13 - 0.5
     per_pixel = np.exp(-6 * (rows**2 + columns**2))
     arrays = {"per_image": nll * per_image, "per_pixel": nll * per_pixel / per_pixel.sum()}
+    if by_channel:
+        arrays["per_channel"] = nll * np.array(by_channel)
     if spec.variant.conditional:
         arrays["marginal_per_image"] = (nll + 0.4) * per_image
         arrays["by_class"] = nll * per_image[:, None] + np.arange(10)

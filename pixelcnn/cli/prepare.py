@@ -22,7 +22,7 @@ def prepare(chosen: Dataset) -> None:
     path = chosen.files.data
     save(data, path)
     counts = ", ".join(f"{split} {len(part.images):,}" for split, part in data.splits.items())
-    print(f"{path}: {counts} images of {data.shape}, {data.levels} levels, SHA-256 {data.sha256}")
+    print(f"{path}: {counts} images of (C, H, W) = {data.shape}, {data.levels} levels, SHA-256 {data.sha256}")
     description = read_description(path)
     for sentence in [*left_out_words(description), *repeated_words(description)]:
         print(f"{path}: {sentence}")

@@ -93,6 +93,7 @@ def _sample_of_model(
     sampling_seed: int | None,
     out: Path | None,
 ) -> None:
+    from pixelcnn.images import channels
     from pixelcnn.sampling.api import BATCH_SIZE
     from pixelcnn.system import devices
     from pixelcnn.system.progress import images_progress
@@ -123,7 +124,8 @@ def _sample_of_model(
         pictures.save_arrays(out, images=images, labels=told, seed=seed)
     else:
         pictures.save(out, images, trained.image.levels, names)
-    print(f"{out}: {count} images")
+    said = f"{out}: {count} images"
+    print(said if out.suffix == ".npz" else channels.told(said, trained.image.channels))
 
 
 def _sample_of_run(
@@ -138,6 +140,7 @@ def _sample_of_run(
     sampling_seed: int | None,
     out: Path | None,
 ) -> None:
+    from pixelcnn.images import channels
     from pixelcnn.images.pictures import SHOWN, Drawing
     from pixelcnn.results.records import sampled
     from pixelcnn.sampling.api import BATCH_SIZE
@@ -167,7 +170,8 @@ def _sample_of_run(
         if also_complete or not complete:
             count, path = n or config.images, out or run.folder.samples
             grid = drawing.samples(count, path, images_progress(f"sampling {name}", sys.stderr))
-            print(f"{path}: {count} images, {min(count, SHOWN)} of them in {grid}")
+            said = f"{path}: {count} images, {min(count, SHOWN)} of them in {grid}"
+            print(channels.told(said, model.image.channels))
         if also_complete or complete:
             data, path = run.data(), out or run.folder.completions
             if out is None:
@@ -178,7 +182,7 @@ def _sample_of_run(
             count = n or min(config.completions, len(test.images))
             progress = images_progress(f"completing for {name}", sys.stderr)
             grid = drawing.completions(test, count, path, progress)
-            print(f"{grid}: completions of {count} test images")
+            print(channels.told(f"{grid}: completions of {count} test images", model.image.channels))
     if also_complete:
         write_json(run.folder.sampled, sampled(run.spec, config))
 

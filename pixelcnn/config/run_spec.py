@@ -20,6 +20,8 @@ ANEW = "written by another version of pixelcnn: delete the run's folder, and it 
 
 #: Pixels of a row and of a column, at most: networks look at whole images.
 LARGEST_IMAGE = 1024
+#: Of an image: grey, red, green and blue, or other bands.
+MOST_CHANNELS = 16
 #: Of a recipe, at most: what is more than these is a slip of the pen, and would never end.
 MOST_EPOCHS = 1_000_000
 LARGEST_BATCH = 1_000_000
@@ -55,7 +57,7 @@ class DatasetSpec:
     """Draws the split of mnist5k and of a folder, and the fixed binarization."""
     path: str | None = added(None, absent=None)
     """Of a folder or an array: where it is."""
-    channels: Literal[1, 3] | None = added(None, absent=None)
+    channels: int | None = at_least(1, None, MOST_CHANNELS, absent=None)
     """Of a folder: 1 (grey) or 3 (colour)."""
     crop: Literal["center"] | None = added(None, absent=None)
     """Of a folder: keep the centre of each picture, of the shape of image_size."""
@@ -71,7 +73,7 @@ class DatasetSpec:
     skip_unreadable: bool = added(False, absent=False)
     """Of a folder: leave out what cannot be read, and count it."""
     axes: Literal["NHW", "NCHW", "NHWC"] | None = added(None, absent=None)
-    """Of an array: its axes, images N, channels C, height H and width W."""
+    """Of an array: its axes, images N, channels C (1 to 16), height H and width W."""
 
     def __post_init__(self) -> None:
         if self.binarize is not None and self.levels != 2:

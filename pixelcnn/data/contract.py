@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pixelcnn.data.sources
-from pixelcnn.config.run_spec import LARGEST_IMAGE, SOURCE_KEYS, DatasetSpec
+from pixelcnn.config.run_spec import LARGEST_IMAGE, MOST_CHANNELS, SOURCE_KEYS, DatasetSpec
 from pixelcnn.system import plugins
 from pixelcnn.system.errors import ConfigError
 
 SPLITS = ("train", "valid", "test")
-#: Of an image: grey, or red, green and blue.
-CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,8 @@ class Source:
 
     classes: CLASSES, the number of classes, or None if the source has no labels.
     levels: LEVELS, grey levels of a raw pixel, 256 for 8-bit images, 2 for binary ones.
-    channels: CHANNELS, 1 for grey images, which is meant where it is left out, 3 for colour ones.
+    channels: CHANNELS, 1 for grey images, which is meant where it is left out, 3 for red, green and blue, up
+        to 16 for others.
     size: SIZE, height and width of a raw image, one number where they are the same.
     load: called with the data root and the split seed, gives the splits train, valid and test; raises a
         DataError if a file is missing or damaged, saying which and where it belongs.
@@ -87,14 +86,18 @@ def source_of(spec: DatasetSpec) -> Source:
         module = plugins.load(spec.source, pixelcnn.data.sources)
     taken = getattr(module, "KEYS", ())
     absent = {field.name: field.metadata.get("absent") for field in fields(spec)}
-    found: Described | None = module.describe(spec) if hasattr(module, "describe") else None
-    channels = getattr(module, "CHANNELS", 1) if found is None else found.channels
-    own = {**absent, "channels": channels}  # what a resolved section says of itself
-    for key in SOURCE_KEYS:
-        if key not in taken and getattr(spec, key) not in (absent[key], own[key]):
-            raise ConfigError(f"{key}: source: {spec.source} does not take this key")
-    if found is None:
-        return find_source(spec.source)
+    others = [key for key in SOURCE_KEYS if key not in taken and getattr(spec, key) != absent[key]]
+    # A resolved section says of itself how many channels its images have.
+    if refused := [key for key in others if key != "channels"]:
+        raise ConfigError(f"{refused[0]}: source: {spec.source} does not take this key")
+    source = _described(module, spec) if hasattr(module, "describe") else find_source(spec.source)
+    if others and spec.channels != source.channels:
+        raise ConfigError(f"channels: source: {spec.source} does not take this key")
+    return source
+
+
+def _described(module: Any, spec: DatasetSpec) -> Source:
+    found: Described = module.describe(spec)
     return Source(
         name=spec.source,
         classes=found.classes,
@@ -134,7 +137,7 @@ def find_source(name: str) -> Source:
         name=name,
         classes=classes,
         levels=_whole(name, "LEVELS", module.LEVELS, 2, 256),
-        channels=_channels(name, getattr(module, "CHANNELS", 1)),
+        channels=_whole(name, "CHANNELS", getattr(module, "CHANNELS", 1), 1, MOST_CHANNELS),
         size=_size(name, module.SIZE),
         load=module.load,
     )
@@ -149,12 +152,6 @@ def labels_asked(spec: DatasetSpec) -> bool:
     if spec.labels not in ("folders", "none"):
         raise ConfigError(f"labels: source: {spec.source} takes folders or none, got {spec.labels!r}")
     return spec.labels == "folders"
-
-
-def _channels(name: str, value: Any) -> int:
-    if isinstance(value, bool) or value not in CHANNELS:
-        raise ConfigError(f"source: {name}: CHANNELS: expected 1 (grey) or 3 (colour), got {value!r}")
-    return int(value)
 
 
 def _size(name: str, value: Any) -> tuple[int, int]:

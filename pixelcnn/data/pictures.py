@@ -16,6 +16,8 @@ from pixelcnn.system.errors import ConfigError
 NAMES = ("avif", "bmp", "gif", "jpeg", "jpg", "pbm", "pgm", "png", "ppm", "tif", "tiff", "webp")
 #: What a picture's name ends in; other files are no pictures.
 SUFFIXES = {f".{name}" for name in NAMES}
+#: Of an image made of a picture: grey, or red, green and blue.
+CHANNELS = (1, 3)
 #: Pillow's modes of 8 bits and fewer a channel, and of 16 bits.
 EIGHT_BITS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa")
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -55,8 +57,9 @@ class Reading:
         """
         if spec.height_width is None:
             raise ConfigError(f"image_size: source: {spec.source} needs it: pictures may be of any size")
-        if spec.channels is None:
-            raise ConfigError(f"channels: source: {spec.source} needs channels: 1 (grey) or 3 (colour)")
+        if spec.channels not in CHANNELS:
+            got = "" if spec.channels is None else f", got {spec.channels}"
+            raise ConfigError(f"channels: source: {spec.source} needs channels: 1 (grey) or 3 (colour){got}")
         background = None
         if spec.background is not None:
             try:

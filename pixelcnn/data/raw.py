@@ -53,8 +53,8 @@ def _images(value: Any, where: str, source: Source) -> NDArray[np.uint8]:
             f"got {images.dtype} {list(images.shape)}{span}"
         )
     if images.shape[1] != source.channels:
-        kind = "grey images of 1 channel" if source.channels == 1 else "colour images of 3 channels"
-        raise DataError(f"{where}: expected {kind}, got {images.shape[1]} channels")
+        count = f"{source.channels} channel{'' if source.channels == 1 else 's'}"
+        raise DataError(f"{where}: expected images of {count}, got {images.shape[1]}")
     _check_range(images, source.levels, f"{where}: pixel")
     return images.astype(np.uint8, copy=False)
 

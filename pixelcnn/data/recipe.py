@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from pixelcnn.config.run_spec import DatasetSpec
 from pixelcnn.data.contract import source_of
 from pixelcnn.data.images import draw_binary
-from pixelcnn.data.pictures import Reading, Unfit, Unreadable
+from pixelcnn.data.pictures import CHANNELS, Reading, Unfit, Unreadable
 from pixelcnn.system.errors import ConfigError, UserError
 
 #: Pillow's modes of 8 bits and fewer a channel.
@@ -79,8 +79,14 @@ class Recipe:
         """The pictures of some files: uint8 [N, C, H, W].
 
         Raises:
-            UserError: naming every file that cannot be read, or is of another size, and why.
+            UserError: naming every file that cannot be read, or is of another size, and why; or if the
+                model's images have other channels than pictures.
         """
+        if self.channels not in CHANNELS:
+            raise UserError(
+                f"{files[0]}: a picture gives 1 channel (grey) or 3 (colour), the model's images have "
+                f"{self.channels}; `pixelcnn.load` in Python takes them as arrays"
+            )
         images = np.zeros((len(files), self.channels, *self.size), np.uint8)
         wrong = []
         for index, file in enumerate(files):

@@ -26,6 +26,8 @@ class Likelihoods:
 
     per_image: -log p(x), or -log p(x|y) given the true label, [N].
     per_pixel: the same by pixel, mean over images, [H, W].
+    per_channel: the same by channel, each given the earlier ones of its pixel, mean over images, [C]; None
+        unless it was asked for and the likelihood tells it.
     by_class: -log p(x|y) for every class y, [N, K], of a conditional model, else None.
     """
 
@@ -33,6 +35,7 @@ class Likelihoods:
     per_pixel: NDArray[np.float64]
     by_class: NDArray[np.float64] | None = None
     labels: NDArray[np.int64] | None = None
+    per_channel: NDArray[np.float64] | None = None
 
     @property
     def nll(self) -> float:
@@ -60,15 +63,16 @@ def evaluate(
     split: Split,
     *,
     all_classes: bool = False,
+    by_channel: bool = False,
     batch_size: int | None = None,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Likelihoods:
     """The likelihood of every image of a split, the ragged last batch included.
 
     Runs in the model's own precision, on its own device, without autocast: float32 unless the
-    model was made float64. `all_classes` also scores each image under every class. `batch_size` bounds the
-    memory; by default it follows from the size of the images. `on_batch` is called before each batch and may
-    end the evaluation by raising.
+    model was made float64. `all_classes` also scores each image under every class, `by_channel` each channel
+    by itself. `batch_size` bounds the memory; by default it follows from the size of the images. `on_batch`
+    is called before each batch and may end the evaluation by raising.
 
     Raises:
         RunFailed: if a likelihood is NaN or infinite.
@@ -83,16 +87,20 @@ def evaluate(
     labels = torch.from_numpy(split.labels) if conditional and split.labels is not None else None
     per_image: list[Tensor] = []
     by_class: list[Tensor] = []
+    per_channel: list[Tensor] = []
     per_pixel = torch.zeros(images.shape[2:], dtype=torch.float64)
     for start in range(0, len(images), batch_size):
         on_batch()
         x = images[start : start + batch_size].to(device).long()
         y = None if labels is None else labels[start : start + batch_size].to(device)
-        nats = -likelihood.log_prob(model(x, y), x).double().cpu()
+        params = model(x, y)
+        nats = -likelihood.log_prob(params, x).double().cpu()
         per_pixel += nats.sum(dim=0)
         per_image.append(nats.sum(dim=(1, 2)))
         if all_classes:
             by_class.append(_by_class(model, likelihood, x))
+        if by_channel and (told := likelihood.log_prob_by_channel(params, x)) is not None:
+            per_channel.append(-told.double().sum(dim=(0, 2, 3)).cpu())
     model.train(was_training)
     result = torch.cat(per_image)
     columns = torch.cat(by_class) if all_classes else None
@@ -106,6 +114,7 @@ def evaluate(
         per_pixel=(per_pixel / len(images)).numpy(),
         by_class=None if columns is None else columns.numpy(),
         labels=split.labels,
+        per_channel=(torch.stack(per_channel).sum(dim=0) / len(images)).numpy() if per_channel else None,
     )
 
 

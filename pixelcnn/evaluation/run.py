@@ -43,7 +43,14 @@ def evaluate_run(
     model, likelihood = trained.model()
     model.to(device)
     conditional = model.image.classes is not None
-    test = evaluate(model, likelihood, data.splits["test"], all_classes=conditional, batch_size=batch_size)
+    test = evaluate(
+        model,
+        likelihood,
+        data.splits["test"],
+        all_classes=conditional,
+        by_channel=model.image.channels > 1,
+        batch_size=batch_size,
+    )
     metrics = Metrics(
         digest=trained.spec.digest,
         data_sha256=data.sha256,
@@ -58,6 +65,8 @@ def evaluate_run(
         code=code_digest(trained.spec.variant.model),
     )
     arrays: dict[str, Any] = {"per_image": test.per_image, "per_pixel": test.per_pixel}
+    if test.per_channel is not None:
+        arrays["per_channel"] = test.per_channel
     if model.image.classes is not None:
         marginal = test.marginal(class_prior(data.splits["train"], model.image.classes))
         nll = float(marginal.mean())

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixelcnn.images.channels import FRAME, panels
 from pixelcnn.system.files import atomic
 
 COLUMNS = 10
-FRAME = 236  # grey value of the lines between images: light on either page colour
 WIDTH = 1000  # pixels that an enlarged grid is about as wide as
 
 
@@ -42,13 +42,15 @@ def _grey(images: NDArray[np.uint8], levels: int) -> NDArray[np.uint8]:
 
 def _framed(grey: NDArray[np.uint8], columns: int) -> Image.Image:
     """Images uint8 [n, C, H, W] with values 0..255, enlarged pixel by pixel."""
-    n, channels, height, width = grey.shape
+    shown = panels(grey)
+    n, channels, height, width = shown.shape
     rows = -(-n // columns)
     scale = max(1, round(WIDTH / columns / width))
-    gap = max(1, round(0.06 * width * scale))
+    # Images lie further apart than the panels of one.
+    gap = max(1, round(0.06 * width * scale), 0 if shown is grey else 3 * scale)
     step_y, step_x = height * scale + gap, width * scale + gap
     canvas = np.full((rows * step_y + gap, columns * step_x + gap, channels), FRAME, np.uint8)
-    for index, picture in enumerate(grey.transpose(0, 2, 3, 1)):
+    for index, picture in enumerate(shown.transpose(0, 2, 3, 1)):
         y, x = index // columns * step_y + gap, index % columns * step_x + gap
         canvas[y : y + height * scale, x : x + width * scale] = picture.repeat(scale, 0).repeat(scale, 1)
     return Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)

@@ -13,8 +13,8 @@ from pixelcnn.invariants.before_training import BOTH_MODES, check_both_modes
 from pixelcnn.invariants.coverage import check_coverage
 from pixelcnn.invariants.dependence import check_images_apart, check_labels_matter, check_rebuilt
 from pixelcnn.invariants.leaks import check_no_leak, randomise
-from pixelcnn.invariants.probabilities import check_first_loss, check_normalised
-from pixelcnn.invariants.results import Result, guarded
+from pixelcnn.invariants.probabilities import check_by_channel, check_first_loss, check_normalised
+from pixelcnn.invariants.results import Result, guarded, none_by_design
 from pixelcnn.invariants.sampler import check_fast_sampler
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
@@ -42,9 +42,11 @@ class Kind:
         return ", ".join(words)
 
 
-#: The sizes at which the probabilities of all images can be summed up, of one channel and of three.
+#: The sizes at which the probabilities of all images are summed up, of one channel and of several, and how
+#: many images these may be: of many channels there are too many but of one pixel, or even so.
 TINY = ((2, 2), (1, 3), (3, 1))
-TINY_COLOUR = ((1, 2), (2, 1))
+TINY_COLOUR = ((1, 2), (2, 1), (1, 1))
+MOST_SUMMED = 100_000
 #: Conditional or not, levels, classes, height and width such as are trained: a leak may begin beyond the size
 #: at which every pixel can be changed by itself.
 AS_TRAINED = ((False, 16, 10, 14, 14), (True, 256, 10, 28, 28))
@@ -69,13 +71,20 @@ def check_architecture(
     """
     for conditional, levels in itertools.product((False, True), (2, 5)):
         kind = Kind(conditional, levels, channels, likelihood)
-        tiny = TINY if channels == 1 else TINY_COLOUR
+        tiny = tiny_sizes(channels, levels)
         yield from check_kind(model, hyperparameters, kind, height=height, width=width, tiny=tiny)
     for conditional, levels, classes, height, width in as_trained:
         kind = Kind(conditional, levels, channels, likelihood, classes)
         large, _ = _fresh(model, hyperparameters, kind, height, width)
         result = guarded(BOTH_MODES, partial(check_both_modes, large))
         yield _named(f"{kind}, {height}x{width}", result)
+
+
+def tiny_sizes(channels: int, levels: int) -> list[tuple[int, int]]:
+    """Heights and widths at which all images can be summed up; none of many channels."""
+    sizes = TINY if channels == 1 else TINY_COLOUR
+    few = [(h, w) for h, w in sizes if levels ** (channels * h * w) <= MOST_SUMMED]
+    return [size for size in few if size != (1, 1)] or few
 
 
 def check_kind(
@@ -95,6 +104,9 @@ def check_kind(
     fresh = partial(_fresh, model, hyperparameters, kind)
     for result in _checks(fresh, height, width, kind.conditional):
         yield _named(str(kind), result)
+    if not tiny:
+        many = f"{kind.levels}^{kind.channels} images of one pixel are more than {MOST_SUMMED:,}"
+        yield _named(str(kind), none_by_design("normalised", f"not summed up: {many}"))
     for h, w in tiny:
         small, likelihood = fresh(h, w)
         randomise(small)
@@ -130,6 +142,8 @@ def _checks(fresh: Fresh, height: int, width: int, conditional: bool) -> Iterato
     yield guarded("images apart", partial(check_images_apart, model))
     if conditional:
         yield guarded("labels matter", partial(check_labels_matter, model))
+    if model.image.channels > 1:
+        yield guarded("channel by channel", partial(check_by_channel, model, likelihood))
     yield from check_fast_sampler(model, likelihood)
     yield guarded(
         "rebuilt", partial(check_rebuilt, model, lambda: randomise(fresh(height, width)[0], seed=9))

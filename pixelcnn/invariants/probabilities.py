@@ -1,4 +1,4 @@
-"""Probabilities: those of all images sum to 1, and a fresh model is near a uniform guess."""
+"""Probabilities: of all images they sum to 1, of channels they make a pixel's; a fresh model's are even."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import torch
 
 from pixelcnn.invariants.leaks import random_images, random_labels
-from pixelcnn.invariants.results import Result, judged
+from pixelcnn.invariants.results import Result, judged, none_by_design
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 
@@ -24,6 +24,24 @@ def check_normalised(model: AutoregressiveModel, likelihood: Likelihood) -> Resu
     log_p = likelihood.log_prob(model(x, None if y is None else y.repeat(len(x))), x).sum(dim=(1, 2))
     total = float(log_p.exp().sum())
     return judged("normalised", abs(total - 1) < 1e-9, f"{len(x)} images have probability {total:.12f}")
+
+
+@torch.no_grad()
+def check_by_channel(model: AutoregressiveModel, likelihood: Likelihood) -> Result:
+    """A pixel's log p is the sum over its channels, each a step of its cumulative probabilities."""
+    image, name = model.image, "channel by channel"
+    generator = torch.Generator().manual_seed(6)
+    x, y = random_images(image, 16, generator), random_labels(image, 16, generator)
+    params = model(x, y)
+    told = likelihood.log_prob_by_channel(params, x)
+    if told is None:
+        return none_by_design(name, f"{type(likelihood).__name__} tells no log_prob_by_channel")
+    off = (told.sum(dim=1) - likelihood.log_prob(params, x)).abs().max()
+    for channel in range(image.channels):
+        below = likelihood.cdf(params, x, channel)
+        p = below.diff(dim=1, prepend=torch.zeros_like(below[:, :1])).gather(1, x[:, channel, None].long())
+        off = torch.maximum(off, (told[:, channel].exp() - p[:, 0]).abs().max())
+    return judged(name, float(off) < 1e-9, f"{image.channels} channels are off by {float(off):.1e}")
 
 
 @torch.no_grad()

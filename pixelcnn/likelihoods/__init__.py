@@ -4,4 +4,4 @@ One file each, found by its name; built by `registry.make_likelihood`. Know noth
 """
 
 #: Modules of this package that are not likelihoods.
-HELPERS = ("base", "registry")
+HELPERS = ("base", "logistic", "registry")

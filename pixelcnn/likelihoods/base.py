@@ -34,6 +34,13 @@ class Likelihood(nn.Module):
         """log p(x), in nats, of integer images x [N, C, H, W], summed over channels: [N, H, W]."""
         raise NotImplementedError(f"{type(self).__name__} must define log_prob()")
 
+    def log_prob_by_channel(self, params: Tensor, x: Tensor) -> Tensor | None:
+        """log p of each channel given the earlier ones of its pixel, whose sum is `log_prob`: [N, C, H, W].
+
+        Asked for by evaluation alone. None of several channels, where a likelihood does not tell it.
+        """
+        return self.log_prob(params, x)[:, None] if self.channels == 1 else None
+
     def cdf(self, params: Tensor, x: Tensor, channel: int) -> Tensor:
         """p(level of a channel <= v | the earlier channels of the pixel) of each v: [N, levels, H, W].
 

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from pixelcnn.config.fields import at_least
 from pixelcnn.likelihoods.base import Likelihood, cumulative, full_precision, tempered
+from pixelcnn.likelihoods.logistic import bounded_scales, log_shares, middles
 
 #: Levels of several channels up to which a network gives every logit itself.
 FEW_LEVELS = 32
-#: By which interactions are learnt faster than by the learning rate of other weights.
-GAIN = 5.0
+#: Scale of the logistic distribution that a fresh network gives for a channel of colour, around the middle.
+SPREAD = 0.3
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,23 @@ class Hyperparameters:
 class Categorical(Likelihood):
     """A probability of its own for each of L levels; those of a channel depend on the earlier ones.
 
-    One channel: the parameters are its L logits. C channels have F features each, P = C · F, and
+    One channel: the parameters are its L logits. Of C channels each has F features, a mean and the logarithm
+    of a scale, and each pair of them a slope before tanh, P = C (F + 2) + C (C-1) / 2:
 
-        features of channel c = what the network gives + sum over earlier channels c' of E[c', c][level of c']
-        logits of channel c   = features                          with up to `FEW_LEVELS` levels: F = L
-                              = features · V[c] + b[c]            with more: F = `rank`
+        mean of channel c     = the network's + sum over earlier channels c' of slope[c', c] · level of c'
+        features of channel c = the network's + sum over earlier channels c' of E[c', c][level of c']
+        logits of channel c   = log p(level | mean, scale) + b[c]   of a logistic distribution over the levels
+                                + features                          with up to `FEW_LEVELS` levels: F = L
+                                + features · V[c]                   with more: F = `rank`
 
-    E = `GAIN` · W' M [W], where W are the first F cosines over the levels (L-1 at most), M [F, F] weights of
-    each pair of channels, and the second W is there without a read-out only. So a table is a smooth term of
-    the interaction between two levels first, as a Gaussian's is their product; every pixel teaches all of it,
-    where of a table of free numbers it taught one row. It is the same at every pixel: what a pixel adds is
-    the network's. V [F, L] and b [L] are weights, too: 256 levels of three channels need 48 numbers a pixel
-    and 13,824 weights. M begins at zero and V with W; nothing is drawn at random, so a network of a seed
-    begins with the same weights whatever its likelihood.
+    The logistic distribution (see `likelihoods.logistic`) says where the level is about and how surely: near
+    the levels of the pixels beside it, which a network learns in a few hundred steps. Free logits alone, of
+    which any shape can be made, learn this level by level. E = W' M [W], where W are the first F cosines over
+    the levels (L-1 at most), M [F, F] weights of each pair of channels, and the second W is there without a
+    read-out only: smooth interactions first, of which every pixel teaches all. E is the same at every pixel.
+    V [F, L] and b [L] are weights, too: 256 levels of three channels need 57 numbers a pixel and 13,824
+    weights. M begins at zero, V with W, and b so that a network which gives zeros guesses all levels alike;
+    nothing is drawn at random, so a network of a seed begins with the same weights whatever its likelihood.
 
     The temperature divides the logits, which the earlier channels as they were drawn are part of.
     """
@@ -51,18 +56,20 @@ class Categorical(Likelihood):
     ) -> None:
         rank = (hyperparameters or Hyperparameters()).rank
         self.features = levels if channels == 1 or levels <= FEW_LEVELS else min(rank, levels)
-        super().__init__(levels, channels, parameters_per_pixel=channels * self.features)
-        #: The earlier and the later channel of each table.
+        #: The earlier and the later channel of each slope and table.
         self.pairs = list(itertools.combinations(range(channels), 2))
+        of_lines = 2 * channels + len(self.pairs) if channels > 1 else 0
+        super().__init__(levels, channels, channels * self.features + of_lines)
         self.read_out: nn.Parameter | None = None
         self.waves: Tensor
         if self.pairs:
             waves = min(self.features, levels - 1)
             self.couplings = nn.Parameter(torch.zeros(len(self.pairs), waves, waves))
             self.register_buffer("waves", _cosines(waves, levels), persistent=False)
+            fresh = log_shares(torch.zeros(channels), torch.full((channels,), SPREAD), levels)
+            self.bias = nn.Parameter(-fresh)
         if self.features < levels:
             self.read_out = nn.Parameter(_cosines(self.features, levels).repeat(channels, 1, 1))
-            self.bias = nn.Parameter(torch.zeros(channels, levels))
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         # Channels last: the softmax then runs over neighbouring numbers in memory.
@@ -71,6 +78,10 @@ class Categorical(Likelihood):
         for channel in range(1, self.channels):
             total = total + self._log_prob_of(given, x, channel)
         return total
+
+    def log_prob_by_channel(self, params: Tensor, x: Tensor) -> Tensor:
+        given, x = full_precision(params).permute(0, 2, 3, 1), x.long()
+        return torch.stack([self._log_prob_of(given, x, channel) for channel in range(self.channels)], dim=1)
 
     def _log_prob_of(self, given: Tensor, x: Tensor, channel: int) -> Tensor:
         logits = self._logits(given, x, channel).reshape(-1, self.levels)
@@ -94,21 +105,28 @@ class Categorical(Likelihood):
 
     def table(self, pair: int) -> Tensor:
         """What an earlier channel's level adds to the features of a later one: [levels, F]."""
-        table = GAIN * self.waves.mT @ self.couplings[pair]
+        table = self.waves.mT @ self.couplings[pair]
         return table @ self.waves if self.read_out is None else table
 
     def _logits(self, given: Tensor, x: Tensor, channel: int) -> Tensor:
         """[N, H, W, levels] from parameters [N, H, W, P] and the earlier channels of x [N, C, H, W]."""
         if self.channels == 1:
             return given
-        features = given[..., channel * self.features : (channel + 1) * self.features]
+        features, means, scales, slopes = given.split(
+            [self.channels * self.features, self.channels, self.channels, len(self.pairs)], dim=-1
+        )
+        features = features[..., channel * self.features : (channel + 1) * self.features]
+        mean = means[..., channel]
         for i, (earlier, later) in enumerate(self.pairs):
             if later == channel:
-                features = features + F.embedding(x[:, earlier], self.table(i).to(features.dtype))
-        if self.read_out is None:
-            return features
-        matrix, bias = self.read_out[channel], self.bias[channel]
-        return features @ matrix.to(features.dtype) + bias.to(features.dtype)
+                level = x[:, earlier]
+                mean = mean + torch.tanh(slopes[..., i]) * middles(level, self.levels, mean)
+                features = features + F.embedding(level, self.table(i).to(features.dtype))
+        if self.read_out is not None:
+            features = features @ self.read_out[channel].to(features.dtype)
+        scale = bounded_scales(scales[..., channel] + math.log(SPREAD), self.levels)
+        logits: Tensor = features + log_shares(mean, scale, self.levels)
+        return logits + self.bias[channel].to(logits.dtype)
 
 
 def _drawn(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:

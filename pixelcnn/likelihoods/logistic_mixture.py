@@ -12,14 +12,15 @@ from torch import Tensor
 
 from pixelcnn.config.fields import at_least
 from pixelcnn.likelihoods.base import Likelihood, full_precision
+from pixelcnn.likelihoods.logistic import bounded_scales, log_share, middles
 
-#: Scales lie between the first of these, in widths of a level, and the second: a level has room for nearly
-#: all of a component, and none is so wide that its levels are one in float32.
-NARROWEST, WIDEST = 0.1, 1000.0
-#: How far from the middle the means begin, as a share of all levels, and the scale. So a fresh network is
-#: within 3.1 % of a uniform guess, for 1 and 3 channels of 2 to 256 levels. Wider it would lose probability
-#: to the outer levels, narrower it would have gaps between the components.
+#: How far from the middle the means begin, as a share of all levels, and the scale. So a fresh network of 5
+#: components is within 3.4 % of a uniform guess, for 1 to 3 channels of 2 to 256 levels. Wider it would lose
+#: probability to the outer levels, narrower it would have gaps between the components.
 REACH, SPREAD = 0.7, 0.3
+#: The same of more than 3 channels, within 4 % up to 16: a component that is told apart by one channel
+#: is so by all, so the components lie closer together.
+REACH_OF_MANY, SPREAD_OF_MANY = 0.3, 0.4
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,13 @@ class Mixture:
 class LogisticMixture(Likelihood):
     """PixelCNN++ (Salimans et al. 2017, sections 2.1 and 2.2), for any number of levels and of channels.
 
-    Level v of L lies at 2v/(L-1) - 1 and is the interval of width 2/(L-1) around that; the intervals of the
-    first and of the last level have no outer end. A component k has a weight, and for each channel a mean
-    and a scale; the mean moves by a slope in -1..1 times each earlier channel of the pixel (section 2.2). All
-    channels share the weights, so later channels know by the earlier ones which component it is.
+    Levels are intervals of a line (see `likelihoods.logistic`, which also says what differs from the paper).
+    A component k has a weight, and for each channel a mean and a scale; the mean moves by a slope in -1..1
+    times each earlier channel of the pixel (section 2.2). All channels share the weights, so later channels
+    know by the earlier ones which component it is.
 
     P = K (1 + 2 C + C (C-1) / 2): logits of the weights, means, logarithms of scales, slopes before tanh; of
     means and of logarithms the difference to where they begin, which spreads the components over the levels.
-
-    What differs from the paper: an interval's probability is computed by an identity that is exact at every
-    scale, where the authors' code changes over to the density at the middle (see `log_share`); scales have
-    a lower bound in widths of a level, not exp(-7), and approach it smoothly, so that they can return.
 
     The temperature divides the logits of the weights and multiplies the scales; what is drawn follows that
     mixture exactly. Towards 0 it is the level at the mean of the heaviest component; a high one moves
@@ -63,6 +60,8 @@ class LogisticMixture(Likelihood):
         self, levels: int, channels: int = 1, hyperparameters: Hyperparameters | None = None
     ) -> None:
         self.components = (hyperparameters or Hyperparameters()).components
+        few = channels <= 3
+        self.reach, self.spread = (REACH, SPREAD) if few else (REACH_OF_MANY, SPREAD_OF_MANY)
         #: The earlier and the later channel of each slope.
         self.pairs = list(itertools.combinations(range(channels), 2))
         super().__init__(levels, channels, self.components * (1 + 2 * channels + len(self.pairs)))
@@ -73,6 +72,15 @@ class LogisticMixture(Likelihood):
         for channel in range(self.channels):
             joint = joint + self._log_prob_of(mixture, x, channel)
         return torch.logsumexp(joint, dim=-1)
+
+    def log_prob_by_channel(self, params: Tensor, x: Tensor) -> Tensor:
+        # log p of the channels up to each, whose differences are what each has given the earlier ones.
+        mixture = self._mixture(full_precision(params))
+        joint, up_to = mixture.log_weights, []
+        for channel in range(self.channels):
+            joint = joint + self._log_prob_of(mixture, x, channel)
+            up_to.append(torch.logsumexp(joint, dim=-1))
+        return torch.stack(up_to, dim=1).diff(dim=1, prepend=torch.zeros_like(up_to[0])[:, None])
 
     def cdf(self, params: Tensor, x: Tensor, channel: int) -> Tensor:
         mixture = self._mixture(full_precision(params))
@@ -100,26 +108,24 @@ class LogisticMixture(Likelihood):
         return Mixture(
             log_weights=torch.log_softmax(logits, dim=-1),
             means=means.unflatten(-1, (c, k)) + self.centres(params),
-            scales=self._scales(scales.unflatten(-1, (c, k)) + math.log(SPREAD)) * temperature,
+            scales=bounded_scales(scales.unflatten(-1, (c, k)) + math.log(self.spread), self.levels)
+            * temperature,
             slopes=torch.tanh(slopes).unflatten(-1, (len(self.pairs), k)),
         )
 
     def centres(self, like: Tensor) -> Tensor:
         """The means [C, K] of a network that gives zeros: all levels are about as likely."""
-        k, reach = self.components, REACH * self.levels / (self.levels - 1)
+        k, reach = self.components, self.reach * self.levels / (self.levels - 1)
         places = torch.arange(k, device=like.device)
-        # Of each channel in another order, else equal levels in all channels would be most likely.
-        orders = torch.stack([(places * (c + 1) + c) % k for c in range(self.channels)])
+        # Of each channel in another order, else equal levels in all channels would be most likely. With a
+        # step that shares no factor with k none of the k places is left out.
+        steps = [step for step in range(1, k + 1) if math.gcd(step, k) == 1]
+        orders = torch.stack([(places * steps[c % len(steps)] + c) % k for c in range(self.channels)])
         return reach * ((2 * orders + 1).to(like.dtype) / k - 1)
-
-    def _scales(self, logarithms: Tensor) -> Tensor:
-        least = math.log(NARROWEST * 2 / (self.levels - 1))
-        bounded = least + F.softplus(logarithms - least)
-        return bounded.clamp(max=math.log(WIDEST)).exp()
 
     def _real(self, x: Tensor, like: Tensor) -> Tensor:
         """Levels [N, H, W] as the middles of their intervals, [N, H, W, 1]."""
-        return ((2 * x - (self.levels - 1)).to(like.dtype) / (self.levels - 1))[..., None]
+        return middles(x, self.levels, like)[..., None]
 
     def _means_of(self, mixture: Mixture, x: Tensor, channel: int) -> Tensor:
         """Those of a channel, moved by the earlier ones: [N, H, W, K]."""
@@ -165,12 +171,3 @@ class LogisticMixture(Likelihood):
             passed = (noise >= self._below(*given, middle)) & (middle < high)
             low, high = torch.where(passed, middle + 1, low), torch.where(passed, high, middle)
         return low
-
-
-def log_share(below_end: Tensor, above_start: Tensor, width: Tensor) -> Tensor:
-    """log(s(a) - s(b)) of the logistic function s, a > b, from log s(a), log s(-b) and a - b.
-
-    s(a) - s(b) = s(a) s(-b) (1 - exp(b - a)): no difference of near numbers, however far from the middle and
-    however wide the scale.
-    """
-    return below_end + above_start + torch.log(-torch.expm1(-width))

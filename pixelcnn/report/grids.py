@@ -37,8 +37,8 @@ def read_images(path: Path, images: str, labels: str) -> tuple[np.ndarray, np.nd
         pictures, marks = arrays[images], arrays.get(labels)
     except UNREADABLE as error:
         raise DataError(f"{path}: cannot read {images}: {error}") from error
-    if pictures.ndim != 4 or pictures.shape[1] not in (1, 3) or not len(pictures):
-        raise DataError(f"{path}: {images} should be [n, 1 or 3, H, W], is {list(pictures.shape)}")
+    if pictures.ndim != 4 or not pictures.size:
+        raise DataError(f"{path}: {images} should be [n, C, H, W], is {list(pictures.shape)}")
     return pictures, marks
 
 

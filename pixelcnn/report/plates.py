@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from pixelcnn.images.channels import told
 from pixelcnn.images.grids import COLUMNS, by_class
 from pixelcnn.report import grids
 from pixelcnn.report.arrays import load
@@ -173,12 +174,14 @@ class Plates:
             times = found.completions.shape[1]
             words = f"{result.name}, seed {run.spec.seed}: upper half given, {times} completions, original"
             words += "; the label is given, too" if result.conditional else ""
-            tile = grids.completions_tile(f"completions.{result.name}", words, found, self.levels)
+            caption = told(words, found.originals.shape[1])
+            tile = grids.completions_tile(f"completions.{result.name}", caption, found, self.levels)
             plates.append(self._plate(tile))
         return plates
 
     def _grid(self, name: str, caption: str, images: np.ndarray, columns: int = COLUMNS) -> Plate:
-        return self._plate(grids.tile(name, caption, images, self.levels, columns))
+        said = told(caption, images.shape[1])
+        return self._plate(grids.tile(name, said, images, self.levels, columns))
 
     def _plate(self, tile: Tile) -> Plate:
         file = f"figures/{self.dataset.name}.{tile.name}.png"

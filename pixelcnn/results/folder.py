@@ -204,7 +204,7 @@ class RunFolder:
     trial_file = At("trial.json")  # how it went, failed ones too; see `records.TrialRecord`
     # By `evaluate`.
     metrics_file = At("metrics.json")  # test NLL (nats/image), bits/dim, perplexity; see `records.Metrics`
-    nats = At("nats.npz")  # nats per test image, mean nats per pixel
+    nats = At("nats.npz")  # nats per test image; mean nats per pixel, and per channel
     model = At("model.safetensors")  # the EMA weights alone, for use elsewhere; see `evaluation.export`
     # By `sample`.
     samples = At("samples.npz")  # `images` uint8 [n, C, H, W] and `labels` int64 [n] (-1: none)

@@ -68,9 +68,9 @@ def resolve(benchmark: Benchmark) -> Benchmark:
 
 
 def _resolved(dataset: DatasetSpec, source: Source) -> DatasetSpec:
-    """With the size of the images and, if they are coloured, their channels."""
+    """With the size of the images and, if these are several, their channels."""
     resized = dataset.resized(*(dataset.height_width or source.size))
-    return dataclasses.replace(resized, channels=3) if source.channels == 3 else resized
+    return dataclasses.replace(resized, channels=source.channels) if source.channels > 1 else resized
 
 
 def load_resolved(path: str | Path) -> Benchmark:

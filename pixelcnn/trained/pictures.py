@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixelcnn.images.channels import picture
 from pixelcnn.images.grids import COLUMNS, grid
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import atomic
@@ -50,18 +51,18 @@ def save(
             grid(images, levels, columns).save(temporary, format="PNG")
         return
     out.mkdir(parents=True, exist_ok=True)
-    for name, pixels in zip(names, brightness(images, levels).transpose(0, 2, 3, 1), strict=True):
+    for name, pixels in zip(names, brightness(images, levels), strict=True):
         with atomic(out / f"{name}.png") as temporary:
-            Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(temporary, format="PNG")
+            picture(pixels).save(temporary, format="PNG")
 
 
 def completion_row(
     original: NDArray[np.uint8], kept: NDArray[np.bool_], drawn: NDArray[np.uint8], levels: int
 ) -> NDArray[np.uint8]:
     """What was kept of an image [C, H, W], its completions [n, C, H, W] and itself, as brightness 0..255."""
-    picture = brightness(original, levels)
+    whole = brightness(original, levels)
     return np.concatenate(
-        [np.where(kept, picture, UNKNOWN)[None], brightness(drawn, levels), picture[None]]
+        [np.where(kept, whole, UNKNOWN)[None], brightness(drawn, levels), whole[None]]
     ).astype(np.uint8)
 
 

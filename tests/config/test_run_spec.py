@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.config import GOOD, changed, resolved
 
 from pixelcnn.config import run_spec
 from pixelcnn.config.fields import added, at_least, from_plain, without_absent
 from pixelcnn.config.reading import benchmark_from
-from pixelcnn.config.run_spec import RunSpec, VariantSpec
+from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
 from pixelcnn.data.contract import source_of
 from pixelcnn.models import gated, registry
 from pixelcnn.results.checkpoint import Checkpoint
@@ -267,18 +268,23 @@ def test_auto_takes_the_likelihood_that_fits(levels, channels, name):
     assert run_spec.likelihood_for("categorical", levels, channels) == "categorical"
 
 
-def test_auto_takes_a_likelihood_for_colour_where_the_source_has_it():
-    for levels, expected in ((256, "logistic_mixture"), (8, "categorical")):
+def test_auto_takes_a_likelihood_for_several_channels_where_the_source_has_them(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((12, 2, 3, 4), np.uint8))
+    array = {"source": "array", "path": str(tmp_path / "a.npy"), "axes": "NHWC"}
+    for source, levels, expected, channels in (
+        ({"source": "photos"}, 256, "logistic_mixture", 3),
+        (array, 8, "categorical", 4),
+    ):
         config = {
             "benchmark": "b",
-            "datasets": {"photos": {"source": "photos", "levels": levels}},
+            "datasets": {"images": {**source, "levels": levels}},
             "variants": {"a": {"model": "pixelcnn"}},
             "seeds": [0],
             "training": {"epochs": 1},
         }
-        spec = resolve(benchmark_from(config)).run("photos", "a", 0)
-        assert (spec.variant.likelihood, spec.dataset.channels) == (expected, 3)
+        spec = resolve(benchmark_from(config)).run("images", "a", 0)
+        assert (spec.variant.likelihood, spec.dataset.channels) == (expected, channels)
         assert RunSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
-        assert source_of(spec.dataset).channels == 3
+        assert source_of(spec.dataset).channels == channels
         with pytest.raises(ConfigError, match="channels: source: mnist does not take this key"):
-            source_of(replace(spec.dataset, source="mnist"))
+            source_of(DatasetSpec("mnist", channels=channels))

@@ -130,6 +130,7 @@ def test_all_that_cannot_be_read_is_named_at_once_or_left_out_and_counted(classe
     ("change", "keys", "said"),
     [
         (None, {"channels": None}, "channels: source: folder needs channels: 1 (grey) or 3 (colour)"),
+        (None, {"channels": 4}, "folder needs channels: 1 (grey) or 3 (colour), got 4"),
         (None, {"path": None}, "path: source: folder needs it"),
         (None, {"path": "no/such"}, "path: no/such: no such folder"),
         (None, {"image_size": None}, "image_size: source: folder needs it"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 
@@ -51,6 +52,10 @@ def test_arrays_with_their_axes_in_any_order(tmp_path):
     assert prepare(last, tmp_path).sha256 == first.sha256
     wide = array(tmp_path, images=IMAGES * np.uint16(256) + np.uint16(255), labels=LABELS)
     assert prepare(wide, tmp_path).sha256 == first.sha256
+    # As a resolved config has it; a resolved one of other images is no description of these.
+    assert prepare(dataclasses.replace(wide, channels=3), tmp_path).shape == (3, 4, 6)
+    with pytest.raises(ConfigError, match="channels: source: array does not take this key"):
+        prepare(dataclasses.replace(wide, channels=2), tmp_path)
     np.save(tmp_path / "a.npy", IMAGES[:, 0])
     grey = prepare(DatasetSpec("array", path=str(tmp_path / "a.npy"), axes="NHW"), tmp_path)
     assert grey.shape == (1, 4, 6) and grey.classes is None
@@ -63,7 +68,7 @@ def test_arrays_with_their_axes_in_any_order(tmp_path):
     [
         ({"images": IMAGES / 255}, {}, "images: expected uint8 or uint16, got float64 [40, 3, 4, 6]"),
         ({"images": IMAGES}, {"axes": "NHW"}, "axes: {}: images: NHW needs an array of 3 axes, got uint8"),
-        ({"images": IMAGES}, {"axes": "NHWC"}, "NHWC should have images of 1 or 3 channels, got uint8 [40"),
+        ({"images": IMAGES.repeat(3, 3)}, {"axes": "NHWC"}, "should have images of 1 to 16 channels, got"),
         ({"images": IMAGES, "labels": LABELS[1:]}, {}, "labels: expected 40 whole numbers from 0 on"),
         ({"pictures": IMAGES}, {}, "path: {}: has pictures; expected images, or train_images"),
         ({"images": IMAGES, "labels": LABELS * 0 + np.eye(40, dtype=int)[0]}, {},

@@ -61,6 +61,8 @@ def test_colour_that_is_not_square_keeps_its_channels_and_axes(tmp_path):
     assert np.array_equal(recipe.read([save(tmp_path / "a.png", pixels)])[0], expected)
     with pytest.raises(UserError, match=re.escape("b.png: 6x4 (height x width), expected 4x6 or 2x2")):
         recipe.read([save(tmp_path / "b.png", pixels.transpose(1, 0, 2))])
+    with pytest.raises(UserError, match=r"a.png: a picture gives 1 .* or 3 .*, the model's images have 4"):
+        Recipe(spec, 4, (2, 2), (4, 6), 256).read([tmp_path / "a.png"])
 
 
 def test_every_picture_that_cannot_be_read_is_named_with_its_reason(tmp_path):

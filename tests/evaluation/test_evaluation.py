@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from types import MethodType
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from pixelcnn.evaluation.likelihoods import class_prior, evaluate
 from pixelcnn.evaluation.run import evaluate_run
 from pixelcnn.evaluation.units import bits_per_dim, perplexity
 from pixelcnn.invariants.leaks import randomise
+from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models import registry
 from pixelcnn.models.base import ImageSpec
 from pixelcnn.results import checkpoint
@@ -35,15 +37,17 @@ def test_bits_per_dim_and_perplexity_by_hand():
     assert perplexity(90, 784) == pytest.approx(2 ** bits_per_dim(90, 784))
 
 
-def network(name="pixelcnn", conditional=False, levels=3, size=4):
+def network(name="pixelcnn", conditional=False, levels=3, size=4, channels=1):
     variant = VariantSpec(name, conditional=conditional, hyperparameters=SMALL.get(name, {}))
-    model, likelihood = registry.build_model(registry.resolve(variant), ImageSpec(1, size, size, levels, 2))
+    image = ImageSpec(channels, size, size, levels, 2)
+    model, likelihood = registry.build_model(registry.resolve(variant), image)
     return randomise(model), likelihood
 
 
-def images(n, levels=3, size=4):
+def images(n, levels=3, size=4, channels=1):
     random = np.random.default_rng(0)
-    return Split(random.integers(0, levels, (n, 1, size, size), dtype=np.uint8), random.integers(0, 2, n))
+    pixels = random.integers(0, levels, (n, channels, size, size), dtype=np.uint8)
+    return Split(pixels, random.integers(0, 2, n))
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -60,6 +64,21 @@ def test_ragged_batches_count_every_image_once(name, n):
     assert result.per_image == pytest.approx(one_by_one, rel=1e-9)
     assert result.nll == pytest.approx(np.mean(one_by_one))
     assert result.per_pixel.shape == (4, 4) and result.per_pixel.sum() == pytest.approx(result.nll)
+
+
+def test_channels_are_told_apart_where_that_is_asked_and_the_likelihood_can():
+    """Each by what it costs to end an image's pixels there, all later channels summed out."""
+    model, likelihood = network("independent", conditional=True, levels=2, size=2, channels=2)
+    split = images(7, levels=2, size=2, channels=2)
+    found = evaluate(model, likelihood, split, by_channel=True, batch_size=3)
+    x, y = torch.from_numpy(split.images).long(), torch.from_numpy(split.labels)
+    other = torch.stack([x[:, 0], 1 - x[:, 1]], dim=1)
+    first = -torch.stack([likelihood.log_prob(model(x, y), one) for one in (x, other)]).logsumexp(dim=0)
+    first = first.sum(dim=(1, 2)).mean().item()
+    assert found.per_channel == pytest.approx([first, found.nll - first])
+    assert evaluate(model, likelihood, split).per_channel is None
+    likelihood.log_prob_by_channel = MethodType(Likelihood.log_prob_by_channel, likelihood)  # one's own
+    assert evaluate(model, likelihood, split, by_channel=True).per_channel is None
 
 
 def test_the_marginal_likelihood_is_the_sum_over_labels():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pixelcnn.images.channels import picture, told
 from pixelcnn.images.grids import completion_grid, grid, save_grid
 
 
@@ -17,6 +18,20 @@ def test_a_grid_places_images_row_by_row(tmp_path):
     assert picture.getpixel((0, 0)) == 236, "the frame"
     save_grid(tmp_path / "grid.png", images, 4)
     assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_each_channel_of_an_image_that_is_neither_grey_nor_rgb_is_a_panel_of_its_own():
+    values = np.arange(10, dtype=np.uint8).reshape(2, 5, 1, 1)
+    images = np.broadcast_to(values, (2, 5, 2, 3))
+    five = np.asarray(picture(images[0]))
+    assert five.shape == (2 + 1 + 2, 3 * 3 + 2)
+    assert five[0].tolist() == [0, 0, 0, 236, 1, 1, 1, 236, 2, 2, 2]
+    assert five[4].tolist() == [3, 3, 3, 236, 4, 4, 4, *[236] * 4], "a place is left over"
+    both = grid(images, levels=10)
+    shown = {round(255 / 9 * value) for value in range(10)}
+    assert both.mode == "L" and set(np.unique(np.asarray(both)).tolist()) == {*shown, 236}
+    assert picture(np.broadcast_to(values[0, :3], (3, 2, 3))).getpixel((0, 0)) == (0, 1, 2)
+    assert told("Samples", 3) == told("Samples", 1) == "Samples" and "the 2 channels" in told("Samples", 2)
 
 
 def test_a_grid_of_completions_shows_what_was_given_the_completions_and_the_original():

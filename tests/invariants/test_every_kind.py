@@ -16,10 +16,11 @@ from pixelcnn.likelihoods import registry
 #: Wide and tall.
 SHAPES = [(4, 6), (5, 3)]
 #: Likelihood, channels, levels.
+CHANNELS = {"bernoulli": (1,), "categorical": (1, 4)}
 LIKELIHOODS = [
-    (name, channels, 2 if name == "bernoulli" else 3)
+    (name, channels, 2 if name == "bernoulli" or channels == 4 else 3)
     for name in registry.names()
-    for channels in ((1,) if name == "bernoulli" else (1, 3))
+    for channels in CHANNELS.get(name, (1, 3))
 ]
 PRODUCT = list(itertools.product(VARIANTS, LIKELIHOODS, SHAPES, (False, True)))
 
@@ -49,7 +50,7 @@ def test_invariants(variant, likelihood, shape, conditional):
     (name, channels, levels), (height, width) = likelihood, shape
     kind = Kind(conditional, levels, channels, name, classes=2)
     results = list(check_kind(*variant, kind, height=height, width=width, tiny=[(1, 2)]))
-    assert len(results) == 9 + conditional
+    assert len(results) == 9 + conditional + (channels > 1)
     assert [str(result) for result in results if not result.passed] == []
 
 

@@ -8,10 +8,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare, logistic
+from scipy.stats import chisquare
+from scipy.stats import logistic as logistic_distribution
 
 from pixelcnn.config.benchmark import TEMPERATURES
-from pixelcnn.likelihoods import categorical, logistic_mixture
+from pixelcnn.likelihoods import categorical, logistic, logistic_mixture
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.likelihoods.bernoulli import Bernoulli
 from pixelcnn.likelihoods.categorical import Categorical
@@ -22,7 +23,7 @@ KINDS = {
     "grey": lambda: Categorical(4),
     "colour": lambda: Categorical(3, 3),
     "colour of low rank": lambda: Categorical(35, 2, categorical.Hyperparameters(rank=4)),
-    "binary mixture": lambda: LogisticMixture(2, 3),
+    "binary mixture": lambda: LogisticMixture(2, 5),
     "grey mixture": lambda: LogisticMixture(256),
     "colour mixture": lambda: LogisticMixture(3, 3, logistic_mixture.Hyperparameters(components=2)),
     "mixture of one": lambda: LogisticMixture(6, 2, logistic_mixture.Hyperparameters(components=1)),
@@ -54,9 +55,13 @@ def test_all_pixels_sum_to_one_and_the_cumulative_probabilities_are_sums_of_thei
     p = likelihood.log_prob(everywhere, x).exp().flatten()
     assert p.sum().item() == pytest.approx(1, abs=1e-9)
     table = p.reshape([likelihood.levels] * likelihood.channels)
+    by_channel = likelihood.log_prob_by_channel(everywhere, x).exp()
     for channel in range(likelihood.channels):
         before = table.flatten(channel + 1).sum(-1) if channel + 1 < table.ndim else table
-        share = before.cumsum(-1) / before.sum(-1, keepdim=True)
+        share = before / before.sum(-1, keepdim=True)
+        of_all = share[(...,) + (None,) * (table.ndim - channel - 1)].expand_as(table)
+        torch.testing.assert_close(by_channel[:, channel].reshape(table.shape), of_all, rtol=0, atol=1e-9)
+        share = share.cumsum(-1)
         found = likelihood.cdf(everywhere, x, channel)
         assert found.shape == (len(x), likelihood.levels, 1, 1)
         same_earlier = found.reshape(*table.shape, -1)[
@@ -114,8 +119,9 @@ def by_hand(weights, means, scales, slopes, x, levels):
         )
         p = weight
         for c, value in enumerate((r, g, b)):
-            low = 0 if x[c] == 0 else logistic.cdf(value - width / 2, moved[c], scales[c][k])
-            high = 1 if x[c] == levels - 1 else logistic.cdf(value + width / 2, moved[c], scales[c][k])
+            below = logistic_distribution(moved[c], scales[c][k]).cdf
+            low = 0 if x[c] == 0 else below(value - width / 2)
+            high = 1 if x[c] == levels - 1 else below(value + width / 2)
             p *= high - low
         total += p
     return math.log(total)
@@ -131,7 +137,7 @@ def test_a_colour_mixture_by_hand(levels):
     means, scales = random.uniform(-0.9, 0.9, (3, k)), random.uniform(0.3, 0.8, (3, k))
     slopes = random.uniform(-0.9, 0.9, (3, k))
     # The scales' lower bound is smooth: what the network must give for these.
-    least = math.log(logistic_mixture.NARROWEST * 2 / (levels - 1))
+    least = math.log(logistic.NARROWEST * 2 / (levels - 1))
     log_scales = np.log(np.expm1(np.log(scales) - least)) + least - math.log(logistic_mixture.SPREAD)
     start = likelihood.centres(torch.zeros(1, dtype=torch.float64)).numpy()
     given = [np.log(weights), (means - start).ravel(), log_scales.ravel(), np.arctanh(slopes).ravel()]
@@ -148,13 +154,23 @@ def test_categories_of_colour_by_hand(levels):
     for weight in likelihood.parameters():
         weight.copy_(random(weight.shape))
     params, x = random(1, likelihood.parameters_per_pixel, 1, 1).double(), [3, 0, 2]
-    first, second, third = params.numpy().reshape(3, -1)
+    given = params.flatten().numpy()
+    first, second, third = given[:-9].reshape(3, -1)
+    means, log_scales, slopes = given[-9:].reshape(3, 3)
     red_green, red_blue, green_blue = (likelihood.table(i).numpy() for i in range(3))
     features = (first, second + red_green[x[0]], third + red_blue[x[0]] + green_blue[x[1]])
+    red, green, _ = 2 * np.array(x) / (levels - 1) - 1
+    moved = np.tanh(slopes) * (red, red, green)
+    places = (means[0], means[1] + moved[0], means[2] + moved[1] + moved[2])
+    least = math.log(logistic.NARROWEST * 2 / (levels - 1))
+    scales = np.exp(least + np.log1p(np.exp(log_scales + math.log(categorical.SPREAD) - least)))
+    ends = (2 * np.arange(levels - 1) + 1) / (levels - 1) - 1
     total = 0.0
     for c, logits in enumerate(features):
         if levels > 32:
-            logits = logits @ likelihood.read_out[c].numpy() + likelihood.bias[c].numpy()
+            logits = logits @ likelihood.read_out[c].numpy()
+        below = np.concatenate([[0], logistic_distribution.cdf(ends, places[c], scales[c]), [1]])
+        logits = logits + np.log(np.diff(below)) + likelihood.bias[c].numpy()
         total += logits[x[c]] - np.logaddexp.reduce(logits)
     assert likelihood.log_prob(params, torch.tensor(x).reshape(1, 3, 1, 1)).item() == pytest.approx(total)
 
@@ -196,10 +212,22 @@ def test_a_tempered_mixture_is_the_one_of_other_weights_and_scales():
             assert len(drawn.unique(dim=0)) == 1, "the level at the mean of the heaviest component"
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("levels", "channels", "components"), [(3, 3, 10), (3, 5, 5), (2, 8, 2), (256, 16, 5)]
+)
+def test_the_mixture_of_a_network_that_gives_zeros_is_near_a_uniform_guess(levels, channels, components):
+    likelihood = LogisticMixture(levels, channels, logistic_mixture.Hyperparameters(components))
+    x = torch.randint(0, levels, (4000, channels, 1, 1), generator=torch.Generator().manual_seed(0))
+    nll = -likelihood.log_prob(torch.zeros(4000, likelihood.parameters_per_pixel, 1, 1), x).mean().item()
+    assert nll == pytest.approx(channels * math.log(levels), rel=0.042)
+    assert all(len(set(row.tolist())) == components for row in likelihood.centres(torch.zeros(1)))
+
+
 def test_what_a_network_must_give_and_the_weights_that_come_with_it():
     sizes = {kind: make().parameters_per_pixel for kind, make in KINDS.items()}
-    assert sizes["colour"] == 9 and sizes["colour of low rank"] == 8
+    assert sizes["colour"] == 18 and sizes["colour of low rank"] == 13
     assert sizes["grey mixture"] == 15 and LogisticMixture(256, 3).parameters_per_pixel == 50
-    assert Categorical(256, 3).parameters_per_pixel == 48
+    assert Categorical(256, 3).parameters_per_pixel == 57
     assert sum(weight.numel() for weight in Categorical(256, 3).parameters()) == 13_824
     assert not list(Categorical(256).parameters()), "old checkpoints of one channel have no such weights"

@@ -13,6 +13,8 @@ from scipy.stats import gmean
 from support.reports import T_2, Report, report_of
 
 from benchmarks import made_up
+from pixelcnn.config.run_spec import DatasetSpec
+from pixelcnn.report.sections.results import dims_words
 from pixelcnn.results.folder import folder_of
 
 
@@ -35,6 +37,32 @@ def test_a_conditional_variant_is_ranked_by_its_marginalised_nll(mixed: Report) 
     assert (plain["rank"], told["rank"]) == (1, 2)
     assert pd.isna(plain["marginal_nll_mean"]) and plain["comparable_nll_mean"] == plain["nll_mean"]
     assert mixed.page.index('data-value="plain">') < mixed.page.index('data-value="told">')
+
+
+def test_bits_by_channel_are_those_of_every_finished_seed_and_their_mean_is_bits_per_dim(
+    mixed: Report,
+) -> None:
+    table = mixed.markdown.split("### Where the bits go, by channel\n\n")[1].split("\n\n")[0].splitlines()
+    assert table[0].startswith("| Variant | channel 1 | channel 2, given channel 1 | channel 3, given ")
+    bits = [20.3 * share / (49 * math.log(2)) for share in (0.5, 0.25, 0.15, 0.1)]
+    cells = [f"{b:.3f} ({share} %)" for b, share in zip(bits, (50, 25, 15, 10), strict=True)]
+    row = f"| plain | {' | '.join(cells)} | {20.3 / (196 * math.log(2)):.3f} |"
+    assert table[2:] == [row], "a seed of the other variant does not say it"
+    assert f'">{bits[0]:.3f}<small class="below">50 %' in mixed.page
+
+
+@pytest.mark.parametrize(
+    ("spec", "dims", "said"),
+    [
+        (DatasetSpec("a", image_size=14), 196, "one for each pixel: 14·14 = 196"),
+        (DatasetSpec("a", (6, 10), channels=4), 240, "one for each channel of each pixel: 4·6·10 = 240"),
+        (DatasetSpec("a"), 784, "one for each pixel: 784"),
+        (DatasetSpec("a", 8, channels=3), None, "one for each channel of each pixel"),
+    ],
+)
+def test_what_a_dimension_is(mixed: Report, spec: DatasetSpec, dims: int | None, said: str) -> None:
+    assert dims_words(spec, dims) == said
+    assert "dims one for each pixel: 14·14 = 196" in mixed.page and "per dimension." in mixed.markdown
 
 
 def test_only_finished_runs_of_the_present_config_enter_a_mean(mixed: Report) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelcnn.config.run_spec import DatasetSpec
+from pixelcnn.config.run_spec import MOST_CHANNELS, DatasetSpec
 from pixelcnn.data import npz
-from pixelcnn.data.contract import CHANNELS, SPLITS, Described, Split, labels_asked
+from pixelcnn.data.contract import SPLITS, Described, Split, labels_asked
 from pixelcnn.data.prepared import DAMAGED
 from pixelcnn.data.scratch import Scratch, chunks, release, rows_at_once
 from pixelcnn.data.shares import SHARES, stratified
@@ -134,8 +134,8 @@ def _images(array: NDArray[Any], axes: str, where: str) -> NDArray[Any]:
         array = array[:, None]
     elif axes == "NHWC":
         array = array.transpose(0, 3, 1, 2)
-    if array.shape[1] not in CHANNELS or not array.size:
-        raise ConfigError(f"axes: {where}: {axes} should have images of 1 or 3 channels, {got}")
+    if array.shape[1] > MOST_CHANNELS or not array.size:
+        raise ConfigError(f"axes: {where}: {axes} should have images of 1 to {MOST_CHANNELS} channels, {got}")
     return array
 
 

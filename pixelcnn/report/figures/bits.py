@@ -58,7 +58,9 @@ def bits_by_pixel(results: Sequence[VariantResult]) -> Drawing | None:
             bar = part.colorbar(ScalarMappable(norm, colours), ax=grid, shrink=0.8, aspect=14, extend=extend)
             bar.set_label(label, fontsize=8)
             bar.ax.tick_params(labelsize=7.5)
-    caption = "The mean bits that each pixel of a test image costs, mean over seeds."
+    caption = (
+        f"The mean bits that each pixel of a test image costs{_all_channels(*found[0])}, mean over seeds."
+    )
     if reference is not None and others:
         caption += (
             f" Below: how many more (red) or fewer (blue) than with {reference[0].name}, the unconditional "
@@ -74,6 +76,11 @@ def _bits(result: VariantResult) -> np.ndarray | None:
     """Mean bits of each pixel [H, W] over the finished seeds; None unless each has them."""
     nats = mean_of_all(load(run.nats, "per_pixel") for run in result.variant.finished)
     return None if nats is None else nats / math.log(2)
+
+
+def _all_channels(result: VariantResult, bits: np.ndarray) -> str:
+    dims = next((run.metrics.dims for run in result.variant.finished if run.metrics), bits.size)
+    return "" if dims == bits.size else f", its {dims // bits.size} channels together"
 
 
 def nll_by_class(results: Sequence[VariantResult], labels: np.ndarray | None) -> Drawing | None:

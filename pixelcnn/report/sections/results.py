@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pixelcnn.config.run_spec import DatasetSpec
 from pixelcnn.report.cells import columns
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.sections.base import Content, Material, OfDataset
+from pixelcnn.report.text import thousands
 from pixelcnn.results.metric_table import RANKED_BY
 
 #: With more variants the table is followed by a row for each architecture.
@@ -47,9 +49,20 @@ def build(material: Material) -> Content:
             "by_differences": means != sorted(means),
             "columns": columns("results", conditional=conditional),
             "all_columns": columns("results", "cost", conditional=conditional),
-            "dims": next((metrics.dims for metrics in finished if metrics), None),
+            "dims": dims_words(material.dataset.spec, next((m.dims for m in finished if m), None)),
+            "several": (material.dataset.spec.channels or 1) > 1,
         }
     )
+
+
+def dims_words(spec: DatasetSpec, dims: int | None) -> str:
+    """What is counted as a dimension, and how many an image has, where that is known."""
+    channels, size = spec.channels or 1, spec.height_width
+    words = "one for each channel of each pixel" if channels > 1 else "one for each pixel"
+    if size is None or dims != channels * size[0] * size[1]:
+        return words if dims is None else f"{words}: {thousands(dims)}"
+    factors = [*([channels] if channels > 1 else []), *size]
+    return f"{words}: {'·'.join(map(str, factors))} = {thousands(dims)}"
 
 
 SECTION = OfDataset("results", build=build)
