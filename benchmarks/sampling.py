@@ -1,8 +1,10 @@
 """The fast sampler against one forward pass of the same batch, and against the reference sampler.
 
-    python -m benchmarks.sampling [--rounds 5] [--processes 3] [--threads 2] [--batches ...] [--device cpu]
+    python -m benchmarks.sampling [--config benchmarks/sampling_colour.yaml] [--batches 1 16 64 256]
+        [--rounds 5] [--processes 3] [--threads 2] [--device cpu]
 
-Trains the networks of benchmarks/sampling.yaml first, if their checkpoints are not there (some minutes).
+Trains the networks of the config, binary digits or colour patches, first, if their checkpoints are not there
+(some minutes).
 A round draws a batch and then passes the images forward twice; medians over the rounds of a process, then
 over processes (with their range). "First batch" is the one that the sampler prepares its work for, which
 later batches of the same size use again. The reference sampler makes a pass for every pixel: timed over one
@@ -35,15 +37,14 @@ from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system import devices
 from pixelcnn.system.seeding import pixel_noise
 
-CONFIG = "benchmarks/sampling.yaml"
 HEADER = (
     "architecture", "batch", "images/s", "in forward passes", "first batch", "speed-up (extrapolated)",
     "memory, MiB", "of a training forward, MiB",
 )  # fmt: skip
 
 
-def trained(variant: str, device: torch.device) -> tuple[AutoregressiveModel, Likelihood]:
-    benchmark = load_resolved(CONFIG)
+def trained(config: str, variant: str, device: torch.device) -> tuple[AutoregressiveModel, Likelihood]:
+    benchmark = load_resolved(config)
     folder = folder_of(benchmark).run_of(benchmark.run(next(iter(benchmark.datasets)), variant, 0))
     model, likelihood = checkpoint.load(folder.checkpoint).model()
     return model.to(device).to(memory_format=torch.channels_last), likelihood
@@ -68,9 +69,11 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def measure_time(variant: str, images: int, rounds: int, device: torch.device) -> dict[str, float]:
+def measure_time(
+    config: str, variant: str, images: int, rounds: int, device: torch.device
+) -> dict[str, float]:
     """Median seconds of a batch, of a forward pass and of the reference sampler (extrapolated)."""
-    model, likelihood = trained(variant, device)
+    model, likelihood = trained(config, variant, device)
     request = request_for(model, images, device)
     sampler = FastSampler(model, likelihood)
     drawn = sampler.draw(request).images
@@ -91,9 +94,11 @@ def measure_time(variant: str, images: int, rounds: int, device: torch.device) -
     }
 
 
-def measure_memory(variant: str, images: int, what: str, device: torch.device) -> dict[str, float]:
+def measure_memory(
+    config: str, variant: str, images: int, what: str, device: torch.device
+) -> dict[str, float]:
     """MiB that drawing a batch ("sampling") or a forward pass with gradients ("training") adds."""
-    model, likelihood = trained(variant, device)
+    model, likelihood = trained(config, variant, device)
     request = request_for(model, images, device)
     before = _forget_peak(device)
     if what == "sampling":
@@ -125,7 +130,7 @@ def _status(key: str) -> int:
 def child(what: str, variant: str, images: int, options: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.sampling", "--child", what, variant, str(images)]
     command += ["--rounds", str(options.rounds), "--threads", str(options.threads)]
-    command += ["--device", options.device]
+    command += ["--device", options.device, "--config", options.config]
     figures: dict[str, float] = json.loads(
         subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
     )
@@ -138,8 +143,8 @@ def run_child(options: argparse.Namespace) -> dict[str, float]:
     devices.tune_allocator()
     devices.exact_float32()
     if what == "time":
-        return measure_time(variant, images, options.rounds, device)
-    return measure_memory(variant, images, what, device)
+        return measure_time(options.config, variant, images, options.rounds, device)
+    return measure_memory(options.config, variant, images, what, device)
 
 
 def row(variant: str, images: int, times: list[dict[str, float]], options: argparse.Namespace) -> str:
@@ -165,6 +170,7 @@ def row(variant: str, images: int, times: list[dict[str, float]], options: argpa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--config", default="benchmarks/sampling.yaml")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -176,9 +182,9 @@ def main() -> None:
     if options.child:
         print(json.dumps(run_child(options)))
         return
-    variants = list(load_resolved(CONFIG).variants)
-    trainings = [["train", CONFIG, "--variant", variant, "--seed", "0"] for variant in variants]
-    for command in (["plan", CONFIG], ["prepare", CONFIG], *trainings):
+    variants = list(load_resolved(options.config).variants)
+    trainings = [["train", options.config, "--variant", variant, "--seed", "0"] for variant in variants]
+    for command in (["plan", options.config], ["prepare", options.config], *trainings):
         if status := pixelcnn(command):
             sys.exit(status)
     print(f"{devices.device_name(torch.device(options.device))}, {options.threads} threads, float32, "

@@ -36,18 +36,27 @@ FURTHER = (0, 208, 416)
 
 def load(data_root: Path, split_seed: int) -> dict[str, Split]:
     """The three splits, in random order; `data_root` is not needed: the photographs come with a package."""
-    photographs = [_photograph(_folder() / name, digest) for name, digest in SHA256.items()]
+    both = photographs()
     random = np.random.default_rng(split_seed)
     splits = {}
     for name, (left, right, step) in STRIPS.items():
         parts = [
             np.concatenate([_patches(photograph[:, :, left + at : right + at], step) for at in FURTHER])
-            for photograph in photographs
+            for photograph in both
         ]
         labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         order = random.permutation(len(labels))
         splits[name] = Split(np.concatenate(parts)[order], labels[order])
     return splits
+
+
+def photographs() -> list[NDArray[np.uint8]]:
+    """Both, uint8 [3, 427, 640].
+
+    Raises:
+        DataError: if they are not where scikit-learn has them, or are not as published.
+    """
+    return [_photograph(_folder() / name, digest) for name, digest in SHA256.items()]
 
 
 def _patches(strip: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
