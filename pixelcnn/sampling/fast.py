@@ -5,7 +5,7 @@ and kept. Two schedules, chosen by what the layers allow and by the number of im
 
 - wavefront: all pixels with equal column + skew · row at once. The skew is the smallest that puts
   every pixel after those it depends on; it follows from the layers' taps.
-- rows, for networks that need the whole of the rows above: the pixels of a row are first guessed (as
+- rows, for networks that need the whole of the rows above, and one channel: the pixels of a row are first guessed (as
   those of the row above), then all drawn at once from what the guess gives, and again with what was
   drawn, until nothing changes. As every pixel's noise is fixed, what is left is what pixel by pixel
   would have drawn (Wiggers and Hoogeboom 2020, "Predictive Sampling with Forecasting Autoregressive
@@ -94,8 +94,10 @@ class FastSampler:
         height, width = self._model.image_shape[1:]
         wavefront = Wavefront(height, width, self.skew)
         # A row is drawn until the slowest image has settled: with trained networks and digits 28x28 one
-        # image takes 2.5 passes a row, twice as many about one more. A pass takes longer than a front.
-        passes = height * (2.5 + math.log2(images))
+        # image takes 2.5 passes a row, twice as many about one more. In colour a row takes about as many as
+        # it has pixels: few draws are the same by another guess. A pass takes longer than a front.
+        of_a_row = 2.5 + math.log2(images) if self._model.image.channels == 1 else width
+        passes = height * of_a_row
         rows = self._order == "rows" or (self._order is None and passes < 0.65 * wavefront.steps)
         return Rows(height, width) if rows else wavefront
 
