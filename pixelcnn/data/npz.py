@@ -6,7 +6,6 @@ memory: then pages are read when they are looked at, and processes that look at 
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
@@ -15,6 +14,8 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pixelcnn.data.scratch import no_room
 
 #: Bytes before the name of a member, see PKWARE's APPNOTE, 4.3.7: where the lengths of name and extra are.
 LOCAL_HEADER, LENGTHS = 30, slice(26, 30)
@@ -49,6 +50,7 @@ def members(
 
     Raises:
         OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile: if it is damaged or holds objects.
+        DataError: if there is no room for what is unpacked.
     """
     with zipfile.ZipFile(path) as archive:
         asked = [info for info in archive.infolist() if names is None or _name(info) in names]
@@ -77,7 +79,8 @@ def _name(info: zipfile.ZipInfo) -> str:
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, written_to: bool) -> NDArray[Any]:
     if info.compress_type != zipfile.ZIP_STORED:
         with archive.open(info) as packed, tempfile.TemporaryFile() as file:
-            shutil.copyfileobj(packed, file, PIECE)  # to its end, where zipfile checks the sum
+            while part := packed.read(PIECE):  # to its end, where zipfile checks the sum
+                _write(file, part)
             file.seek(0)
             return _mapped(file, written_to)
     if not written_to:
@@ -88,6 +91,14 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, written_
         file.seek(info.header_offset)
         file.seek(sum(np.frombuffer(file.read(LOCAL_HEADER)[LENGTHS], "<u2").tolist()), 1)
         return _mapped(file, written_to)
+
+
+def _write(file: IO[bytes], part: bytes) -> None:
+    try:
+        file.write(part)
+        file.flush()
+    except OSError as error:  # not one of the file that is read, which would be damaged
+        raise no_room(error) from error
 
 
 def _mapped(file: IO[bytes], written_to: bool) -> NDArray[Any]:

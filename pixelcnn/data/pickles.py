@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,36 @@ DAMAGED = (
     KeyError,
     IndexError,
     AttributeError,
+    MemoryError,
+    OverflowError,
 )
 
 
-def _empty(kind: type, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """What numpy's `_reconstruct` does: the values come afterwards."""
-    return np.ndarray(shape, dtype)
+class _Type:
+    """Of a dtype what is needed: its own `__setstate__` would change that of all arrays of this process."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        if not re.fullmatch("[biuf][1248]", code):
+            raise pickle.UnpicklingError(f"an array of {code}, not of numbers")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
 
 
-def _from_buffer(buffer: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> NDArray[Any]:
-    return np.frombuffer(buffer, dtype).reshape(shape, order=order)
+class _Array(np.ndarray[Any, Any]):
+    def __setstate__(self, state: Any) -> None:
+        version, shape, kind, *rest = state
+        super().__setstate__((version, shape, kind.dtype, *rest))
+
+
+def _empty(*_: Any) -> NDArray[Any]:
+    """What numpy's `_reconstruct` does: shape and values come afterwards."""
+    return np.ndarray.__new__(_Array, (0,))
+
+
+def _from_buffer(buffer: Any, kind: _Type, shape: tuple[int, ...], order: Any) -> NDArray[Any]:
+    return np.frombuffer(buffer, kind.dtype).reshape(shape, order=order)
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -39,8 +60,8 @@ def _encode(text: str, encoding: str) -> bytes:
 
 #: All that pickled arrays of numbers name, in the modules of old and new versions of numpy.
 NAMED: Mapping[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Type,
     ("_codecs", "encode"): _encode,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _empty for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},

@@ -50,12 +50,15 @@ class Recipe:
             source = source_of(spec)
         except ConfigError:  # one's own, and its file is not here
             return cls(spec, channels, size, size, 256)
+        if any(raw % own for raw, own in zip(source.size, size, strict=True)):
+            return cls(spec, channels, size, size, source.levels)  # another file is there now
         return cls(spec, channels, size, source.size, source.levels)
 
     def said(self) -> str:
         """What is done to a picture, in one sentence."""
-        (height, width), colours = self.size, "grey" if self.channels == 1 else "RGB"
-        steps = [f"pictures are read as {colours}"]
+        height, width = self.size
+        kinds = {1: "grey", 3: "RGB"}
+        steps = [f"pictures are read as {kinds.get(self.channels, f'{self.channels} channels')}"]
         if self.reading and (self.reading.crop or self.reading.resize):
             how = {"cropped to their centre": self.reading.crop, "averaged": self.reading.resize}
             words = " and ".join(word for word, asked in how.items() if asked)

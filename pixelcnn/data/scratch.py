@@ -38,7 +38,7 @@ class Scratch:
             # Not through the map: there a full disk would kill the process.
             self._file.write(np.ascontiguousarray(images).data)
         except OSError as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
         self._count += len(images)
 
     def images(self) -> NDArray[np.uint8]:
@@ -46,7 +46,7 @@ class Scratch:
         try:
             self._file.flush()
         except OSError as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
         if not self._count:
             return np.empty((0, *self.shape), np.uint8)
         return np.asarray(np.memmap(self._file, np.uint8, "r+", shape=(self._count, *self.shape)))
@@ -85,8 +85,9 @@ def release(array: NDArray[Any]) -> None:
         base.madvise(mmap.MADV_DONTNEED)
 
 
-def _no_room(error: OSError) -> DataError:
+def no_room(error: OSError) -> DataError:
+    """What is told of a full disk, and what helps."""
     return DataError(
-        f"{tempfile.gettempdir()}: {error.strerror or error}; the images are put there while they are "
-        "prepared, and TMPDIR in the environment names another folder"
+        f"{tempfile.gettempdir()}: {error.strerror or error}; images are put there while they are "
+        "prepared or unpacked, and TMPDIR in the environment names another folder"
     )

@@ -16,7 +16,8 @@ from pixelcnn.likelihoods.logistic import bounded_scales, log_shares, middles
 
 #: Levels of several channels up to which a network gives every logit itself.
 FEW_LEVELS = 32
-#: Scale of the logistic distribution that a fresh network gives for a channel of colour, around the middle.
+#: Scale, but for its lower bound, of the logistic distribution that a fresh network gives for a channel of
+#: colour, around the middle.
 SPREAD = 0.3
 
 
@@ -66,8 +67,8 @@ class Categorical(Likelihood):
             waves = min(self.features, levels - 1)
             self.couplings = nn.Parameter(torch.zeros(len(self.pairs), waves, waves))
             self.register_buffer("waves", _cosines(waves, levels), persistent=False)
-            fresh = log_shares(torch.zeros(channels), torch.full((channels,), SPREAD), levels)
-            self.bias = nn.Parameter(-fresh)
+            begun = bounded_scales(torch.full((channels,), math.log(SPREAD)), levels)
+            self.bias = nn.Parameter(-log_shares(torch.zeros(channels), begun, levels))
         if self.features < levels:
             self.read_out = nn.Parameter(_cosines(self.features, levels).repeat(channels, 1, 1))
 

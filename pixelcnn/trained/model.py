@@ -24,7 +24,7 @@ from pixelcnn.sampling.api import sample
 from pixelcnn.system import devices
 from pixelcnn.system.errors import RunFailed, UserError
 from pixelcnn.trained.files import Prior, read
-from pixelcnn.trained.pictures import brightness
+from pixelcnn.trained.pictures import brightness, levels_in
 
 #: Named parts of an image that are kept.
 KEEP = ("upper", "left")
@@ -92,9 +92,13 @@ class Trained:
         """
         return self.recipe.images(pictures)
 
-    def pictures_of(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The brightness 0..255 that images show, of their shape; `images_of` gives them back."""
-        return brightness(images, self.image.levels)
+    def pictures_of(self, images: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """The brightness 0..255 that images show, of their shape; `images_of` gives them back.
+
+        Raises:
+            UserError: if they are no integers 0..levels-1.
+        """
+        return brightness(levels_in(images, self.image.levels), self.image.levels)
 
     def nats(
         self,
@@ -131,6 +135,8 @@ class Trained:
         gives. Raises what that raises.
         """
         x, y = self._images(images), self._labels(labels, len(images))
+        if batch_size is not None and batch_size < 1:
+            raise UserError(f"the batch size must be at least 1, got {batch_size}")
         prior = self._known_prior() if y is None and self.image.classes is not None else None
         devices.exact_float32()
         batch_size = batch_size or self.image.at_once(BATCH_SIZE)
@@ -261,12 +267,7 @@ class Trained:
         wanted = (image.channels, image.height, image.width)
         if array.ndim != 4 or array.shape[1:] != wanted or not len(array):
             raise UserError(f"images: expected shape [N, {str(wanted)[1:-1]}], got {list(array.shape)}")
-        if not np.issubdtype(array.dtype, np.integer):
-            raise UserError(f"images: expected integers 0..{image.levels - 1}, got {array.dtype}")
-        if array.min() < 0 or array.max() >= image.levels:
-            found = f"{array.min()}..{array.max()}"
-            raise UserError(f"images: expected integers 0..{image.levels - 1}, got {found}")
-        return torch.from_numpy(array.astype(np.uint8))
+        return torch.from_numpy(levels_in(array, image.levels))
 
     def _labels(self, labels: Labels | None, n: int) -> Tensor | None:
         """One label an image: int64 [n]."""

@@ -36,6 +36,20 @@ def check_form(out: Path) -> None:
         raise UserError(f"--out: expected {FORMS}; got {out}")
 
 
+def levels_in(images: Any, levels: int) -> NDArray[np.uint8]:
+    """Integers 0..levels-1 in an array of any shape.
+
+    Raises:
+        UserError: if they are no such integers.
+    """
+    array, wanted = np.asarray(images), f"images: expected integers 0..{levels - 1}"
+    if not np.issubdtype(array.dtype, np.integer) or not array.size:
+        raise UserError(f"{wanted}, got {array.dtype}{'' if array.size else ' of no images'}")
+    if array.min() < 0 or array.max() >= levels:
+        raise UserError(f"{wanted}, got {array.min()}..{array.max()}")
+    return array.astype(np.uint8)
+
+
 def brightness(images: NDArray[np.uint8], levels: int) -> NDArray[np.uint8]:
     """Levels 0..levels-1 as 0..255: the lowest that are not below their share, which quantise to the same."""
     scaled: NDArray[np.uint8] = (-(-images.astype(np.int64) * 255 // (levels - 1))).astype(np.uint8)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pixelcnn.config.run_spec import DatasetSpec
+from pixelcnn.data import pickles
 from pixelcnn.data.preparation import check_dataset, prepare
 from pixelcnn.data.sources import celeba, imagenet32
 from pixelcnn.system.errors import ConfigError, DataError
@@ -126,6 +127,33 @@ class Named:
 
     def __reduce__(self):
         return np.load, ("other.npy",)
+
+
+class Reduced:
+    """Whatever a pickle may say of an object."""
+
+    def __init__(self, *reduced):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def test_a_pickle_changes_no_type_of_this_process_and_takes_no_memory_that_is_not_there(tmp_path):
+    file = tmp_path / "a"
+    of_objects = (3, "|", None, None, None, -1, -1, 63)  # flags, as if the numbers were Python objects
+    file.write_bytes(pickle.dumps(Reduced(np.dtype, ("u1", False, False), of_objects)))
+    pickles.read(file)
+    assert not np.dtype("u1").hasobject
+    for hostile in (Reduced(np.ndarray, ((2**50,),)), np.array([None]), np.array(["text"])):
+        file.write_bytes(pickle.dumps(hostile))
+        with pytest.raises(pickles.DAMAGED):
+            pickles.read(file)
+    given = [np.arange(6).reshape(2, 3).astype(kind) for kind in (">i2", "<f8", "?")]
+    for protocol in range(6):
+        file.write_bytes(pickle.dumps([*given, np.asfortranarray(given[0])], protocol=protocol))
+        found = pickles.read(file)
+        assert all(np.array_equal(a, b) for a, b in zip(found, [*given, given[0]], strict=True))
 
 
 def test_damaged_and_hostile_files_are_refused_and_execute_nothing(few, monkeypatch):

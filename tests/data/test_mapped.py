@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,3 +139,25 @@ def test_a_full_disk_is_told_with_what_helps(monkeypatch):
     target._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115
     with pytest.raises(DataError, match=r"No space left on device; .* TMPDIR in the environment"):
         target.add(IMAGES)
+
+
+def test_a_full_disk_is_no_damaged_file(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", images=IMAGES)
+    full = open("/dev/full", "r+b", buffering=0)  # noqa: SIM115
+    monkeypatch.setattr(npz.tempfile, "TemporaryFile", lambda: full)
+    with pytest.raises(DataError, match=r"No space left on device; .* TMPDIR in the environment"):
+        npz.members(tmp_path / "a.npz")
+
+
+def in_files() -> int:
+    """Bytes of this process's memory that are mapped files'."""
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in status if line.startswith(("RssFile", "RssShmem")))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells it")
+def test_the_memory_of_a_part_is_given_back_before_the_next():
+    images = Scratch.of((np.full((64, 1, 256, 256), i, np.uint8) for i in range(12)), (1, 256, 256))
+    before = in_files()
+    assert sum(int(part[:, 0, ::16, 0].sum()) for part in chunks(images)) == 66 * 64 * 16
+    assert in_files() - before < 2 * scratch.PART < images.nbytes / 4

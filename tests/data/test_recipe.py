@@ -131,3 +131,14 @@ def test_folders_are_walked_in_their_place(tmp_path):
     (tmp_path / "bare").mkdir()
     with pytest.raises(UserError, match=r"bare: a folder without pictures$"):
         pictures([tmp_path / "bare"])
+
+
+def test_where_another_array_lies_now_pictures_have_the_models_size(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((30, 4, 8, 8), np.uint8))
+    spec = DatasetSpec("array", 4, 16, path=str(tmp_path / "a.npy"), axes="NCHW")
+    assert Recipe.of(spec, 4, 4, 4).images(np.zeros((1, 4, 8, 8), int)).shape == (1, 4, 4, 4)
+    assert Recipe.of(spec, 4, 4, 4).said().startswith("pictures are read as 4 channels, those of 8x8 ")
+    np.save(tmp_path / "a.npy", np.zeros((30, 4, 9, 9), np.uint8))
+    recipe = Recipe.of(spec, 4, 4, 4)
+    with pytest.raises(UserError, match=r"^pictures: 9x9 \(height x width\), expected 4x4$"):
+        recipe.images(np.zeros((1, 4, 9, 9), int))

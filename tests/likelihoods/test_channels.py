@@ -231,3 +231,12 @@ def test_what_a_network_must_give_and_the_weights_that_come_with_it():
     assert Categorical(256, 3).parameters_per_pixel == 57
     assert sum(weight.numel() for weight in Categorical(256, 3).parameters()) == 13_824
     assert not list(Categorical(256).parameters()), "old checkpoints of one channel have no such weights"
+
+
+@pytest.mark.parametrize("levels", [2, 3, 4, 5, 33])
+def test_categories_of_colour_of_a_network_that_gives_zeros_are_all_alike(levels):
+    likelihood = Categorical(levels, 3)
+    params = torch.zeros(1, likelihood.parameters_per_pixel, 1, 1)
+    x = torch.arange(levels).expand(3, -1).T[:, :, None, None]
+    nats = -likelihood.log_prob(params.expand(levels, -1, 1, 1), x).detach()
+    assert nats.flatten().tolist() == pytest.approx([3 * math.log(levels)] * levels, rel=1e-5)

@@ -170,6 +170,8 @@ def test_what_does_not_fit_the_model_is_said(run, tmp_path, monkeypatch):
         (lambda: model.nats(images + 1, 0), "images: expected integers 0..1, got 1..2"),
         (lambda: model.nats(images / 2, 0), "images: expected integers 0..1, got float64"),
         (lambda: model.nats(images[:, 0]), "images: expected shape [N, 1, 6, 6], got [2, 6, 6]"),
+        (lambda: model.nats(images, 0, batch_size=0), "the batch size must be at least 1, got 0"),
+        (lambda: model.pictures_of(images + 1), "images: expected integers 0..1, got 1..2"),
         (lambda: model.complete(images), "a conditional model needs the label to complete, 0..1"),
         (lambda: plain.complete(images, "right"), "keep: expected upper, left or a mask, got 'right'"),
         (lambda: plain.complete(images, nothing), "keep: every pixel is kept, there is nothing to draw"),
