@@ -53,7 +53,7 @@ def score(
 
     if out is not None and (out.is_dir() or out.suffix != ".csv"):
         raise UserError(f"--out: expected a .csv file, got {out}")
-    if maps is not None and maps.is_file():
+    if maps is not None and (maps.is_file() or maps == out):
         raise UserError(f"--maps: {maps} is a file, expected a folder")
     files = found(pictures)
     names = file_names(files)

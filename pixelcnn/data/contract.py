@@ -92,7 +92,7 @@ def source_of(spec: DatasetSpec) -> Source:
         raise ConfigError(f"{refused[0]}: source: {spec.source} does not take this key")
     source = _described(module, spec) if hasattr(module, "describe") else find_source(spec.source)
     if others and spec.channels != source.channels:
-        raise ConfigError(f"channels: source: {spec.source} does not take this key")
+        raise ConfigError(f"channels: source: {spec.source} has {source.channels}, not {spec.channels}")
     return source
 
 

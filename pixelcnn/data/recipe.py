@@ -16,6 +16,7 @@ from pixelcnn.config.run_spec import DatasetSpec
 from pixelcnn.data.contract import source_of
 from pixelcnn.data.images import draw_binary
 from pixelcnn.data.pictures import CHANNELS, Reading, Unfit, Unreadable
+from pixelcnn.data.sources import celeba
 from pixelcnn.system.errors import ConfigError, UserError
 
 #: Pillow's modes of 8 bits and fewer a channel.
@@ -30,7 +31,7 @@ class Recipe:
 
     size: the model's height and width. raw_size, raw_levels: those of the source's images before they were
     pooled and quantised; an unknown source is taken to have 256 levels and the model's size. `reading` is how
-    pictures of any size are taken, where those of training were.
+    pictures of any size are taken, where those of training were. faces: pictures may be CelebA's own.
     """
 
     spec: DatasetSpec
@@ -39,6 +40,7 @@ class Recipe:
     raw_size: tuple[int, int]
     raw_levels: int
     reading: Reading | None = None
+    faces: bool = False
 
     @classmethod
     def of(cls, spec: DatasetSpec, channels: int, height: int, width: int) -> Recipe:
@@ -52,7 +54,7 @@ class Recipe:
             return cls(spec, channels, size, size, 256)
         if any(raw % own for raw, own in zip(source.size, size, strict=True)):
             return cls(spec, channels, size, size, source.levels)  # another file is there now
-        return cls(spec, channels, size, source.size, source.levels)
+        return cls(spec, channels, size, source.size, source.levels, faces=spec.source == "celeba")
 
     def said(self) -> str:
         """What is done to a picture, in one sentence."""
@@ -63,6 +65,12 @@ class Recipe:
             how = {"cropped to their centre": self.reading.crop, "averaged": self.reading.resize}
             words = " and ".join(word for word, asked in how.items() if asked)
             steps.append(f"{words} to {self.size[0]}x{self.size[1]}")
+        elif self.faces:
+            whole = f"{celeba.PICTURE[0]}x{celeba.PICTURE[1]}"
+            steps.append(
+                f"those of {whole} cut to the face and averaged to {height}x{width}, those of "
+                f"{height}x{width} as they are"
+            )
         elif self.raw_size != self.size:
             raw = f"{self.raw_size[0]}x{self.raw_size[1]}"
             steps.append(
@@ -147,9 +155,6 @@ class Recipe:
                 raise UserError(f"{file}: {error}") from error
             except OSError as error:
                 raise UserError(f"{file}: {error.strerror or error}") from error
-        if self.channels not in (1, 3):
-            found = f"{self.channels} channels a pixel, files have those of grey or RGB"
-            raise UserError(f"{file}: the model's images have {found}; `images_of` takes arrays")
         picture = opened(file)
         if picture.has_transparency_data and np.asarray(picture.convert("RGBA"))[:, :, 3].min() < 255:
             raise UserError(f"{file}: transparent, expected a picture without transparency")
@@ -167,8 +172,11 @@ class Recipe:
             except Unfit as unfit:
                 raise UserError(unfit.found) from unfit
         found = pixels.shape[1:]
+        if self.faces and found == celeba.PICTURE:
+            return celeba.kept(pixels, self.size)
         if found not in (self.size, self.raw_size):
-            expected = " or ".join(f"{h}x{w}" for h, w in dict.fromkeys((self.raw_size, self.size)))
+            raw = celeba.PICTURE if self.faces else self.raw_size
+            expected = " or ".join(f"{h}x{w}" for h, w in dict.fromkeys((raw, self.size)))
             raise UserError(f"{found[0]}x{found[1]} (height x width), expected {expected}")
         return pixels
 

@@ -25,7 +25,10 @@ class Scratch:
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape, self._count = shape, 0
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as this
+        try:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as this
+        except OSError as error:
+            raise no_room(error) from error
 
     def add(self, images: NDArray[np.uint8]) -> None:
         """More images [n, C, H, W].

@@ -6,8 +6,8 @@ and kept. Two schedules, chosen by what the layers allow and by the number of im
 - wavefront: all pixels with equal column + skew · row at once. The skew is the smallest that puts
   every pixel after those it depends on; it follows from the layers' taps.
 - rows, of one channel, for networks that need the whole of the rows above: the pixels of a row are first
-  guessed (as those of the row above), then all drawn at once from what the guess gives, and again with what was
-  drawn, until nothing changes. As every pixel's noise is fixed, what is left is what pixel by pixel
+  guessed (as those of the row above), then all drawn at once from what the guess gives, and again with what
+  was drawn, until nothing changes. As every pixel's noise is fixed, what is left is what pixel by pixel
   would have drawn (Wiggers and Hoogeboom 2020, "Predictive Sampling with Forecasting Autoregressive
   Models", section 2). On a CPU images that have settled are left out, and so are the pixels before
   the first change.

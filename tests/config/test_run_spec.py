@@ -286,5 +286,5 @@ def test_auto_takes_a_likelihood_for_several_channels_where_the_source_has_them(
         assert (spec.variant.likelihood, spec.dataset.channels) == (expected, channels)
         assert RunSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
         assert source_of(spec.dataset).channels == channels
-        with pytest.raises(ConfigError, match="channels: source: mnist does not take this key"):
+        with pytest.raises(ConfigError, match="channels: source: mnist has 1, not"):
             source_of(DatasetSpec("mnist", channels=channels))

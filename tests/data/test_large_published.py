@@ -14,8 +14,9 @@ from PIL import Image
 from pixelcnn.config.run_spec import DatasetSpec
 from pixelcnn.data import pickles
 from pixelcnn.data.preparation import check_dataset, prepare
+from pixelcnn.data.recipe import Recipe
 from pixelcnn.data.sources import celeba, imagenet32
-from pixelcnn.system.errors import ConfigError, DataError
+from pixelcnn.system.errors import ConfigError, DataError, UserError
 
 # ------------------------------------------------------------------------------ CelebA
 
@@ -55,6 +56,12 @@ def test_faces_are_cut_and_averaged_and_split_as_published(faces):
         assert found.images[:, 2, 0, 0].tolist() == [round((200 + 3 * 10 * i) / 4) for i in numbers]
         assert found.images.max() < 255
         assert found.labels.tolist() == [int(SMILES[i] > 0) for i in numbers]
+    train = sorted((faces / "celeba" / "img_align_celeba").iterdir())[:2]
+    recipe = Recipe.of(data.spec, 3, 37, 37)
+    assert (recipe.read(train) == data.splits["train"].images).all()
+    assert "those of 218x178 cut to the face and averaged to 37x37, those of 37x37 as" in recipe.said()
+    with pytest.raises(UserError, match=r"2x2 \(height x width\), expected 218x178 or 37x37"):
+        recipe.images(np.zeros((1, 3, 2, 2), np.uint8))
     bare = prepare(DatasetSpec("celeba", levels=32), faces)
     assert bare.shape == (3, 64, 64) and bare.classes is None and bare.splits["test"].images.max() < 32
 

@@ -54,7 +54,7 @@ def test_arrays_with_their_axes_in_any_order(tmp_path):
     assert prepare(wide, tmp_path).sha256 == first.sha256
     # As a resolved config has it; a resolved one of other images is no description of these.
     assert prepare(dataclasses.replace(wide, channels=3), tmp_path).shape == (3, 4, 6)
-    with pytest.raises(ConfigError, match="channels: source: array does not take this key"):
+    with pytest.raises(ConfigError, match="channels: source: array has 3, not 2"):
         prepare(dataclasses.replace(wide, channels=2), tmp_path)
     np.save(tmp_path / "a.npy", IMAGES[:, 0])
     grey = prepare(DatasetSpec("array", path=str(tmp_path / "a.npy"), axes="NHW"), tmp_path)

@@ -134,4 +134,9 @@ def _face(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     if pixels.shape[1:] != PICTURE:
         found = f"{pixels.shape[1]}x{pixels.shape[2]}"
         raise DataError(f"celeba: {path}: {found} (height x width), expected {PICTURE[0]}x{PICTURE[1]}")
+    return kept(pixels, size)
+
+
+def kept(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """What is made of a published picture, uint8 [3, 218, 178]: the face, [3, *size]."""
     return area(pixels[:, ROWS, COLUMNS], size)
