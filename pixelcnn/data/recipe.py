@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ class Recipe:
 
     size: the model's height and width. raw_size, raw_levels: those of the source's images before they were
     pooled and quantised; an unknown source is taken to have 256 levels and the model's size. `reading` is how
-    pictures of any size are taken, where those of training were. faces: pictures may be CelebA's own.
+    pictures of any size are taken, where those of training were. `face` is what makes an image of a picture
+    of the raw size, where that is not pooling alone.
     """
 
     spec: DatasetSpec
@@ -40,7 +41,7 @@ class Recipe:
     raw_size: tuple[int, int]
     raw_levels: int
     reading: Reading | None = None
-    faces: bool = False
+    face: Callable[[NDArray[np.uint8], tuple[int, int]], NDArray[np.uint8]] | None = None
 
     @classmethod
     def of(cls, spec: DatasetSpec, channels: int, height: int, width: int) -> Recipe:
@@ -48,13 +49,15 @@ class Recipe:
         size = (height, width)
         if spec.source == "folder":
             return cls(spec, channels, size, size, 256, Reading.of(spec))
+        if spec.source == "celeba":
+            return cls(spec, channels, size, celeba.PICTURE, 256, face=celeba.kept)
         try:
             source = source_of(spec)
         except ConfigError:  # one's own, and its file is not here
             return cls(spec, channels, size, size, 256)
         if any(raw % own for raw, own in zip(source.size, size, strict=True)):
             return cls(spec, channels, size, size, source.levels)  # another file is there now
-        return cls(spec, channels, size, source.size, source.levels, faces=spec.source == "celeba")
+        return cls(spec, channels, size, source.size, source.levels)
 
     def said(self) -> str:
         """What is done to a picture, in one sentence."""
@@ -65,16 +68,11 @@ class Recipe:
             how = {"cropped to their centre": self.reading.crop, "averaged": self.reading.resize}
             words = " and ".join(word for word, asked in how.items() if asked)
             steps.append(f"{words} to {self.size[0]}x{self.size[1]}")
-        elif self.faces:
-            whole = f"{celeba.PICTURE[0]}x{celeba.PICTURE[1]}"
-            steps.append(
-                f"those of {whole} cut to the face and averaged to {height}x{width}, those of "
-                f"{height}x{width} as they are"
-            )
         elif self.raw_size != self.size:
             raw = f"{self.raw_size[0]}x{self.raw_size[1]}"
+            cut = "cut to the face and " if self.face else ""
             steps.append(
-                f"those of {raw} averaged to {height}x{width}, those of {height}x{width} as they are"
+                f"those of {raw} {cut}averaged to {height}x{width}, those of {height}x{width} as they are"
             )
         if self.spec.binarize == "stochastic":
             steps.append(
@@ -172,13 +170,10 @@ class Recipe:
             except Unfit as unfit:
                 raise UserError(unfit.found) from unfit
         found = pixels.shape[1:]
-        if self.faces and found == celeba.PICTURE:
-            return celeba.kept(pixels, self.size)
         if found not in (self.size, self.raw_size):
-            raw = celeba.PICTURE if self.faces else self.raw_size
-            expected = " or ".join(f"{h}x{w}" for h, w in dict.fromkeys((raw, self.size)))
+            expected = " or ".join(f"{h}x{w}" for h, w in dict.fromkeys((self.raw_size, self.size)))
             raise UserError(f"{found[0]}x{found[1]} (height x width), expected {expected}")
-        return pixels
+        return self.face(pixels, self.size) if self.face and found == self.raw_size else pixels
 
 
 def opened(file: Path) -> Image.Image:

@@ -73,16 +73,17 @@ class Categorical(Likelihood):
             self.read_out = nn.Parameter(_cosines(self.features, levels).repeat(channels, 1, 1))
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        # Channels last: the softmax then runs over neighbouring numbers in memory.
-        given, x = full_precision(params).permute(0, 2, 3, 1), x.long()
-        total = self._log_prob_of(given, x, 0)
-        for channel in range(1, self.channels):
-            total = total + self._log_prob_of(given, x, channel)
-        return total
+        first, *others = self._log_prob_of_each(params, x)
+        return sum(others, first)
 
     def log_prob_by_channel(self, params: Tensor, x: Tensor) -> Tensor:
+        return torch.stack(self._log_prob_of_each(params, x), dim=1)
+
+    def _log_prob_of_each(self, params: Tensor, x: Tensor) -> list[Tensor]:
+        """log p of each channel, [N, H, W]."""
+        # Channels last: the softmax then runs over neighbouring numbers in memory.
         given, x = full_precision(params).permute(0, 2, 3, 1), x.long()
-        return torch.stack([self._log_prob_of(given, x, channel) for channel in range(self.channels)], dim=1)
+        return [self._log_prob_of(given, x, channel) for channel in range(self.channels)]
 
     def _log_prob_of(self, given: Tensor, x: Tensor, channel: int) -> Tensor:
         logits = self._logits(given, x, channel).reshape(-1, self.levels)
@@ -139,6 +140,6 @@ def _drawn(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
 
 def _cosines(count: int, levels: int) -> Tensor:
     """The first cosines over the levels, without the constant one: [count, levels], of mean square 1."""
-    middles = (torch.arange(levels) + 0.5) / levels
-    waves = torch.arange(1, count + 1)[:, None] * math.pi * middles
+    places = (torch.arange(levels) + 0.5) / levels
+    waves = torch.arange(1, count + 1)[:, None] * math.pi * places
     return math.sqrt(2) * torch.cos(waves)

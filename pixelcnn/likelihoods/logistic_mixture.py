@@ -68,32 +68,28 @@ class LogisticMixture(Likelihood):
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         mixture = self._mixture(full_precision(params))
-        joint = mixture.log_weights
-        for channel in range(self.channels):
-            joint = joint + self._log_prob_of(mixture, x, channel)
-        return torch.logsumexp(joint, dim=-1)
+        return torch.logsumexp(self._joint(mixture, x, self.channels)[-1], dim=-1)
 
     def log_prob_by_channel(self, params: Tensor, x: Tensor) -> Tensor:
         # log p of the channels up to each, whose differences are what each has given the earlier ones.
         mixture = self._mixture(full_precision(params))
-        joint, up_to = mixture.log_weights, []
-        for channel in range(self.channels):
-            joint = joint + self._log_prob_of(mixture, x, channel)
-            up_to.append(torch.logsumexp(joint, dim=-1))
-        return torch.stack(up_to, dim=1).diff(dim=1, prepend=torch.zeros_like(up_to[0])[:, None])
+        joint = torch.stack(self._joint(mixture, x, self.channels)[1:], dim=1)
+        up_to = torch.logsumexp(joint, dim=-1)
+        return up_to.diff(dim=1, prepend=torch.zeros_like(up_to[:, :1]))
 
     def cdf(self, params: Tensor, x: Tensor, channel: int) -> Tensor:
         mixture = self._mixture(full_precision(params))
-        weights, means, scales = self._given_earlier(mixture, x, channel)
-        inner = [self._below(weights, means, scales, level) for level in self._inner_levels(means)]
-        return torch.stack([*inner, torch.ones_like(weights[..., 0])], dim=1)
+        given = self._given(mixture, self._joint(mixture, x, channel)[-1], x, channel)
+        inner = [self._below(*given, level) for level in self._inner_levels(params)]
+        return torch.stack([*inner, torch.ones_like(given[0][..., 0])], dim=1)
 
     def sample(self, params: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
         mixture = self._mixture(params.to(noise.dtype), temperature)
-        drawn = torch.zeros_like(noise, dtype=torch.long)
+        drawn, joint = torch.zeros_like(noise, dtype=torch.long), mixture.log_weights
         for channel in range(self.channels):
-            given = self._given_earlier(mixture, drawn, channel)
-            drawn[:, channel] = self._inverse(given, noise[:, channel])
+            if channel > 0:
+                joint = joint + self._log_prob_of(mixture, drawn, channel - 1)
+            drawn[:, channel] = self._inverse(self._given(mixture, joint, drawn, channel), noise[:, channel])
         return drawn
 
     def _mixture(self, params: Tensor, temperature: float = 1.0) -> Mixture:
@@ -145,11 +141,17 @@ class LogisticMixture(Likelihood):
         inner = log_share(below_end, above_start, 2 * half / scales)
         return torch.where(level == 0, below_end, torch.where(level == self.levels - 1, above_start, inner))
 
-    def _given_earlier(self, mixture: Mixture, x: Tensor, channel: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights, means and scales [N, H, W, K] of a channel's mixture, given the earlier ones."""
-        joint = mixture.log_weights
-        for earlier in range(channel):
-            joint = joint + self._log_prob_of(mixture, x, earlier)
+    def _joint(self, mixture: Mixture, x: Tensor, channels: int) -> list[Tensor]:
+        """log p(component, levels of the first c channels), for c from 0 to `channels`: [N, H, W, K] each."""
+        joint = [mixture.log_weights]
+        for channel in range(channels):
+            joint.append(joint[-1] + self._log_prob_of(mixture, x, channel))
+        return joint
+
+    def _given(
+        self, mixture: Mixture, joint: Tensor, x: Tensor, channel: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights, means and scales [N, H, W, K] of a channel, given the `joint` of the earlier ones."""
         means = self._means_of(mixture, x, channel)
         return torch.softmax(joint, dim=-1), means, mixture.scales[..., channel, :]
 
