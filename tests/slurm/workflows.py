@@ -23,7 +23,8 @@ def benchmark(folder: Path, name: str, variants: dict[str, Any], **keys: Any) ->
         "datasets": {"digits": {"source": "mnist5k", "image_size": 7, "levels": 4}},
         "variants": variants,
         "seeds": [0],
-        "training": {"epochs": 16, "batch_size": 64},
+        # Which precision is faster can be another each time that it is measured.
+        "training": {"epochs": 16, "batch_size": 64, "precision": "float32"},
         "saving": {"minutes": None, "epochs": 1},
         "sampling": {"images": 4, "completions": 1},
         **keys,
