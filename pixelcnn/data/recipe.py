@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,16 @@ class Recipe:
         levels = pooled.astype(np.uint32) * self.spec.levels // self.raw_levels
         quantised: NDArray[np.uint8] = levels.astype(np.uint8)
         return quantised
+
+    def read_as(self) -> NDArray[np.uint8]:
+        """The level of each brightness 0..255, where nothing is averaged: uint8 [256]."""
+        brightness = np.arange(256, dtype=np.uint8)
+        if self.spec.binarize == "stochastic":
+            certain: NDArray[np.uint8] = brightness // 255  # what lies between is drawn
+            return certain
+        alone = replace(self, size=(1, 256), raw_size=(1, 256))
+        read: NDArray[np.uint8] = alone.image(brightness[None, None])[0, 0]
+        return read
 
     def _pixels(self, file: Path) -> NDArray[np.uint8]:
         """Brightnesses uint8 [C, h, w] of one of the two sizes."""

@@ -24,7 +24,7 @@ from pixelcnn.sampling.api import sample
 from pixelcnn.system import devices
 from pixelcnn.system.errors import RunFailed, UserError
 from pixelcnn.trained.files import Prior, read
-from pixelcnn.trained.pictures import brightness, levels_in
+from pixelcnn.trained.pictures import levels_in, read_back
 
 #: Named parts of an image that are kept.
 KEEP = ("upper", "left")
@@ -98,7 +98,8 @@ class Trained:
         Raises:
             UserError: if they are no integers 0..levels-1.
         """
-        return brightness(levels_in(images, self.image.levels), self.image.levels)
+        levels = self.image.levels
+        return read_back(levels_in(images, levels), levels, self.recipe.read_as())
 
     def nats(
         self,

@@ -51,9 +51,20 @@ def levels_in(images: Any, levels: int) -> NDArray[np.uint8]:
 
 
 def brightness(images: NDArray[np.uint8], levels: int) -> NDArray[np.uint8]:
-    """Levels 0..levels-1 as 0..255: the lowest that are not below their share, which quantise to the same."""
+    """Levels 0..levels-1 as 0..255: the lowest that are not below their share.
+
+    They quantise to the same where the source has 256 levels, or those of the model.
+    """
     scaled: NDArray[np.uint8] = (-(-images.astype(np.int64) * 255 // (levels - 1))).astype(np.uint8)
     return scaled
+
+
+def read_back(images: NDArray[np.uint8], levels: int, read_as: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same, but the lowest brightness that is read as the level, [256], where that one is not."""
+    shown = brightness(np.arange(levels, dtype=np.uint8), levels)
+    for level in np.flatnonzero(read_as[shown] != np.arange(levels)):
+        shown[level] = np.flatnonzero(read_as == level)[0]
+    return shown[images]
 
 
 def save(

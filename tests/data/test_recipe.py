@@ -13,7 +13,7 @@ from pixelcnn.data.contract import Source, Split
 from pixelcnn.data.images import pool, quantise
 from pixelcnn.data.recipe import Recipe, opened, pictures
 from pixelcnn.system.errors import UserError
-from pixelcnn.trained.pictures import brightness
+from pixelcnn.trained.pictures import brightness, read_back
 
 RAW = np.random.default_rng(0).integers(0, 256, (5, 1, 28, 28), dtype=np.uint8)
 SOURCE = Source("mnist5k", 10, 256, 1, (28, 28), lambda root, seed: {})
@@ -42,6 +42,14 @@ def test_a_picture_that_shows_the_models_levels_comes_back_as_these(quantised):
         recipe = Recipe(DatasetSpec("a.py", None, levels), 1, (1, levels), (1, levels), raw_levels)
         shown = brightness(np.arange(levels, dtype=np.uint8), levels)
         assert shown[0] == 0 and shown[-1] == 255
+        assert recipe.image(shown[None, None])[0, 0].tolist() == list(range(levels))
+
+
+@pytest.mark.parametrize("raw_levels", [5, 7, 100, 256])
+def test_so_it_does_whatever_levels_the_source_has(raw_levels):
+    for levels in range(3, raw_levels + 1):
+        recipe = Recipe(DatasetSpec("a.py", None, levels), 1, (1, levels), (2, 2 * levels), raw_levels)
+        shown = read_back(np.arange(levels, dtype=np.uint8), levels, recipe.read_as())
         assert recipe.image(shown[None, None])[0, 0].tolist() == list(range(levels))
 
 
