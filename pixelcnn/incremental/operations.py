@@ -133,6 +133,20 @@ class Sum(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class Joined(Operation):
+    """The channels of several features of equal delay beside each other."""
+
+    parts: tuple[Features, ...]
+
+    @cached_property
+    def reads(self) -> tuple[Read, ...]:
+        return tuple(map(Read, self.parts))
+
+    def calls(self, memory: Workspace, window: Window, out: Tensor) -> Iterable[Call]:
+        return (partial(torch.cat, [memory.at(part, window) for part in self.parts], 1, out=out),)
+
+
+@dataclass(frozen=True, eq=False)
 class AddPerImage(Operation):
     """x plus a vector for each image, [N, C]."""
 

@@ -18,6 +18,7 @@ from pixelcnn.incremental.operations import (
     Constant,
     Delayed,
     FeatureTaps,
+    Joined,
     Known,
     Linear,
     Map,
@@ -52,6 +53,9 @@ class Stream(Symbol):
 
     def plus(self, other: Stream) -> Stream:
         return self.program.add(self, other)
+
+    def beside(self, others: Sequence[Stream]) -> Stream:
+        return self.program.concat([self, *others])
 
     def __repr__(self) -> str:
         return f"Stream({self.features!r})"
@@ -121,6 +125,12 @@ class Program:
             raise NoForm(f"features of {a.channels} and of {b.channels} channels are added")
         delay = max(a.delay, b.delay)
         return self.operation(Sum(self.align(a, delay).features, self.align(b, delay).features))
+
+    def concat(self, parts: Sequence[Stream]) -> Stream:
+        """The channels of all beside each other, as late as the latest of them."""
+        delay = max(part.delay for part in parts)
+        joined = Joined(tuple(self.align(part, delay).features for part in parts))
+        return self.operation(joined, sum(part.channels for part in parts))
 
     def add_per_image(self, x: Stream, compute: Callable[[], Tensor]) -> Stream:
         """x plus a vector for each image, `compute()` [N, C], asked for anew for every batch."""

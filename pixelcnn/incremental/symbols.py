@@ -37,6 +37,10 @@ class Symbol:
         """What stands for the sum with features of the same kind."""
         raise NotImplementedError
 
+    def beside(self, others: Any) -> Any:
+        """What stands for these channels with those of others of the same kind behind them."""
+        raise NotImplementedError
+
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise NoForm("features are computed with outside of a causal layer, by more than a sum of two")
 

@@ -6,14 +6,15 @@ A causal layer has three forms side by side, and the type of what it is called w
 - `Seen`: its reach, which image pixels each feature can see;
 - a `Stream`: its incremental form, one front of pixels at a time, for fast sampling.
 
-Whatever is composed of causal layers and of sums needs no more than its `forward`: called with the
-one or the other it gives that of the composition. Reach and incremental form are derived from a
+Whatever is composed of causal layers, sums and `concat` needs no more than its `forward`: called with
+the one or the other it gives that of the composition. Reach and incremental form are derived from a
 layer's taps and never from its weights, so that tests can hold the forms against each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -33,6 +34,9 @@ class Seen(Symbol):
     def plus(self, other: Seen) -> Seen:
         return Seen(self.sets | other.sets)
 
+    def beside(self, others: Sequence[Seen]) -> Seen:
+        return functools.reduce(Seen.plus, others, self)
+
 
 class CausalLayer(nn.Module):
     """A map of features that respects the raster order of pixels."""
@@ -41,30 +45,31 @@ class CausalLayer(nn.Module):
         """Features, reach or stream of the output, as `x` is one or the other.
 
         Args:
-            x: features [N, C, H, W], or what stands for them.
+            x: features [N, C, H, W], or what stands for them; a tuple of them for a layer of several inputs.
             y: class labels int64 [N], or None for an unconditional model.
 
         Raises:
             NoForm: if the layer states that it has no such form.
             BrokenForm: if making it fails; names the layer and the error.
         """
-        if isinstance(x, Stream):
+        kind = x[0] if isinstance(x, tuple) else x
+        if isinstance(kind, Stream):
             with form_of(f"{type(self).__name__}.incremental"):
-                return self._same_kind(x, self.incremental(x, y))
-        if isinstance(x, Seen):
+                return self._same_kind(kind, self.incremental(x, y))
+        if isinstance(kind, Seen):
             with form_of(f"{type(self).__name__}.reach"):
-                return self._same_kind(x, self.reach(x))
+                return self._same_kind(kind, self.reach(x))
         return super().__call__(x, y)
 
-    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def forward(self, x: Any, y: Tensor | None) -> Tensor:
         """Features for every pixel at once."""
         raise NotImplementedError
 
-    def reach(self, seen: Seen) -> Seen:
+    def reach(self, seen: Any) -> Seen:
         """What the output sees if the input sees `seen`."""
         raise NoForm(f"{type(self).__name__} states no reach")
 
-    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+    def incremental(self, x: Any, y: Tensor | None) -> Stream:
         """Add this layer to the program of `x`; a layer without such a form makes sampling slow."""
         raise NoForm(f"{type(self).__name__} has no incremental form")
 
@@ -106,6 +111,12 @@ def coordinates(height: int, width: int, dtype: torch.dtype, device: torch.devic
     rows = torch.linspace(-1, 1, height, dtype=dtype, device=device)
     columns = torch.linspace(-1, 1, width, dtype=dtype, device=device)
     return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]
+
+
+def concat(*parts: Any) -> Any:
+    """The channels of features beside each other, or what stands for that: [N, C1 + C2 + ..., H, W]."""
+    first, *others = parts
+    return first.beside(others) if isinstance(first, Symbol) else torch.cat(parts, dim=1)
 
 
 class Chain(nn.Module):

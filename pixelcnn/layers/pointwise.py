@@ -44,6 +44,25 @@ class Activation(PixelwiseLayer):
         out.copy_(self.function(values))
 
 
+def concat_elu(x: Tensor) -> Tensor:
+    """ELU of x beside that of -x: [N, C, ...] -> [N, 2C, ...] (Salimans et al. 2017, their code)."""
+    return F.elu(torch.cat([x, -x], dim=1))
+
+
+class Dropout(PixelwiseLayer):
+    """Each feature zero with probability `rate` while it trains, the others scaled up; else nothing."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return F.dropout(x, self.rate, self.training) if self.rate > 0 else x
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        return x
+
+
 class Pointwise(PixelwiseLayer):
     """1x1 convolution: [N, in, H, W] -> [N, out, H, W].
 
