@@ -8,10 +8,11 @@ from functools import partial
 
 from torch import Tensor
 
-from pixelcnn.incremental.memory import Call, Canvas, Ring, Window
+from pixelcnn.incremental.memory import Call, Canvas, Ring, RingSize, Window
 from pixelcnn.incremental.operations import Operation, Stored
 from pixelcnn.incremental.planning import Entry, Plan
 from pixelcnn.incremental.program import Program, Stream
+from pixelcnn.incremental.schedules import Schedule
 from pixelcnn.incremental.workspace import Features, Workspace
 
 
@@ -39,6 +40,16 @@ class Ready:
         return (*calls, partial(ring.view(window).index_copy_, 1, images, new))
 
 
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Operations whose features at front t of their lattice are final in step stride · t + delay."""
+
+    delay: int
+    stride: int
+    schedule: Schedule
+    operations: list[Ready]
+
+
 class Execution:
     """Runs what `output` needs; what was prepared for one batch is called again for the next."""
 
@@ -47,8 +58,8 @@ class Execution:
         self._plan = program.plan(output)
         self._blocks = self._plan.blocks
         self._memory: Workspace | None = None
-        #: Neighbouring operations of equal delay.
-        self._stages: list[tuple[int, list[Ready]]] = []
+        #: Neighbouring operations of equal delay and on one lattice.
+        self._stages: list[Stage] = []
 
     @property
     def first_step(self) -> int:
@@ -71,8 +82,8 @@ class Execution:
         if self._memory is None:
             self._memory = memory = allocate(self._plan, self._program, blank)
             self._stages = [
-                (delay, [_ready(entry, memory) for entry in entries])
-                for delay, entries in self._plan.stages()
+                Stage(delay, stride, self._program.lattice(stride), [_ready(e, memory) for e in entries])
+                for (delay, stride), entries in self._plan.stages()
             ]
         self._memory.canvas.fill(blank)
         for block in self._blocks:
@@ -82,14 +93,14 @@ class Execution:
 
     def advance(self, step: int, up_to: int | None = None) -> Iterator[Call]:
         """Compute all that is final in this step, or what of it has at most such a delay."""
-        schedule = self._program.schedule
-        for delay, operations in self._stages:
-            front = step - delay
-            if front < 0 or (up_to is not None and delay > up_to):
+        for stage in self._stages:
+            front, off = divmod(step - stage.delay, stage.stride)
+            if front < 0 or off or (up_to is not None and stage.delay > up_to):
                 continue
+            schedule = stage.schedule
             first, end = schedule.span(front)
             window = Window(front, first, end) if front < schedule.steps and first < end else None
-            for operation in operations:
+            for operation in stage.operations:
                 ring = operation.ring
                 if ring is not None and front < schedule.steps + ring.behind:
                     outside = ring.outside(front)
@@ -99,16 +110,28 @@ class Execution:
                     yield from operation.calls(window)
 
     def iterate(self, window: Window) -> Iterator[Call]:
-        """Compute what depends on pixels of this window's own front, from the pixels as they are then."""
-        for delay, operations in self._stages:
-            if delay > 0:
-                for operation in operations:
-                    yield from operation.calls(window)
+        """Compute what depends on pixels of this window's own front, from the pixels as they are then.
+
+        In the order of rows, where a window is also one on a coarser lattice, of the places that it holds.
+        """
+        windows = {1: window}
+        for stage in self._stages:
+            if stage.delay > 0 and window.front % stage.stride == 0:
+                own = windows.setdefault(stage.stride, _coarse(window, stage.stride))
+                if own.first < own.end:
+                    for operation in stage.operations:
+                        yield from operation.calls(own)
 
     @property
     def _allocated(self) -> Workspace:
         assert self._memory is not None, "no batch has begun"
         return self._memory
+
+
+def _coarse(window: Window, stride: int) -> Window:
+    """The places of a window that lie on the lattice of this stride."""
+    first, end = (-(-line // stride) for line in (window.first, window.end))
+    return Window(window.front // stride, first, end, window.images)
 
 
 def _ready(entry: Entry, memory: Workspace) -> Ready:
@@ -120,11 +143,14 @@ def allocate(plan: Plan, program: Program, blank: Tensor) -> Workspace:
     """All memory of a plan but for the operations' own blocks; `blank` is what the network reads."""
     schedule, images, like = program.schedule, program.images, program.like
     rows = schedule.lines * images
-    channels = {entry.output.number: entry.output.channels for entry in plan.entries}
-    rings = plan.rings.items()
+    features = {entry.output.number: entry.output for entry in plan.entries}
+
+    def ring(size: RingSize, of: Features) -> Ring:
+        return Ring(program.lattice(of.stride), size, images, of.channels, like)
+
     memory = Workspace(
         canvas=Canvas(schedule, plan.margin, images, blank.shape[1], like),
-        rings={number: Ring(schedule, size, images, channels[number], like) for number, size in rings},
+        rings={number: ring(size, features[number]) for number, size in plan.rings.items()},
         scratch=plan.scratch,
         pieces=[like.new_empty(rows, count) for count in plan.pieces],
         joined=like.new_empty(rows * plan.joined),

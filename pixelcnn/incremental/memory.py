@@ -64,13 +64,18 @@ class Canvas:
         inside = slice(self._margin, self._margin + values.shape[3])
         self._padded[self._margin :, :, inside].copy_(values.permute(2, 0, 3, 1))
 
-    def view(self, window: Window, dr: int = 0, first: int = 0, count: int = 1, spacing: int = 1) -> Tensor:
-        """What taps (dr, first), (dr, first + spacing), ... have: [pixels, N, count, C], of all images."""
-        row, column = self._schedule.pixel(window.front, window.first)
+    def view(
+        self, window: Window, dr: int = 0, first: int = 0, count: int = 1, spacing: int = 1, stride: int = 1
+    ) -> Tensor:
+        """What taps (dr, first), (dr, first + spacing), ... have: [pixels, N, count, C], of all images.
+
+        `window` is one on the lattice of this stride.
+        """
+        row, column = self._schedule.pixel(stride * window.front, stride * window.first)
         rows, images, columns, one = self._padded.stride()
         down, right = self._schedule.direction()
         pixels = window.end - window.first
-        step = down * rows + right * columns if pixels > 1 else 0
+        step = stride * (down * rows + right * columns) if pixels > 1 else 0
         start = (row + dr + self._margin) * rows + (column + first + self._margin) * columns
         size = (pixels, self._padded.shape[1], count, self._padded.shape[3])
         return self._padded.as_strided(size, (step, images, spacing * columns, one), start)
@@ -147,10 +152,14 @@ class Ring:
         """What a window has, of all images: [pixels, N, C]."""
         return self._lines(window.front, window.first, window.end)
 
-    def tap(self, window: Window, dr: int, dc: int) -> Tensor:
-        """What a tap has at a window, of all images: [pixels, N, C]."""
+    def tap(self, window: Window, dr: int, dc: int, stride: int = 1) -> Tensor:
+        """What a tap has at a window, of all images: [pixels, N, C].
+
+        `window` is one on the lattice of every so many-th row and column of this one.
+        """
         front, line = self._schedule.offset(dr, dc)
-        return self._lines(window.front + front, window.first + line, window.end + line)
+        first, end = (stride * place + line for place in (window.first, window.end))
+        return self._lines(stride * window.front + front, first, end - stride + 1)[::stride]
 
     def _lines(self, front: int, first: int, end: int) -> Tensor:
         before = self._size.before

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from pixelcnn.incremental.memory import Call, Tap, Window, in_rows
+from pixelcnn.incremental.memory import Call, Tap, Window
 from pixelcnn.incremental.workspace import Block, Features, Place, Placed, Prepared, Workspace
 
 #: The delay of what cannot be computed in the order of a schedule.
@@ -24,10 +24,23 @@ NEVER = 10**9
 
 @dataclass(frozen=True)
 class Read:
-    """Features that an operation reads: at its window, or where `taps` say, as they were remembered."""
+    """Features that an operation reads: at its window, or where `taps` say, as they were remembered.
+
+    Taps are steps on the features' own lattice. `pixels` are the same from the pixel that reads, in rows and
+    columns of the image; None: it lies on that lattice, too.
+    """
 
     features: Features
     taps: tuple[Tap, ...] | None = None
+    pixels: tuple[Tap, ...] | None = None
+
+    @property
+    def offsets(self) -> tuple[Tap, ...]:
+        """Rows and columns of the image from the pixel that reads to those that it reads."""
+        if self.pixels is not None:
+            return self.pixels
+        stride = self.features.stride
+        return tuple((stride * dr, stride * dc) for dr, dc in self.taps or ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +78,20 @@ class Operation:
         raise NotImplementedError
 
     def __str__(self) -> str:
-        read = ", ".join(_read(read) for read in self.reads)
+        read = ", ".join(read_as(read) for read in self.reads)
         return f"{type(self).__name__}({read})"
 
     def _fields(self) -> Iterable[Any]:
         return (getattr(self, field.name) for field in dataclasses.fields(self))
 
 
-def _read(read: Read) -> str:
-    return str(read.features) if read.taps is None else f"{read.features} at {_tap_list(read.taps)}"
+def read_as(read: Read) -> str:
+    """What is read, in a line of a plan."""
+    return str(read.features) if read.taps is None else f"{read.features} at {listed(read.taps)}"
 
 
-def _tap_list(taps: tuple[Tap, ...]) -> str:
+def listed(taps: tuple[Tap, ...]) -> str:
+    """Taps in a line of a plan."""
     return " ".join(f"({dr},{dc})" for dr, dc in taps)
 
 
@@ -215,88 +230,3 @@ class Constant(Stored):
 
     def _expanded(self, window: Window) -> Tensor:
         return self.vector.expand(window.end - window.first, self.images, -1)
-
-
-# ---------------------------------------------------------------------------- around the window
-
-
-@dataclass(frozen=True, eq=False)
-class Source(Operation):
-    """The pixels themselves, as they enter the network."""
-
-    def calls(self, memory: Workspace, window: Window, out: Tensor) -> Iterable[Call]:
-        return (_join([memory.canvas.view(window)], window, out),)
-
-
-@dataclass(frozen=True, eq=False)
-class Taps(Operation):
-    """The features at taps, beside each other, times matrix [taps · in, out]; plus a bias or features."""
-
-    taps: tuple[Tap, ...]
-    matrix: Prepared
-    plus: Features | Tensor
-    inputs: int
-
-    @cached_property
-    def joined(self) -> int:
-        return len(self.taps) * self.inputs
-
-    def views(self, memory: Workspace, window: Window) -> list[Tensor]:
-        """What the taps have, [pixels, N, ...] of all images, in their order."""
-        raise NotImplementedError
-
-    def calls(self, memory: Workspace, window: Window, out: Tensor) -> Iterable[Call]:
-        features = memory.joined(self.joined, window)
-        start = memory.at(self.plus, window) if isinstance(self.plus, Features) else self.plus
-        join = _join(self.views(memory, window), window, features)
-        return join, partial(torch.addmm, start, features, self.matrix.value, out=out)
-
-
-@dataclass(frozen=True, eq=False)
-class PixelTaps(Taps):
-    """Of the pixels themselves."""
-
-    @property
-    def margin(self) -> int:
-        return max(max(-dr, abs(dc)) for dr, dc in self.taps)
-
-    @cached_property
-    def groups(self) -> list[tuple[int, int, int, int]]:
-        """The taps as the canvas gives them."""
-        return in_rows(self.taps)
-
-    def views(self, memory: Workspace, window: Window) -> list[Tensor]:
-        return [memory.canvas.view(window, *group) for group in self.groups]
-
-    def __str__(self) -> str:
-        read = [f"pixels at {_tap_list(self.taps)}", *(_read(read) for read in self.reads)]
-        return f"PixelTaps({', '.join(read)})"
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureTaps(Taps):
-    """Of features that are remembered."""
-
-    x: Features
-
-    @cached_property
-    def reads(self) -> tuple[Read, ...]:
-        plus = (Read(self.plus),) if isinstance(self.plus, Features) else ()
-        return (Read(self.x, self.taps), *plus)
-
-    def views(self, memory: Workspace, window: Window) -> list[Tensor]:
-        ring = memory.rings[self.x.number]
-        return [ring.tap(window, dr, dc) for dr, dc in self.taps]
-
-
-def _join(views: list[Tensor], window: Window, out: Tensor) -> Call:
-    """Have `out` [pixels · images, ...] get views [pixels, N, taps or channels, ...] beside each other."""
-    images = window.images
-    joined = out.view(views[0].shape[0], -1, sum(view.shape[2] for view in views), *views[0].shape[3:])
-    if images is None:
-        return partial(torch.cat, views, 2, out=joined)
-    return partial(_join_picked, views, images, joined)
-
-
-def _join_picked(views: list[Tensor], images: Tensor, out: Tensor) -> None:
-    torch.cat([view.index_select(1, images) for view in views], 2, out=out)

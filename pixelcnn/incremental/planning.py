@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pixelcnn.incremental.memory import RingSize
-from pixelcnn.incremental.operations import Operation, Source, Stored
+from pixelcnn.incremental.neighbours import Source
+from pixelcnn.incremental.operations import Operation, Stored
 from pixelcnn.incremental.schedules import Schedule
 from pixelcnn.incremental.workspace import Block, Features
 
@@ -61,10 +62,10 @@ class Plan:
         computed = (entry for entry in self.entries if not isinstance(entry.operation, Source))
         return max((entry.output.delay for entry in computed), default=0)
 
-    def stages(self) -> list[tuple[int, list[Entry]]]:
-        """Neighbouring operations of equal delay: (delay, entries)."""
-        grouped = itertools.groupby(self.entries, key=lambda entry: entry.output.delay)
-        return [(delay, list(entries)) for delay, entries in grouped]
+    def stages(self) -> list[tuple[tuple[int, int], list[Entry]]]:
+        """Neighbouring operations of equal delay and stride: ((delay, stride), entries)."""
+        grouped = itertools.groupby(self.entries, key=lambda entry: (entry.output.delay, entry.output.stride))
+        return [(key, list(entries)) for key, entries in grouped]
 
     def __str__(self) -> str:
         return "\n".join(map(self._line, self.entries))
@@ -78,8 +79,10 @@ class Plan:
             place = "there"
         else:
             place = f"scratch {self.scratch[output.number]}"
+        stride = f"stride {output.stride}  " if output.stride > 1 else ""
         return (
-            f"{output!s:4} delay {output.delay:2}  {output.channels} channels  {place:17} {entry.operation}"
+            f"{output!s:4} delay {output.delay:2}  {stride}{output.channels} channels  "
+            f"{place:17} {entry.operation}"
         )
 
 
@@ -115,14 +118,17 @@ def _rings(schedule: Schedule, entries: Iterable[Entry]) -> dict[int, RingSize]:
         for read in entry.operation.reads:
             if read.taps is None:
                 continue
-            offsets = [schedule.offset(*tap) for tap in read.taps]
+            # Of the image's own lattice, and in lines of that which is read.
+            fronts = [schedule.offset(*pixel)[0] for pixel in read.offsets]
+            lines = [schedule.offset(*tap)[1] for tap in read.taps]
+            stride = read.features.stride
             # When the reader is at front t, the last front written is t + ahead.
             ahead = entry.output.delay - read.features.delay
             size = rings.get(read.features.number, RingSize(1, 0, 0, 0))
             rings[read.features.number] = RingSize(
-                fronts=max(size.fronts, *(1 + ahead - front for front, _ in offsets)),
-                before=max(size.before, *(-line for _, line in offsets)),
-                after=max(size.after, *(line for _, line in offsets)),
+                fronts=max(size.fronts, *(1 + (ahead - front) // stride for front in fronts)),
+                before=max(size.before, *(-line for line in lines)),
+                after=max(size.after, *lines),
                 right=max(size.right, *(dc for _, dc in read.taps)),
             )
     return rings

@@ -6,26 +6,24 @@ adds its operations to the stream's `Program`. README.md shows one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from pixelcnn.incremental.errors import NoForm
 from pixelcnn.incremental.memory import Tap
+from pixelcnn.incremental.neighbours import FeatureTaps, PixelTaps, Slice, Source, Upsampled
 from pixelcnn.incremental.operations import (
     AddPerImage,
     Constant,
     Delayed,
-    FeatureTaps,
     Joined,
     Known,
     Linear,
     Map,
     Operation,
-    PixelTaps,
     Relu,
-    Source,
     Stored,
     Sum,
 )
@@ -33,6 +31,9 @@ from pixelcnn.incremental.planning import Entry, Plan, plan
 from pixelcnn.incremental.schedules import Schedule
 from pixelcnn.incremental.symbols import Symbol
 from pixelcnn.incremental.workspace import Features, Placed, Prepared
+
+#: The delay of what depends on nothing: early enough for layers behind it that read further right.
+EARLY = -1024
 
 
 class Stream(Symbol):
@@ -50,6 +51,16 @@ class Stream(Symbol):
     def delay(self) -> int:
         """The features at front t are final in step t + delay."""
         return self.features.delay
+
+    @property
+    def stride(self) -> int:
+        """They are there at every so many-th row and column of the image."""
+        return self.features.stride
+
+    @property
+    def schedule(self) -> Schedule:
+        """The order of the places that they are at."""
+        return self.program.lattice(self.stride)
 
     def plus(self, other: Stream) -> Stream:
         return self.program.add(self, other)
@@ -73,24 +84,36 @@ class Program:
         self.entries: list[Entry] = []
         #: Gives what the network reads before any pixel is drawn, [N, C, H, W].
         self.blank: Callable[[], Tensor] | None = None
+        self._lattices = {1: schedule}
 
     def plan(self, output: Stream) -> Plan:
         """All operations are there and `output` is what they are for: what to compute, in what memory."""
         return plan(self.schedule, self.entries, output.features)
 
+    def lattice(self, stride: int) -> Schedule:
+        """The order of the places at every so many-th row and column."""
+        if stride not in self._lattices:
+            self._lattices[stride] = self.schedule.coarse(stride)
+        return self._lattices[stride]
+
     def operation(
-        self, operation: Operation, channels: int | None = None, delay: int | None = None
+        self,
+        operation: Operation,
+        channels: int | None = None,
+        delay: int | None = None,
+        stride: int | None = None,
     ) -> Stream:
         """The features that an operation gives, as a new stream.
 
-        It has as many channels as the first features that the operation reads, and is as late as the
-        latest of them, unless told otherwise.
+        It has as many channels as the first features that the operation reads, their stride, and is as late
+        as the latest that it reads, unless told otherwise.
         """
         read = [read.features for read in operation.reads]
         features = Features(
             number=len(self.entries),
             channels=read[0].channels if channels is None else channels,
             delay=max(features.delay for features in read) if delay is None else delay,
+            stride=read[0].stride if stride is None else stride,
         )
         self.entries.append(Entry(features, operation))
         return Stream(self, features)
@@ -101,11 +124,11 @@ class Program:
         Pixels are drawn at the end of their step, so their delay is 1.
         """
         self.blank = blank
-        return self.operation(Source(), channels, delay=1)
+        return self.operation(Source(), channels, delay=1, stride=1)
 
-    def known(self, channels: int, compute: Callable[[], Tensor]) -> Stream:
-        """Features compute() [N, C, H, W] that depend on no pixel."""
-        return self.operation(Known(Placed(self.schedule, compute)), channels, delay=0)
+    def known(self, channels: int, compute: Callable[[], Tensor], stride: int = 1) -> Stream:
+        """Features compute() [N, C, H, W], of the lattice of a stride, that depend on no pixel."""
+        return self.operation(Known(Placed(self.lattice(stride), compute)), channels, 0, stride)
 
     def map(self, x: Stream, function: Callable[[Tensor, Tensor], Any], channels: int) -> Stream:
         """What function(values, out) puts into `out`; it treats all pixels and images alike."""
@@ -123,11 +146,13 @@ class Program:
         """a + b, as late as the later of them."""
         if a.channels != b.channels:
             raise NoForm(f"features of {a.channels} and of {b.channels} channels are added")
+        self._need_one_lattice([a, b], "added")
         delay = max(a.delay, b.delay)
         return self.operation(Sum(self.align(a, delay).features, self.align(b, delay).features))
 
     def concat(self, parts: Sequence[Stream]) -> Stream:
         """The channels of all beside each other, as late as the latest of them."""
+        self._need_one_lattice(parts, "put beside each other")
         delay = max(part.delay for part in parts)
         joined = Joined(tuple(self.align(part, delay).features for part in parts))
         return self.operation(joined, sum(part.channels for part in parts))
@@ -142,23 +167,27 @@ class Program:
             return x
         return self.operation(Delayed(self._remembered(x).features), delay=delay)
 
-    def correlate(self, x: Stream, taps: Sequence[Tap], weight: Callable[[], Tensor], bias: Tensor) -> Stream:
+    def correlate(
+        self, x: Stream, taps: Sequence[Tap], weight: Callable[[], Tensor], bias: Tensor, stride: int = 1
+    ) -> Stream:
         """The sum over taps of weight() [taps, out, in] times the features there, plus bias [out].
 
-        Taps in earlier fronts are summed up ahead of those in a front that is computed repeatedly.
+        Taps are steps on the lattice of `x`, of which the result has every so many-th row and column. Taps in
+        earlier fronts are summed up ahead of those in a front that is computed repeatedly.
         """
-        height, width = self.schedule.height, self.schedule.width
+        height, width = x.schedule.height, x.schedule.width
         inside = [i for i, (dr, dc) in enumerate(taps) if -dr < height and -width < dc < width]
-        late = {i: x.delay + self.schedule.offset(*taps[i])[0] for i in inside}
+        late = {i: x.delay + x.stride * x.schedule.offset(*taps[i])[0] for i in inside}
         before = [i for i in inside if late[i] <= 0]
         now = [i for i in inside if late[i] > 0]
 
         def part(chosen: list[int], plus: Tensor | Stream) -> Stream:
             delay = max(late[i] for i in chosen)
-            return self._sum_of_taps(x, delay, [taps[i] for i in chosen], lambda: weight()[chosen], plus)
+            of = [taps[i] for i in chosen]
+            return self._sum_of_taps(x, delay, of, lambda: weight()[chosen], plus, stride)
 
-        if not inside:  # a constant, early enough for whoever reads it
-            return self.operation(Constant(bias, self.images), len(bias), delay=-width)
+        if not inside:
+            return self.operation(Constant(bias, self.images), len(bias), EARLY, x.stride * stride)
         return part(now, part(before, bias)) if before and now else part(inside, bias)
 
     def _sum_of_taps(
@@ -168,17 +197,53 @@ class Program:
         taps: Sequence[Tap],
         weight: Callable[[], Tensor],
         plus: Tensor | Stream,
+        stride: int,
     ) -> Stream:
         """The weighted sum of some taps, plus a bias or what other taps have given."""
         channels = plus.channels if isinstance(plus, Stream) else len(plus)
         matrix = Prepared(lambda: weight().transpose(1, 2).flatten(0, 1))
         start = self.align(plus, delay).features if isinstance(plus, Stream) else plus
         if self._is(x, Source):
-            operation: Operation = PixelTaps(tuple(taps), matrix, start, x.channels)
+            operation: Operation = PixelTaps(tuple(taps), matrix, start, x.channels, stride)
         else:
             remembered = self._remembered(x).features
-            operation = FeatureTaps(tuple(taps), matrix, start, x.channels, remembered)
-        return self.operation(operation, channels, delay)
+            operation = FeatureTaps(tuple(taps), matrix, start, x.channels, stride, remembered)
+        return self.operation(operation, channels, delay, x.stride * stride)
+
+    def upsample(
+        self,
+        x: Stream,
+        factor: int,
+        taps: Mapping[Tap, Sequence[Tap]],
+        weight: Callable[[Tap], Tensor],
+        bias: Tensor,
+    ) -> Stream:
+        """Features of a lattice `factor` times as fine, plus bias [out].
+
+        A place is (0, 0) to (factor - 1, factor - 1) rows and columns from the first one of its cell. It has
+        the sum over its `taps`, steps on the lattice of `x` from the cell, of weight(place) [taps, out, in]
+        times the features there.
+        """
+        if x.stride % factor:
+            raise NoForm(f"features of every {x.stride} rows and columns are made {factor} times as fine")
+        x = self._remembered(x)
+        if self._is(x, Source):
+            x = self.map(x, _copy, x.channels)
+
+        def matrix(place: Tap) -> Prepared:
+            return Prepared(lambda: weight(place).transpose(1, 2).flatten(0, 1))
+
+        slices = {place: Slice(tuple(taps[place]), matrix(place)) for place in taps}
+        fine = self.lattice(x.stride // factor)
+        operation = Upsampled(x.features, factor, fine, slices, bias)
+        (read,) = operation.reads
+        delay = x.delay + max(self.schedule.offset(*pixel)[0] for pixel in read.offsets)
+        return self.operation(operation, len(bias), delay, x.stride // factor)
+
+    def _need_one_lattice(self, parts: Sequence[Stream], done: str) -> None:
+        strides = sorted({part.stride for part in parts})
+        if len(strides) > 1:
+            raise NoForm(f"features of strides {' and '.join(map(str, strides))} are {done}")
 
     def _remembered(self, x: Stream) -> Stream:
         """A stream of these features that can have a ring: not one that lies elsewhere."""

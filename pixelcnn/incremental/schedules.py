@@ -6,7 +6,22 @@ front are computed together. A tap (dr, dc) is the same number of fronts and lin
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pixels of a front on a fine lattice that lie alike in the cells of a coarse one.
+
+    Those on the lines of this `phase` (line modulo stride) lie in cells whose own place is in `front` of the
+    coarse lattice, `down` rows and `right` columns from it.
+    """
+
+    phase: int
+    front: int
+    down: int
+    right: int
 
 
 class Schedule(Protocol):
@@ -31,6 +46,15 @@ class Schedule(Protocol):
 
     def direction(self) -> tuple[int, int]:
         """Rows and columns from one pixel of a front to the next."""
+
+    def coarse(self, stride: int) -> Schedule:
+        """The order of the pixels in every so many-th row and column.
+
+        Its front t is computed with front stride · t of this one, which holds the same pixels.
+        """
+
+    def groups(self, front: int, stride: int) -> list[Group]:
+        """The pixels of a front by where they lie in the cells of `coarse(stride)`."""
 
 
 class Wavefront:
@@ -63,6 +87,17 @@ class Wavefront:
     def direction(self) -> tuple[int, int]:
         return 1, -self.skew
 
+    def coarse(self, stride: int) -> Wavefront:
+        return Wavefront(-(-self.height // stride), -(-self.width // stride), self.skew)
+
+    def groups(self, front: int, stride: int) -> list[Group]:
+        found = []
+        for down in range(stride):
+            # Rows down, down + stride, ... have columns that leave the same remainder.
+            coarse, right = divmod(front - self.skew * down, stride)
+            found.append(Group(down, coarse, down, right))
+        return found
+
 
 class Rows:
     """A row at once; a line is a column. Pixels of a row depend on each other, see `sampling`."""
@@ -85,3 +120,10 @@ class Rows:
 
     def direction(self) -> tuple[int, int]:
         return 0, 1
+
+    def coarse(self, stride: int) -> Rows:
+        return Rows(-(-self.height // stride), -(-self.width // stride))
+
+    def groups(self, front: int, stride: int) -> list[Group]:
+        coarse, down = divmod(front, stride)
+        return [Group(right, coarse, down, right) for right in range(stride)]

@@ -20,12 +20,14 @@ Place = Callable[[Window], Tensor]
 class Features:
     """What one operation gives: its number in the program, and when its features are final.
 
-    Those at front t are final in step t + delay.
+    Those at front t are final in step stride · t + delay. With a stride they are there at every so many-th
+    row and column of the image, on a lattice with a schedule of its own.
     """
 
     number: int
     channels: int
     delay: int
+    stride: int = 1
 
     def __str__(self) -> str:
         return f"#{self.number}"

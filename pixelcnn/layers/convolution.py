@@ -6,6 +6,7 @@ that a mask would zero; within the crop the mask is applied functionally, never 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from typing import Literal
@@ -14,17 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelcnn.incremental.memory import Tap
 from pixelcnn.incremental.program import Stream
 from pixelcnn.layers.base import CausalLayer, Seen, shifted
 
 
 class CausalConv2d(CausalLayer):
-    """[N, in, H, W] -> [N, out, H, W] over taps of a rectangle of earlier pixels.
+    """[N, in, H, W] -> [N, out, H, W], without a stride, over taps of a rectangle of earlier pixels.
 
     Args:
         rows: first and last row offset, both at most 0, in units of the dilation.
         columns: first and last column offset, in units of the dilation.
         last: in the pixel's own row (offset 0) no column offset above this one is a tap.
+        stride: of rows and columns; the result is that at every so many-th of both, from the first one on,
+            [N, out, H / stride, W / stride] rounded up.
     """
 
     mask: Tensor
@@ -38,11 +42,12 @@ class CausalConv2d(CausalLayer):
         *,
         last: int,
         dilation: int = 1,
+        stride: int = 1,
     ) -> None:
         super().__init__()
         if rows[1] > 0 or rows[0] > rows[1] or columns[0] > columns[1]:
             raise ValueError(f"rows {rows} and columns {columns} must ascend and no row come after 0")
-        self.dilation = dilation
+        self.dilation, self.stride = dilation, stride
         self.rows, self.columns = rows, columns
         height, width = rows[1] - rows[0] + 1, columns[1] - columns[0] + 1
         places = [[(r, c) for c in range(columns[0], columns[1] + 1)] for r in range(rows[0], rows[1] + 1)]
@@ -61,7 +66,7 @@ class CausalConv2d(CausalLayer):
         # Left, right, top, bottom. A negative pad crops: a layer that reads only rows above needs it.
         pads = (-d * self.columns[0], d * self.columns[1], -d * self.rows[0], d * self.rows[1])
         weight = self.weight if self.is_dense else self.weight * self.mask
-        return F.conv2d(F.pad(x, pads), weight, self.bias, dilation=d)
+        return F.conv2d(F.pad(x, pads), weight, self.bias, self.stride, dilation=d)
 
     def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
         return [(self.weight, None if self.is_dense else self.mask)]
@@ -70,14 +75,80 @@ class CausalConv2d(CausalLayer):
         sets = torch.zeros_like(seen.sets)
         for dr, dc in self.taps:
             sets |= shifted(seen.sets, dr, dc)
-        return Seen(sets)
+        return Seen(sets[:: self.stride, :: self.stride])
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         def weight() -> Tensor:
             # [out, in, rows, columns] -> [taps, out, in], the taps in the order of `self.taps`.
             return self.weight.permute(2, 3, 0, 1)[self.mask.bool()]
 
-        return x.program.correlate(x, self.taps, weight, self.bias)
+        return x.program.correlate(x, self.taps, weight, self.bias, self.stride)
+
+
+class CausalUpsample(CausalLayer):
+    """[N, in, h, w] -> [N, out, H, W], a transposed convolution by a stride: the way back of a strided one.
+
+    A place of the fine lattice lies in the cell (row // stride, column // stride) of the coarse one, whose
+    feature belongs to the first place of the cell. No place may read a feature that knows more than it may:
+    in a stream that knows what is above and to the left that of its own cell, in one that knows rows above
+    also those beside it.
+
+    Args:
+        kernel: rows and columns.
+        first_column: of the first column of the kernel, from the cell's own place: 0, or negative.
+        size: H and W; what lies beyond is cropped.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: tuple[int, int],
+        size: tuple[int, int],
+        *,
+        first_column: int = 0,
+        stride: int = 2,
+    ) -> None:
+        super().__init__()
+        self.stride, self.size, self.first_column = stride, size, first_column
+        #: For each place of a cell the taps, and their rows and columns in the kernel.
+        self.taps: dict[Tap, list[Tap]] = {}
+        self.entries: dict[Tap, list[Tap]] = {}
+        for place in itertools.product(range(stride), range(stride)):
+            found = [
+                ((place[0] - row) // stride, (place[1] - first_column - column) // stride, row, column)
+                for row, column in itertools.product(*map(range, kernel))
+                if (place[0] - row) % stride == 0 == (place[1] - first_column - column) % stride
+            ]
+            self.taps[place] = [(dr, dc) for dr, dc, _, _ in found]
+            self.entries[place] = [(row, column) for _, _, row, column in found]
+        bound = math.sqrt(stride**2 / (inputs * kernel[0] * kernel[1]))
+        self.weight = nn.Parameter(torch.empty(inputs, outputs, *kernel).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        whole = F.conv_transpose2d(x, self.weight, self.bias, self.stride)
+        height, width = self.size
+        return whole[:, :, :height, -self.first_column : width - self.first_column]
+
+    def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
+        return [(self.weight, None)]
+
+    def reach(self, seen: Seen) -> Seen:
+        k, (height, width) = self.stride, self.size
+        sets = seen.sets.new_zeros(height, width, seen.sets.shape[2])
+        for (row, column), taps in self.taps.items():
+            place = sets[row::k, column::k]
+            for dr, dc in taps:
+                place |= shifted(seen.sets, dr, dc)[: place.shape[0], : place.shape[1]]
+        return Seen(sets)
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        def weight(place: Tap) -> Tensor:
+            # [in, out, rows, columns] -> [taps, out, in]
+            return torch.stack([self.weight[:, :, row, column].t() for row, column in self.entries[place]])
+
+        return x.program.upsample(x, self.stride, self.taps, weight, self.bias)
 
 
 def masked_conv(

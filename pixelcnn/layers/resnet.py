@@ -61,14 +61,14 @@ def _gated(x: Tensor) -> Tensor:
     return F.glu(x, dim=1)
 
 
-def down_convolution(inputs: int, outputs: int) -> CausalConv2d:
+def down_convolution(inputs: int, outputs: int, stride: int = 1) -> CausalConv2d:
     """2x3 over the row above and the own row: for a stream of pixels in rows above, shifted by a row."""
-    return CausalConv2d(inputs, outputs, (-1, 0), (-1, 1), last=1)
+    return CausalConv2d(inputs, outputs, (-1, 0), (-1, 1), last=1, stride=stride)
 
 
-def down_right_convolution(inputs: int, outputs: int) -> CausalConv2d:
+def down_right_convolution(inputs: int, outputs: int, stride: int = 1) -> CausalConv2d:
     """2x2 over the pixel itself, the one to the left and those above them."""
-    return CausalConv2d(inputs, outputs, (-1, 0), (-1, 0), last=0)
+    return CausalConv2d(inputs, outputs, (-1, 0), (-1, 0), last=0, stride=stride)
 
 
 class TwoStreamStem(nn.Module):

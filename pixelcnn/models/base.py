@@ -68,8 +68,10 @@ class AutoregressiveModel(nn.Module):
         super().__init__()
         self.image = image
         self.likelihood = likelihood
+        #: Whether the network is told the row and column; an architecture may leave it to the user.
+        self.place: bool = getattr(hyperparameters, "place", True)
         #: Channels at the door: the scaled pixels, a constant, and the row and column.
-        self.inputs = image.channels + 3
+        self.inputs = image.channels + (3 if self.place else 1)
         self.network = self.build(hyperparameters)
 
     def build(self, hyperparameters: Any) -> nn.Module:
@@ -122,6 +124,8 @@ class AutoregressiveModel(nn.Module):
             features = self.network(source, y)
         if not isinstance(features, Stream):
             raise NoForm(f"the network gives {type(features).__name__}, not features")
+        if features.stride > 1:
+            raise NoForm(f"the network gives features of every {features.stride} rows and columns")
         return program, features
 
     def scaled(self, x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -136,8 +140,10 @@ class AutoregressiveModel(nn.Module):
         et al. 2018) gives both to its network, too. They depend on no pixel, so they leak nothing.
         """
         scaled = self.scaled(x, self._parameter.dtype)
-        place = coordinates(x.shape[2], x.shape[3], scaled.dtype, scaled.device).expand(len(x), -1, -1, -1)
-        entered = (scaled, torch.ones_like(scaled[:, :1]), place)
+        entered = [scaled, torch.ones_like(scaled[:, :1])]
+        if self.place:
+            place = coordinates(x.shape[2], x.shape[3], scaled.dtype, scaled.device)
+            entered.append(place.expand(len(x), -1, -1, -1))
         # Channels last in memory. (`contiguous` can make it so, too, but not where `vmap` stacks networks.)
         return torch.cat([part.permute(0, 2, 3, 1) for part in entered], dim=-1).permute(0, 3, 1, 2)
 

@@ -7,8 +7,9 @@ import torch
 
 from pixelcnn.incremental.execution import Execution
 from pixelcnn.incremental.memory import RingSize, Window
-from pixelcnn.incremental.operations import AddPerImage, Linear, Relu, Source
-from pixelcnn.incremental.program import Program
+from pixelcnn.incremental.neighbours import Source
+from pixelcnn.incremental.operations import AddPerImage, Linear, Relu
+from pixelcnn.incremental.program import EARLY, Program
 from pixelcnn.incremental.schedules import Rows, Wavefront
 
 BIAS = torch.zeros(2)
@@ -67,7 +68,7 @@ def test_what_lies_outside_of_the_image_for_every_pixel_is_a_constant():
     made, x = program()
     planned = made.plan(correlated(made, made.relu(x), (-4, 0), (-1, -4)))
     (entry,) = planned.entries
-    assert str(entry.operation) == "Constant()" and entry.output.delay == -4
+    assert str(entry.operation) == "Constant()" and entry.output.delay == EARLY
 
 
 def test_the_pixels_get_the_margin_that_is_read():

@@ -31,7 +31,12 @@ def seen():
         (stream, "chanels", "Stream has no attribute 'chanels'; did you mean 'channels'?"),
         (stream, "delay_", "Stream has no attribute 'delay_'; did you mean 'delay'?"),
         (stream, "programme", "Stream has no attribute 'programme'; did you mean 'program'?"),
-        (stream, "zzz", "Stream has no attribute 'zzz'; it has channels, delay, features, plus, program"),
+        (
+            stream,
+            "zzz",
+            "Stream has no attribute 'zzz'; it has beside, channels, delay, features, plus, program, "
+            "schedule, stride",
+        ),
         (seen, "set", "Seen has no attribute 'set'; did you mean 'sets'?"),
     ],
 )
@@ -70,6 +75,6 @@ def test_a_symbol_can_be_copied_pickled_printed_and_kept_in_a_set():
     assert copy.copy(x).features == x.features
     assert copy.deepcopy(x).features == x.features and copy.deepcopy(x).program is not x.program
     assert torch.equal(pickle.loads(pickle.dumps(sets)).sets, sets.sets)
-    assert repr(x) == "Stream(Features(number=0, channels=4, delay=1))"
+    assert repr(x) == "Stream(Features(number=0, channels=4, delay=1, stride=1))"
     assert x in {x} and x not in {stream()}
     assert not hasattr(x, "__deepcopy__") and not hasattr(x, "__wrapped__")

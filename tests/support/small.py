@@ -13,6 +13,7 @@ from pixelcnn.models.registry import resolve
 SMALL = {
     "pixelcnn": {"channels": 5, "blocks": 2, "first_kernel_size": 5, "head_channels": 7},
     "gated": {"channels": 5, "blocks": 2, "first_kernel_size": 5, "head_channels": 7},
+    "pixelcnn_pp": {"channels": 4, "blocks": 1, "resolutions": 3},
     "attention": {"channels": 4, "blocks": 2, "heads": 2, "first_kernel_size": 5, "head_channels": 7},
 }
 #: A recipe that mirrors half of the images.
