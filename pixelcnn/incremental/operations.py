@@ -52,6 +52,8 @@ class Operation:
 
     #: Whether its output may take the memory of what it reads at the window.
     in_place: ClassVar[bool] = False
+    #: Whether each call goes through what was kept of all earlier pixels: fewer calls then take less time.
+    looks_back: ClassVar[bool] = False
 
     @cached_property
     def reads(self) -> tuple[Read, ...]:
@@ -100,13 +102,13 @@ def listed(taps: tuple[Tap, ...]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Map(Operation):
-    """What function(values, out) puts into `out`; it treats all pixels and images alike."""
+    """What prepare(values, out)() puts into `out`; it treats all pixels and images alike."""
 
     x: Features
-    function: Callable[[Tensor, Tensor], Any]
+    prepare: Callable[[Tensor, Tensor], Call]
 
     def calls(self, memory: Workspace, window: Window, out: Tensor) -> Iterable[Call]:
-        return (partial(self.function, memory.at(self.x, window), out),)
+        return (self.prepare(memory.at(self.x, window), out),)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,13 @@ adds its operations to the stream's `Program`. README.md shows one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from pixelcnn.incremental.errors import NoForm
-from pixelcnn.incremental.memory import Tap
+from pixelcnn.incremental.memory import Call, Tap
 from pixelcnn.incremental.neighbours import FeatureTaps, PixelTaps, Slice, Source, Upsampled
 from pixelcnn.incremental.operations import (
     AddPerImage,
@@ -85,6 +86,8 @@ class Program:
         #: Gives what the network reads before any pixel is drawn, [N, C, H, W].
         self.blank: Callable[[], Tensor] | None = None
         self._lattices = {1: schedule}
+        #: What was made of which features by what.
+        self._mapped: dict[tuple[int, Callable[[Tensor, Tensor], Call]], Stream] = {}
 
     def plan(self, output: Stream) -> Plan:
         """All operations are there and `output` is what they are for: what to compute, in what memory."""
@@ -132,7 +135,17 @@ class Program:
 
     def map(self, x: Stream, function: Callable[[Tensor, Tensor], Any], channels: int) -> Stream:
         """What function(values, out) puts into `out`; it treats all pixels and images alike."""
-        return self.operation(Map(x.features, function), channels)
+        return self.operation(Map(x.features, partial(partial, function)), channels)
+
+    def prepared_map(self, x: Stream, prepare: Callable[[Tensor, Tensor], Call], channels: int) -> Stream:
+        """What prepare(values, out) gives puts it into `out`, once or again: so views are made once.
+
+        The same of the same features is computed once.
+        """
+        key = x.features.number, prepare
+        if key not in self._mapped:
+            self._mapped[key] = self.operation(Map(x.features, prepare), channels)
+        return self._mapped[key]
 
     def relu(self, x: Stream) -> Stream:
         """max(x, 0)."""

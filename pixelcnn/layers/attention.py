@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -100,6 +101,7 @@ class Attend(Operation):
     keys: Buffer
     values: Buffer
     scores: Buffer
+    looks_back: ClassVar[bool] = True
 
     def calls(self, memory: Workspace, window: Window, out: Tensor) -> tuple[Call]:
         pixels, images = window.end - window.first, window.images

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelcnn.incremental.memory import Call
 from pixelcnn.incremental.program import Stream
 from pixelcnn.layers.base import CausalLayer, Seen
 
@@ -24,12 +25,17 @@ class Activation(PixelwiseLayer):
     """A non-linearity of the channels of each pixel, ReLU unless told otherwise.
 
     `function` maps [N, C, ...] to [N, C', ...] and treats all positions alike, as an elementwise
-    function or a gate that splits the channels does.
+    function or a gate that splits the channels does. `prepare` is for sampling: prepare(x, out) gives what
+    puts the same of pixels [N, C] into `out`.
     """
 
-    def __init__(self, function: Callable[[Tensor], Tensor] = torch.relu) -> None:
+    def __init__(
+        self,
+        function: Callable[[Tensor], Tensor] = torch.relu,
+        prepare: Callable[[Tensor, Tensor], Call] | None = None,
+    ) -> None:
         super().__init__()
-        self.function = function
+        self.function, self.prepare = function, prepare
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         return self.function(x)
@@ -38,6 +44,8 @@ class Activation(PixelwiseLayer):
         if self.function is torch.relu:
             return x.program.relu(x)
         channels = self.function(x.program.like.new_zeros(1, x.channels)).shape[1]
+        if self.prepare is not None:
+            return x.program.prepared_map(x, self.prepare, channels)
         return x.program.map(x, self._into, channels)
 
     def _into(self, values: Tensor, out: Tensor) -> None:

@@ -5,15 +5,20 @@ After Salimans et al. 2017, "PixelCNN++", section 2, and its authors' code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelcnn.incremental.memory import Call
+from pixelcnn.incremental.program import Stream
+from pixelcnn.layers.base import CausalLayer, Seen
 from pixelcnn.layers.convolution import CausalConv2d
-from pixelcnn.layers.pointwise import Activation, ClassBias, Dropout, Pointwise, concat_elu
+from pixelcnn.layers.pointwise import Activation, ClassBias, Dropout, concat_elu
 
 #: Makes a layer of so many channels in and out.
 Convolution = Callable[[int, int], nn.Module]
@@ -21,11 +26,38 @@ Convolution = Callable[[int, int], nn.Module]
 LAST_GAIN = 0.1
 
 
+class Both(NamedTuple):
+    """Features, and what concat-ELU makes of them: several blocks read that, so it is computed once."""
+
+    raw: Any
+    active: Any
+
+
+def prepare_concat_elu(x: Tensor, out: Tensor) -> Call:
+    """What puts concat-ELU of x [N, C] into `out` [N, 2C]."""
+    signs, both_signs = x.new_tensor([[1.0], [-1.0]]), out.view(len(x), 2, -1)
+    each = x[:, None]
+
+    def put() -> None:
+        torch.mul(each, signs, out=both_signs)
+        F.elu_(out)
+
+    return put
+
+
+_CONCAT_ELU = Activation(concat_elu, prepare_concat_elu)
+
+
+def both(x: Any) -> Both:
+    """Features [N, C, H, W] with their concat-ELU [N, 2C, H, W]."""
+    return Both(x, _CONCAT_ELU(x, None))
+
+
 class GatedResnet(nn.Module):
     """x + a · sigmoid(b), where a and b come from two convolutions of x: [N, C, H, W] -> the same.
 
-    `convolution` makes both. With `beside` it also takes features of so many channels of another stream, by a
-    1x1 convolution. The label enters before the gate.
+    `convolution` makes both. With `beside` it also takes other streams of so many channels each, by a 1x1
+    convolution. The label enters before the gate.
     """
 
     def __init__(
@@ -34,31 +66,83 @@ class GatedResnet(nn.Module):
         convolution: Convolution,
         classes: int | None,
         *,
-        beside: int = 0,
+        beside: Sequence[int] = (),
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.activation = Activation(concat_elu)
         self.first = convolution(2 * channels, channels)
-        self.beside = Pointwise(2 * beside, channels) if beside else None
+        self.beside = Beside(beside, channels) if beside else None
         self.dropout = Dropout(dropout)
         self.second = convolution(2 * channels, 2 * channels)
         self.label = ClassBias(classes, 2 * channels)
-        self.gate = Activation(_gated)
+        self.gate = Activation(gated, prepare_gated)
         with torch.no_grad():
             for weight in self.second.parameters():
                 weight.mul_(LAST_GAIN)
 
-    def forward(self, x: Any, y: Tensor | None, other: Any = None) -> Any:
-        h = self.first(self.activation(x, y), y)
+    def forward(self, x: Both, y: Tensor | None, *others: Both) -> Both:
+        h = self.first(x.active, y)
         if self.beside is not None:
-            h = h + self.beside(self.activation(other, y), y)
-        h = self.dropout(self.activation(h, y), y)
-        return x + self.gate(self.label(self.second(h, y), y), y)
+            h = h + self.beside(tuple(other.active for other in others), y)
+        h = self.dropout(both(h).active, y)
+        return both(x.raw + self.gate(self.label(self.second(h, y), y), y))
 
 
-def _gated(x: Tensor) -> Tensor:
+class Beside(CausalLayer):
+    """1x1 convolution of the concat-ELU of several streams beside each other, each given by itself.
+
+    A tuple of [N, 2C, H, W] -> [N, out, H, W]. The weights are those for concat-ELU of the streams' `concat`:
+    first the positive parts of all, then the negative ones.
+    """
+
+    def __init__(self, channels: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2 * sum(channels), outputs, 1)
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]  # it was asked for
+        ends = list(itertools.accumulate(channels))
+        #: The input channels of each stream.
+        self.own = [
+            [*range(end - count, end), *range(ends[-1] + end - count, ends[-1] + end)]
+            for count, end in zip(channels, ends, strict=True)
+        ]
+
+    def forward(self, x: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
+        halves = zip(*(part.chunk(2, dim=1) for part in x), strict=True)
+        result: Tensor = self.conv(torch.cat([*itertools.chain(*halves)], dim=1) if len(x) > 1 else x[0])
+        return result
+
+    def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
+        return [(self.conv.weight, None)]
+
+    def reach(self, seen: tuple[Seen, ...]) -> Seen:
+        return seen[0].beside(seen[1:])
+
+    def incremental(self, x: tuple[Stream, ...], y: Tensor | None) -> Stream:
+        """A sum over the streams, so that those which are known early are computed early."""
+
+        def part(number: int) -> Stream:
+            bias = self.conv.bias if number == 0 else None
+            return x[number].program.linear(
+                x[number], lambda: self.conv.weight[:, self.own[number], 0, 0], bias
+            )
+
+        return functools.reduce(Stream.plus, map(part, range(len(x))))
+
+
+def gated(x: Tensor) -> Tensor:
+    """First half of the channels · sigmoid(second half): [N, 2C, ...] -> [N, C, ...]."""
     return F.glu(x, dim=1)
+
+
+def prepare_gated(x: Tensor, out: Tensor) -> Call:
+    """What puts the same of x [N, 2C] into `out` [N, C]."""
+    value, control = x.chunk(2, dim=1)
+
+    def put() -> None:
+        torch.sigmoid(control, out=out)
+        out.mul_(value)
+
+    return put
 
 
 def down_convolution(inputs: int, outputs: int, stride: int = 1) -> CausalConv2d:
@@ -69,21 +153,6 @@ def down_convolution(inputs: int, outputs: int, stride: int = 1) -> CausalConv2d
 def down_right_convolution(inputs: int, outputs: int, stride: int = 1) -> CausalConv2d:
     """2x2 over the pixel itself, the one to the left and those above them."""
     return CausalConv2d(inputs, outputs, (-1, 0), (-1, 0), last=0, stride=stride)
-
-
-class TwoStreamStem(nn.Module):
-    """What both streams begin with: what is above, and what is above or to the left (Salimans et al. 2017).
-
-    The shifts by a row and by a column happen here, once: later layers may read their own place in full.
-    """
-
-    def __init__(self, inputs: int, channels: int) -> None:
-        super().__init__()
-        self.above = CausalConv2d(inputs, channels, (-2, -1), (-1, 1), last=1)
-        self.left = LeftStem(inputs, channels)
-
-    def forward(self, x: Any, y: Tensor | None) -> tuple[Any, Any]:
-        return self.above(x, y), self.left(x, y)
 
 
 class LeftStem(nn.Module):

@@ -9,6 +9,7 @@ paper's, layer by layer.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelcnn.config.fields import at_least
-from pixelcnn.layers.base import Chain, concat
-from pixelcnn.layers.convolution import CausalUpsample
+from pixelcnn.layers.base import Chain
 from pixelcnn.layers.pointwise import Activation, Pointwise
-from pixelcnn.layers.resnet import GatedResnet, TwoStreamStem, down_convolution, down_right_convolution
+from pixelcnn.layers.two_streams import Block, Resize, Stem, grow, shrink
 from pixelcnn.models.base import DEEPEST, WIDEST, AutoregressiveModel
 
 #: From 1024 pixels on a side so many halvings leave one pixel.
@@ -45,21 +45,21 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         sizes = [(self.image.height, self.image.width)]
         for _ in range(1, hyper.resolutions):
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+        block = functools.partial(Block, width, classes, hyper.dropout)
         down: list[nn.Module] = []
         up: list[nn.Module] = []
-        for i, _ in enumerate(sizes):
-            blocks = [Block(width, classes, hyper.dropout) for _ in range(hyper.blocks)]
-            down += blocks if i == 0 else [Shrink(width), *blocks]
-        for i, size in enumerate(reversed(sizes)):
-            count = hyper.blocks + (i > 0)
-            blocks = [Block(width, classes, hyper.dropout, short_cut=True) for _ in range(count)]
-            up += blocks if i == 0 else [Grow(width, size), *blocks]
+        for i, size in enumerate(sizes):
+            blocks: list[nn.Module] = [block() for _ in range(hyper.blocks)]
+            down += blocks if i == 0 else [shrink(width), *blocks]
+            # On the way up a block for each layer that was kept; that before the first is the stem.
+            more = [block(short_cut=True) for _ in range(hyper.blocks + (i < len(sizes) - 1))]
+            up = [grow(width, size), *more, *up] if i < len(sizes) - 1 else [*more, *up]
         head = Chain(Activation(F.elu), Pointwise(width, self.parameters_per_pixel, gain=0.1, last=True))
-        return DownAndUp(TwoStreamStem(self.inputs, width), down, up, head)
+        return DownAndUp(Stem(self.inputs, width), down, up, head)
 
 
 class DownAndUp(nn.Module):
-    """Layers of two streams, each on the way up with what the way down had there; the left stream's head."""
+    """Layers of two streams; each block on the way up is also given what the way down had at its place."""
 
     def __init__(self, stem: nn.Module, down: list[nn.Module], up: list[nn.Module], head: nn.Module) -> None:
         super().__init__()
@@ -73,51 +73,5 @@ class DownAndUp(nn.Module):
             kept.append(streams)
         streams = kept.pop()
         for layer in self.up:
-            streams = layer(streams, y) if isinstance(layer, Grow) else layer(streams, y, kept.pop())
-        return self.head(streams[1], y)
-
-
-class Block(nn.Module):
-    """A gated residual block of each stream; that of the left one also takes the stream above."""
-
-    def __init__(
-        self, channels: int, classes: int | None, dropout: float, *, short_cut: bool = False
-    ) -> None:
-        super().__init__()
-        beside = channels if short_cut else 0
-        self.above = GatedResnet(channels, down_convolution, classes, beside=beside, dropout=dropout)
-        self.left = GatedResnet(
-            channels, down_right_convolution, classes, beside=channels + beside, dropout=dropout
-        )
-
-    def forward(self, streams: tuple[Any, Any], y: Tensor | None, kept: Any = None) -> tuple[Any, Any]:
-        above, left = streams
-        if kept is None:
-            above = self.above(above, y)
-            return above, self.left(left, y, above)
-        above = self.above(above, y, kept[0])
-        return above, self.left(left, y, concat(above, kept[1]))
-
-
-class Shrink(nn.Module):
-    """Half the resolution: what is at every second row and column has read its neighbours before it."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.above = down_convolution(channels, channels, stride=2)
-        self.left = down_right_convolution(channels, channels, stride=2)
-
-    def forward(self, streams: tuple[Any, Any], y: Tensor | None) -> tuple[Any, Any]:
-        return self.above(streams[0], y), self.left(streams[1], y)
-
-
-class Grow(nn.Module):
-    """Twice the resolution; a row or column too many, of sizes that are odd, is left out."""
-
-    def __init__(self, channels: int, size: tuple[int, int]) -> None:
-        super().__init__()
-        self.above = CausalUpsample(channels, channels, (2, 3), size, first_column=-1)
-        self.left = CausalUpsample(channels, channels, (2, 2), size)
-
-    def forward(self, streams: tuple[Any, Any], y: Tensor | None) -> tuple[Any, Any]:
-        return self.above(streams[0], y), self.left(streams[1], y)
+            streams = layer(streams, y) if isinstance(layer, Resize) else layer(streams, y, kept.pop())
+        return self.head(streams.left.raw, y)

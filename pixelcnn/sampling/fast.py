@@ -1,7 +1,7 @@
 """The fast sampler: exact, in the time of one to a few forward passes of a batch, for causal layers.
 
 It runs the incremental form of a network front by front, so that every activation is computed once
-and kept. Two schedules, chosen by what the layers allow and by the number of images:
+and kept. Three orders, chosen by what the layers allow and by the number of images:
 
 - wavefront: all pixels with equal column + skew · row at once. The skew is the smallest that puts
   every pixel after those it depends on; it follows from the layers' taps.
@@ -11,6 +11,8 @@ and kept. Two schedules, chosen by what the layers allow and by the number of im
   would have drawn (Wiggers and Hoogeboom 2020, "Predictive Sampling with Forecasting Autoregressive
   Models", section 2). On a CPU images that have settled are left out, and so are the pixels before
   the first change.
+- pixels: row by row what rows above give, then pixel by pixel the rest: for networks with most of their work
+  in a stream that knows whole rows, of many images or in colour.
 """
 
 from __future__ import annotations
@@ -24,15 +26,15 @@ import torch
 from torch import Tensor
 
 from pixelcnn.incremental.errors import NoForm
-from pixelcnn.incremental.schedules import Rows, Schedule, Wavefront
+from pixelcnn.incremental.schedules import Rows, Wavefront
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.request import Drawn, OnStep, Request
-from pixelcnn.sampling.runs import RowsRun, Run, WavefrontRun
+from pixelcnn.sampling.runs import MANY, RowsRun, Run, WavefrontRun
 
 #: The orders that can be asked for; which is faster depends on the layers and on the number of images.
-Order = Literal["wavefront", "rows"]
-ORDERS: tuple[Order, ...] = ("wavefront", "rows")
+Order = Literal["wavefront", "rows", "pixels"]
+ORDERS: tuple[Order, ...] = ("wavefront", "rows", "pixels")
 #: A skew above this one is not looked for.
 SKEW_LIMIT = 100_000
 
@@ -54,6 +56,7 @@ class FastSampler:
         self._model, self._likelihood, self._order = model, likelihood, order
         #: That of its wavefront.
         self.skew = self._smallest_skew()
+        self._looks_back = self._has_operation_that_looks_back()
         self._run: Run | None = None
         self._kind: tuple[object, ...] = ()
 
@@ -74,6 +77,10 @@ class FastSampler:
         schedule = Wavefront(*self._model.image_shape[1:], skew)
         return self._model.bind(schedule, 0, self._labels(0))[1].delay <= 0
 
+    def _has_operation_that_looks_back(self) -> bool:
+        program, _ = self._model.bind(Rows(*self._model.image_shape[1:]), 0, self._labels(0))
+        return any(entry.operation.looks_back for entry in program.entries)
+
     def _ahead(self) -> int:
         """0 if features see no pixel but earlier ones, 1 if some see also their own, 2 also the next ...
 
@@ -90,16 +97,17 @@ class FastSampler:
             return None
         return torch.zeros(images, dtype=torch.long, device=next(self._model.parameters()).device)
 
-    def _schedule(self, images: int) -> Schedule:
-        height, width = self._model.image_shape[1:]
-        wavefront = Wavefront(height, width, self.skew)
+    def _best_order(self, images: int) -> Order:
+        channels, height, width = self._model.image_shape
+        fronts = Wavefront(height, width, self.skew).steps
+        once = not self._looks_back and not self._ahead()
+        if once and fronts > height * width and (images >= MANY or channels > 1):
+            return "pixels"
         # A row is drawn until the slowest image has settled: with trained networks and digits 28x28 one
         # image takes 2.5 passes a row, twice as many about one more. In colour a row takes about as many as
         # it has pixels: few draws are the same by another guess. A pass takes longer than a front.
-        of_a_row = 2.5 + math.log2(images) if self._model.image.channels == 1 else width
-        passes = height * of_a_row
-        rows = self._order == "rows" or (self._order is None and passes < 0.65 * wavefront.steps)
-        return Rows(height, width) if rows else wavefront
+        of_a_row = 2.5 + math.log2(images) if channels == 1 else width
+        return "rows" if height * of_a_row < 0.65 * fronts else "wavefront"
 
     @torch.inference_mode()
     def draw(self, request: Request, on_step: OnStep = lambda done, total: None) -> Drawn:
@@ -121,7 +129,8 @@ class FastSampler:
             return self._run.draw(request, on_step)
 
     def _make_run(self, request: Request) -> Run:
-        schedule = self._schedule(len(request.noise))
-        if isinstance(schedule, Rows):
-            return RowsRun(self._model, self._likelihood, schedule, 1, request, self._ahead())
-        return WavefrontRun(self._model, self._likelihood, schedule, 0, request)
+        order, size = self._order or self._best_order(len(request.noise)), self._model.image_shape[1:]
+        if order == "wavefront":
+            return WavefrontRun(self._model, self._likelihood, Wavefront(*size, self.skew), 0, request)
+        pixel_by_pixel = order == "pixels"
+        return RowsRun(self._model, self._likelihood, Rows(*size), 1, request, self._ahead(), pixel_by_pixel)

@@ -172,8 +172,13 @@ class RowsRun(Run):
         delay: int,
         request: Request,
         ahead: int,
+        pixel_by_pixel: bool = False,
     ) -> None:
-        """`ahead`: 0 if features see no pixel but earlier ones, 1 if also their own, 2 also the next ..."""
+        """`ahead`: 0 if features see no pixel but earlier ones, 1 if also their own, 2 also the next ...
+
+        `pixel_by_pixel` draws each pixel after all before it, so that none is drawn again: where features see
+        earlier pixels only.
+        """
         super().__init__(model, likelihood, schedule, delay, request)
         self._ahead = ahead
         self._narrows = not self._recorder.captures
@@ -185,7 +190,7 @@ class RowsRun(Run):
         # Parts of a row need fewer pixels drawn again, but more passes; what a pass costs beyond its
         # arithmetic counts less in larger batches, and on a GPU most.
         parts = 3 if self._narrows and not ahead and self._images_count >= MANY else 1
-        self._together = math.ceil(schedule.width / parts)
+        self._together = 1 if pixel_by_pixel and not ahead else math.ceil(schedule.width / parts)
 
     def _step(self, step: int) -> Iterator[Call]:
         yield from self._network.advance(step, up_to=0)  # the rest is done by passes over the row

@@ -16,7 +16,7 @@ from pixelcnn.system.errors import ConfigError
 def test_every_architecture_keeps_the_invariants(name, hyperparameters):
     trained = [(True, 16, 10, 8, 9)]
     results = list(check_architecture(name, hyperparameters, height=6, width=5, as_trained=trained))
-    assert len(results) == 4 * 11 + 2 + 1, "four kinds, eleven checks, labels for two; as trained"
+    assert len(results) == 4 * 12 + 2 + 1, "four kinds, twelve checks, labels for two; as trained"
     assert [str(result) for result in results if not result.passed] == []
 
 
@@ -82,7 +82,7 @@ def test_a_form_that_a_layer_does_without_is_none_by_design(tmp_path, line, name
     assert detail.startswith("none, by design: ") and said in detail
 
 
-SAMPLERS = {"fast sampler, wavefront", "fast sampler, rows"}
+SAMPLERS = {f"fast sampler, {order}" for order in ("wavefront", "rows", "pixels")}
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_invariants(variant, likelihood, shape, conditional):
     (name, channels, levels), (height, width) = likelihood, shape
     kind = Kind(conditional, levels, channels, name, classes=2)
     results = list(check_kind(*variant, kind, height=height, width=width, tiny=[(1, 2)]))
-    assert len(results) == 9 + conditional + (channels > 1)
+    assert len(results) == 10 + conditional + (channels > 1)
     assert [str(result) for result in results if not result.passed] == []
 
 
