@@ -131,7 +131,7 @@ class Program:
 
     def known(self, channels: int, compute: Callable[[], Tensor], stride: int = 1) -> Stream:
         """Features compute() [N, C, H, W], of the lattice of a stride, that depend on no pixel."""
-        return self.operation(Known(Placed(self.lattice(stride), compute)), channels, 0, stride)
+        return self.operation(Known(Placed(self.lattice(stride), compute)), channels, EARLY, stride)
 
     def map(self, x: Stream, function: Callable[[Tensor, Tensor], Any], channels: int) -> Stream:
         """What function(values, out) puts into `out`; it treats all pixels and images alike."""
@@ -178,6 +178,8 @@ class Program:
         """The same features, remembered until a later step."""
         if x.delay == delay:
             return x
+        if self._is(x, Known):  # which lies there at any time
+            return self.operation(self.entries[x.features.number].operation, x.channels, delay, x.stride)
         return self.operation(Delayed(self._remembered(x).features), delay=delay)
 
     def correlate(

@@ -85,6 +85,44 @@ class CausalConv2d(CausalLayer):
         return x.program.correlate(x, self.taps, weight, self.bias, self.stride)
 
 
+class ShiftedConv2d(CausalConv2d):
+    """A convolution whose result is shifted down and right: zeros come in, which have no bias.
+
+    `rows` and `columns` are those after the shift, by `down` rows and `right` columns.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        rows: tuple[int, int],
+        columns: tuple[int, int],
+        *,
+        down: int = 0,
+        right: int = 0,
+    ) -> None:
+        super().__init__(inputs, outputs, rows, columns, last=columns[1])
+        self.down, self.right = down, right
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        return super().forward(x, y) + self._correction(*x.shape[2:])
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        size = x.schedule.height, x.schedule.width
+
+        def correction() -> Tensor:
+            return self._correction(*size).expand(x.program.images, -1, -1, -1)
+
+        known = x.program.known(len(self.bias), correction, x.stride)
+        return x.program.add(super().incremental(x, y), known)
+
+    def _correction(self, height: int, width: int) -> Tensor:
+        """What takes the bias away where zeros come in: [1, out, H, W]."""
+        shifted_in = self.bias.new_ones(height, width)
+        shifted_in[self.down :, self.right :] = 0
+        return -self.bias[None, :, None, None] * shifted_in
+
+
 class CausalUpsample(CausalLayer):
     """[N, in, h, w] -> [N, out, H, W], a transposed convolution by a stride: the way back of a strided one.
 

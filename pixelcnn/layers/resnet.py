@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pixelcnn.incremental.memory import Call
 from pixelcnn.incremental.program import Stream
 from pixelcnn.layers.base import CausalLayer, Seen
-from pixelcnn.layers.convolution import CausalConv2d
+from pixelcnn.layers.convolution import CausalConv2d, ShiftedConv2d
 from pixelcnn.layers.pointwise import Activation, ClassBias, Dropout, concat_elu
 
 #: Makes a layer of so many channels in and out.
@@ -160,8 +160,8 @@ class LeftStem(nn.Module):
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
-        self.row = CausalConv2d(inputs, channels, (-1, -1), (-1, 1), last=1)
-        self.column = CausalConv2d(inputs, channels, (-1, 0), (-1, -1), last=-1)
+        self.row = ShiftedConv2d(inputs, channels, (-1, -1), (-1, 1), down=1)
+        self.column = ShiftedConv2d(inputs, channels, (-1, 0), (-1, -1), right=1)
 
     def forward(self, x: Any, y: Tensor | None) -> Any:
         return self.row(x, y) + self.column(x, y)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from pixelcnn.layers.convolution import CausalConv2d, CausalUpsample
+from pixelcnn.layers.convolution import CausalUpsample, ShiftedConv2d
 from pixelcnn.layers.resnet import (
     Both,
     GatedResnet,
@@ -35,7 +35,7 @@ class Stem(nn.Module):
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
-        self.above = CausalConv2d(inputs, channels, (-2, -1), (-1, 1), last=1)
+        self.above = ShiftedConv2d(inputs, channels, (-2, -1), (-1, 1), down=1)
         self.left = LeftStem(inputs, channels)
 
     def forward(self, x: Any, y: Tensor | None) -> Streams:
