@@ -15,6 +15,7 @@ from pixelcnn.incremental.errors import NoForm
 from pixelcnn.incremental.memory import Tap
 from pixelcnn.incremental.operations import (
     AddPerImage,
+    AddPerPlace,
     Constant,
     Delayed,
     FeatureTaps,
@@ -135,6 +136,10 @@ class Program:
     def add_per_image(self, x: Stream, compute: Callable[[], Tensor]) -> Stream:
         """x plus a vector for each image, `compute()` [N, C], asked for anew for every batch."""
         return self.operation(AddPerImage(x.features, Prepared(compute)))
+
+    def add_per_place(self, x: Stream, compute: Callable[[], Tensor]) -> Stream:
+        """x plus a vector for each place, `compute()` [1, C, H, W], asked for anew for every batch."""
+        return self.operation(AddPerPlace(x.features, Placed(self.schedule, compute)))
 
     def align(self, x: Stream, delay: int) -> Stream:
         """The same features, remembered until a later step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,12 +25,17 @@ class Activation(PixelwiseLayer):
     """A non-linearity of the channels of each pixel, ReLU unless told otherwise.
 
     `function` maps [N, C, ...] to [N, C', ...] and treats all positions alike, as an elementwise
-    function or a gate that splits the channels does.
+    function or a gate that splits the channels does. `into(values, out)` puts the same into `out`, if
+    that can be done with fewer copies.
     """
 
-    def __init__(self, function: Callable[[Tensor], Tensor] = torch.relu) -> None:
+    def __init__(
+        self,
+        function: Callable[[Tensor], Tensor] = torch.relu,
+        into: Callable[[Tensor, Tensor], Any] | None = None,
+    ) -> None:
         super().__init__()
-        self.function = function
+        self.function, self.into = function, into
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         return self.function(x)
@@ -38,15 +44,41 @@ class Activation(PixelwiseLayer):
         if self.function is torch.relu:
             return x.program.relu(x)
         channels = self.function(x.program.like.new_zeros(1, x.channels)).shape[1]
-        return x.program.map(x, self._into, channels)
+        return x.program.map(x, self.into or self._copied, channels)
 
-    def _into(self, values: Tensor, out: Tensor) -> None:
+    def _copied(self, values: Tensor, out: Tensor) -> None:
         out.copy_(self.function(values))
 
 
 def concat_elu(x: Tensor) -> Tensor:
     """ELU of x beside that of -x: [N, C, ...] -> [N, 2C, ...] (Salimans et al. 2017, their code)."""
     return F.elu(torch.cat([x, -x], dim=1))
+
+
+def concat_elu_into(x: Tensor, out: Tensor) -> None:
+    """The same, put into `out`."""
+    channels = x.shape[1]
+    torch.ops.aten.elu.out(x, out=out[:, :channels])
+    F.elu_(torch.neg(x, out=out[:, channels:]))
+
+
+class LayerNorm(PixelwiseLayer):
+    """The channels of each pixel with mean 0 and variance 1, then scaled and shifted (Ba et al. 2016).
+
+    [N, C, H, W] -> the same, with the precision of its weights.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        by_pixel = x.permute(0, 2, 3, 1).to(self.norm.weight.dtype)
+        result: Tensor = self.norm(by_pixel).permute(0, 3, 1, 2)
+        return result
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        return x.program.map(x, lambda values, out: out.copy_(self.norm(values)), x.channels)
 
 
 class Dropout(PixelwiseLayer):

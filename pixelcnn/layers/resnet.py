@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelcnn.layers.convolution import CausalConv2d
-from pixelcnn.layers.pointwise import Activation, ClassBias, Dropout, Pointwise, concat_elu
+from pixelcnn.layers.pointwise import Activation, ClassBias, Dropout, Pointwise, concat_elu, concat_elu_into
 
 #: Makes a layer of so many channels in and out.
 Convolution = Callable[[int, int], nn.Module]
@@ -38,13 +38,13 @@ class GatedResnet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.activation = Activation(concat_elu)
+        self.activation = Activation(concat_elu, concat_elu_into)
         self.first = convolution(2 * channels, channels)
         self.beside = Pointwise(2 * beside, channels) if beside else None
         self.dropout = Dropout(dropout)
         self.second = convolution(2 * channels, 2 * channels)
         self.label = ClassBias(classes, 2 * channels)
-        self.gate = Activation(_gated)
+        self.gate = Activation(_gated, _gated_into)
         with torch.no_grad():
             for weight in self.second.parameters():
                 weight.mul_(LAST_GAIN)
@@ -59,6 +59,10 @@ class GatedResnet(nn.Module):
 
 def _gated(x: Tensor) -> Tensor:
     return F.glu(x, dim=1)
+
+
+def _gated_into(x: Tensor, out: Tensor) -> None:
+    torch.ops.aten.glu.out(x, 1, out=out)
 
 
 def down_convolution(inputs: int, outputs: int) -> CausalConv2d:

@@ -1,0 +1,96 @@
+"""PixelSNAIL of Chen, Mishra, Rohaninejad and Abbeel 2018, and their code: convolutions and attention in turn.
+
+Section 3: each block has gated residual blocks (that of PixelCNN++) over the pixels above and to the left, then
+attention. Keys and values come from image, features and place, and so hold the pixel's own value: they are
+attended to by later pixels only. Queries come from features and place. Deviations: a class enters in every
+gated block; no weight normalisation; nothing of the image is pooled; the constant channel of the image counts
+among what keys and values see; there may be several heads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pixelcnn.config.fields import at_least
+from pixelcnn.layers.attention import StrictAttention
+from pixelcnn.layers.base import Chain, concat
+from pixelcnn.layers.place import Coordinates
+from pixelcnn.layers.pointwise import Activation, Pointwise
+from pixelcnn.layers.resnet import GatedResnet, LeftStem, down_right_convolution
+from pixelcnn.models.base import DEEPEST, WIDEST, AutoregressiveModel
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """`key_size` and `value_size` are those of each head; null: of all heads half as many as channels."""
+
+    channels: int = at_least(1, 32, WIDEST)
+    blocks: int = at_least(1, 2, DEEPEST)
+    resnets: int = at_least(1, 2, DEEPEST)  # of each block
+    heads: int = at_least(1, 1, WIDEST)
+    key_size: int = at_least(1, 16, WIDEST)
+    value_size: int | None = None
+    dropout: float = at_least(0.0, 0.0, 0.9)
+
+
+class PixelSNAIL(AutoregressiveModel):
+    """What is near by convolutions, what is far by attention that sees each pixel's own value."""
+
+    def build(self, hyperparameters: Hyperparameters) -> nn.Module:
+        return Network(hyperparameters, self.inputs, self.parameters_per_pixel, self.image.classes)
+
+
+class Network(nn.Module):
+    """The image goes into each block anew."""
+
+    def __init__(self, hyper: Hyperparameters, inputs: int, parameters: int, classes: int | None) -> None:
+        super().__init__()
+        self.stem = LeftStem(inputs, hyper.channels)
+        self.place = Coordinates()
+        self.blocks = nn.ModuleList(Block(hyper, inputs, classes) for _ in range(hyper.blocks))
+        last = Pointwise(hyper.channels, parameters, gain=0.1, last=True)
+        self.head = Chain(Activation(F.elu, _elu_into), last)
+
+    def forward(self, image: Any, y: Tensor | None) -> Any:
+        features, place = self.stem(image, y), self.place(image, y)
+        for block in self.blocks:
+            features = block(features, image, place, y)
+        return self.head(features, y)
+
+
+class Block(nn.Module):
+    """Features, image and place -> features, [N, channels, H, W] -> the same."""
+
+    def __init__(self, hyper: Hyperparameters, inputs: int, classes: int | None) -> None:
+        super().__init__()
+        width, heads, dropout = hyper.channels, hyper.heads, hyper.dropout
+        value = hyper.value_size or max(1, width // (2 * heads))
+        queries, keys = width + 2, width + inputs
+
+        def pixelwise(channels: int, beside: int = 0) -> GatedResnet:
+            return GatedResnet(channels, Pointwise, classes, beside=beside, dropout=dropout)
+
+        near = (
+            GatedResnet(width, down_right_convolution, classes, dropout=dropout) for _ in range(hyper.resnets)
+        )
+        self.near = Chain(*near)
+        self.queries, self.keys = pixelwise(queries), pixelwise(keys)
+        self.attention = StrictAttention(
+            queries, keys, heads=heads, key_size=hyper.key_size, value_size=value
+        )
+        self.joined = pixelwise(width, beside=heads * value)
+
+    def forward(self, features: Any, image: Any, place: Any, y: Tensor | None) -> Any:
+        features = self.near(features, y)
+        queries = self.queries(concat(features, place), y)
+        keys = self.keys(concat(features, image), y)
+        return self.joined(features, y, self.attention((queries, keys), y))
+
+
+def _elu_into(x: Tensor, out: Tensor) -> None:
+    torch.ops.aten.elu.out(x, out=out)
