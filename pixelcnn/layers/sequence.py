@@ -15,8 +15,8 @@ from pixelcnn.layers.base import CausalLayer, Seen
 class PreviousPixel(CausalLayer):
     """A linear map of the pixel before in raster order: [N, in, H, W] -> [N, out, H, W].
 
-    Before the first pixel of a row comes the last one of the row above, before the first one of the image come
-    zeros. A constant among the channels tells these from a pixel, as a token at the start would.
+    Before the first pixel of a row comes the last one of the row above, before the first one of the image
+    come zeros. A constant among the channels tells these from a pixel, as a token at the start would.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:

@@ -1,10 +1,9 @@
-"""PixelSNAIL of Chen, Mishra, Rohaninejad and Abbeel 2018, and their code: convolutions and attention in turn.
+"""PixelSNAIL of Chen, Mishra, Rohaninejad and Abbeel 2018: convolutions and attention in turn.
 
-Section 3: each block has gated residual blocks (that of PixelCNN++) over the pixels above and to the left, then
-attention. Keys and values come from image, features and place, and so hold the pixel's own value: they are
-attended to by later pixels only. Queries come from features and place. Deviations: a class enters in every
-gated block; no weight normalisation; nothing of the image is pooled; the constant channel of the image counts
-among what keys and values see; there may be several heads.
+Section 3 and their code: each block has gated residual blocks, as PixelCNN++, over the pixels above and to
+the left, then attention. Keys and values come from image, features and place, and so hold the pixel's own
+value: only later pixels attend to them. Queries come from features and place. Deviations: a class enters in
+every gated block; no weight normalisation; keys and values also see the constant that the image comes with.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from pixelcnn.layers.attention import StrictAttention
 from pixelcnn.layers.base import Chain, concat
 from pixelcnn.layers.place import Coordinates
 from pixelcnn.layers.pointwise import Activation, Pointwise
-from pixelcnn.layers.resnet import GatedResnet, LeftStem, down_right_convolution
+from pixelcnn.layers.resnet import Convolution, GatedResnet, LeftStem, down_right_convolution
 from pixelcnn.models.base import DEEPEST, WIDEST, AutoregressiveModel
 
 
@@ -34,7 +33,7 @@ class Hyperparameters:
     resnets: int = at_least(1, 2, DEEPEST)  # of each block
     heads: int = at_least(1, 1, WIDEST)
     key_size: int = at_least(1, 16, WIDEST)
-    value_size: int | None = None
+    value_size: int | None = at_least(1, None, WIDEST)
     dropout: float = at_least(0.0, 0.0, 0.9)
 
 
@@ -72,18 +71,15 @@ class Block(nn.Module):
         value = hyper.value_size or max(1, width // (2 * heads))
         queries, keys = width + 2, width + inputs
 
-        def pixelwise(channels: int, beside: int = 0) -> GatedResnet:
-            return GatedResnet(channels, Pointwise, classes, beside=beside, dropout=dropout)
+        def gated(channels: int, convolution: Convolution = Pointwise, beside: int = 0) -> GatedResnet:
+            return GatedResnet(channels, convolution, classes, beside=beside, dropout=dropout)
 
-        near = (
-            GatedResnet(width, down_right_convolution, classes, dropout=dropout) for _ in range(hyper.resnets)
-        )
-        self.near = Chain(*near)
-        self.queries, self.keys = pixelwise(queries), pixelwise(keys)
+        self.near = Chain(*(gated(width, down_right_convolution) for _ in range(hyper.resnets)))
+        self.queries, self.keys = gated(queries), gated(keys)
         self.attention = StrictAttention(
             queries, keys, heads=heads, key_size=hyper.key_size, value_size=value
         )
-        self.joined = pixelwise(width, beside=heads * value)
+        self.joined = gated(width, beside=heads * value)
 
     def forward(self, features: Any, image: Any, place: Any, y: Tensor | None) -> Any:
         features = self.near(features, y)
