@@ -31,7 +31,7 @@ def seen():
         (stream, "chanels", "Stream has no attribute 'chanels'; did you mean 'channels'?"),
         (stream, "delay_", "Stream has no attribute 'delay_'; did you mean 'delay'?"),
         (stream, "programme", "Stream has no attribute 'programme'; did you mean 'program'?"),
-        (stream, "zzz", "Stream has no attribute 'zzz'; it has beside, channels, delay, features, plus, program"),
+        (stream, "zzz", "Stream has no attribute 'zzz'; it has channels, delay, features, plus, program"),
         (seen, "set", "Seen has no attribute 'set'; did you mean 'sets'?"),
     ],
 )
