@@ -178,6 +178,21 @@ class AddPerImage(Operation):
         return (partial(torch.add, values, added, out=sums),)
 
 
+@dataclass(frozen=True, eq=False)
+class AddPerPlace(Operation):
+    """x plus a vector for each place, the same for all images: [1, C, H, W]."""
+
+    x: Features
+    vectors: Placed
+    in_place: ClassVar[bool] = True
+
+    def calls(self, memory: Workspace, window: Window, out: Tensor) -> Iterable[Call]:
+        added = self.vectors.view(window)
+        shape = len(added), -1, self.x.channels
+        values, sums = memory.at(self.x, window).view(shape), out.view(shape)
+        return (partial(torch.add, values, added, out=sums),)
+
+
 # ---------------------------------------------------------------------------- there without computing
 
 

@@ -17,6 +17,7 @@ from pixelcnn.incremental.memory import Call, Tap
 from pixelcnn.incremental.neighbours import FeatureTaps, PixelTaps, Slice, Source, Upsampled
 from pixelcnn.incremental.operations import (
     AddPerImage,
+    AddPerPlace,
     Constant,
     Delayed,
     Joined,
@@ -173,6 +174,10 @@ class Program:
     def add_per_image(self, x: Stream, compute: Callable[[], Tensor]) -> Stream:
         """x plus a vector for each image, `compute()` [N, C], asked for anew for every batch."""
         return self.operation(AddPerImage(x.features, Prepared(compute)))
+
+    def add_per_place(self, x: Stream, compute: Callable[[], Tensor]) -> Stream:
+        """x plus a vector for each place, `compute()` [1, C, H, W], asked for anew for every batch."""
+        return self.operation(AddPerPlace(x.features, Placed(x.schedule, compute)))
 
     def align(self, x: Stream, delay: int) -> Stream:
         """The same features, remembered until a later step."""

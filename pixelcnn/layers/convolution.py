@@ -109,12 +109,7 @@ class ShiftedConv2d(CausalConv2d):
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         size = x.schedule.height, x.schedule.width
-
-        def correction() -> Tensor:
-            return self._correction(*size).expand(x.program.images, -1, -1, -1)
-
-        known = x.program.known(len(self.bias), correction, x.stride)
-        return x.program.add(super().incremental(x, y), known)
+        return x.program.add_per_place(super().incremental(x, y), lambda: self._correction(*size))
 
     def _correction(self, height: int, width: int) -> Tensor:
         """What takes the bias away where zeros come in: [1, out, H, W]."""

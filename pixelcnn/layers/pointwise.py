@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +56,35 @@ class Activation(PixelwiseLayer):
 def concat_elu(x: Tensor) -> Tensor:
     """ELU of x beside that of -x: [N, C, ...] -> [N, 2C, ...] (Salimans et al. 2017, their code)."""
     return F.elu(torch.cat([x, -x], dim=1))
+
+
+def prepare_elu(x: Tensor, out: Tensor) -> Call:
+    """What puts ELU of x into `out`."""
+    return partial(torch.ops.aten.elu.out, x, out=out)
+
+
+def prepare_gelu(x: Tensor, out: Tensor) -> Call:
+    """What puts GELU of x into `out`."""
+    return partial(torch.ops.aten.gelu.out, x, out=out)
+
+
+class LayerNorm(PixelwiseLayer):
+    """The channels of each pixel with mean 0 and variance 1, then scaled and shifted (Ba et al. 2016).
+
+    [N, C, H, W] -> the same, with the precision of its weights.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        by_pixel = x.permute(0, 2, 3, 1).to(self.norm.weight.dtype)
+        result: Tensor = self.norm(by_pixel).permute(0, 3, 1, 2)
+        return result
+
+    def incremental(self, x: Stream, y: Tensor | None) -> Stream:
+        return x.program.map(x, lambda values, out: out.copy_(self.norm(values)), x.channels)
 
 
 class Dropout(PixelwiseLayer):

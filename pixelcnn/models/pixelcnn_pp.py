@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pixelcnn.config.fields import at_least
 from pixelcnn.layers.base import Chain
-from pixelcnn.layers.pointwise import Activation, Pointwise
+from pixelcnn.layers.pointwise import Activation, Pointwise, prepare_elu
 from pixelcnn.layers.two_streams import Block, Resize, Stem, grow, shrink
 from pixelcnn.models.base import DEEPEST, WIDEST, AutoregressiveModel
 
@@ -54,7 +54,9 @@ class PixelCNNPlusPlus(AutoregressiveModel):
             # On the way up a block for each layer that was kept; that before the first is the stem.
             more = [block(short_cut=True) for _ in range(hyper.blocks + (i < len(sizes) - 1))]
             up = [grow(width, size), *more, *up] if i < len(sizes) - 1 else [*more, *up]
-        head = Chain(Activation(F.elu), Pointwise(width, self.parameters_per_pixel, gain=0.1, last=True))
+        head = Chain(
+            Activation(F.elu, prepare_elu), Pointwise(width, self.parameters_per_pixel, gain=0.1, last=True)
+        )
         return DownAndUp(Stem(self.inputs, width), down, up, head)
 
 

@@ -189,7 +189,7 @@ class RowsRun(Run):
         self._parts: dict[tuple[int, int], Work] = {}
         # Parts of a row need fewer pixels drawn again, but more passes; what a pass costs beyond its
         # arithmetic counts less in larger batches, and on a GPU most.
-        parts = 3 if self._narrows and not ahead and self._images_count >= MANY else 1
+        parts = 3 if self._narrows and ahead <= 1 and self._images_count >= MANY else 1
         self._together = 1 if pixel_by_pixel and not ahead else math.ceil(schedule.width / parts)
 
     def _step(self, step: int) -> Iterator[Call]:

@@ -11,11 +11,13 @@ from support.small import SMALL
 
 from pixelcnn.invariants.coverage import check_coverage
 from pixelcnn.invariants.leaks import check_no_leak, influence, randomise
+from pixelcnn.layers import attention
 from pixelcnn.layers.attention import CausalSelfAttention
 from pixelcnn.layers.base import Chain
 from pixelcnn.layers.convolution import CausalConv2d
 from pixelcnn.layers.gated import GatedBlock
 from pixelcnn.layers.pointwise import Pointwise
+from pixelcnn.layers.sequence import PreviousPixel
 from pixelcnn.models import registry
 
 
@@ -98,6 +100,18 @@ def plant_attention_on_raw_pixels(monkeypatch, network):
     randomise(network)
 
 
+def plant_keys_of_ones_own_pixel(monkeypatch, network):
+    def with_oneself(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+    monkeypatch.setattr(attention, "strictly_attended", with_oneself)
+
+
+def plant_pixel_not_shifted(monkeypatch, network):
+    previous = next(layer for layer in network.modules() if isinstance(layer, PreviousPixel))
+    previous.forward = lambda x, y: previous.conv(x)
+
+
 def plant_horizontal_stack_sees_its_pixel(monkeypatch, network):
     first = next(layer for layer in network.modules() if isinstance(layer, GatedBlock))
     first.horizontal = CausalConv2d(network.inputs, first.horizontal.weight.shape[0], (0, 0), (-2, 0), last=0)
@@ -110,6 +124,8 @@ def plant_horizontal_stack_sees_its_pixel(monkeypatch, network):
         ("pixelcnn", plant_mask_off_by_one),
         ("attention", plant_attention_to_later_pixels),
         ("attention", plant_attention_on_raw_pixels),
+        ("pixelsnail", plant_keys_of_ones_own_pixel),
+        ("transformer", plant_pixel_not_shifted),
         ("gated", plant_horizontal_stack_sees_its_pixel),
     ],
 )

@@ -15,6 +15,8 @@ SMALL = {
     "gated": {"channels": 5, "blocks": 2, "first_kernel_size": 5, "head_channels": 7},
     "pixelcnn_pp": {"channels": 4, "blocks": 1, "resolutions": 3},
     "attention": {"channels": 4, "blocks": 2, "heads": 2, "first_kernel_size": 5, "head_channels": 7},
+    "pixelsnail": {"channels": 4, "blocks": 1, "resnets": 1, "key_size": 2},
+    "transformer": {"channels": 4, "blocks": 2, "heads": 2, "mlp_factor": 2},
 }
 #: A recipe that mirrors half of the images.
 MIRRORED = {"augment": AugmentSpec("horizontal")}

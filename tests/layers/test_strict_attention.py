@@ -1,0 +1,83 @@
+"""Attention to the pixels before one's own, against sums written out pixel by pixel."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from support.networks import network
+
+from pixelcnn.invariants.leaks import randomise
+from pixelcnn.invariants.sampler import check_fast_sampler
+from pixelcnn.layers.attention import StrictAttention
+from pixelcnn.layers.base import concat
+from pixelcnn.layers.convolution import CausalConv2d, masked_conv
+from pixelcnn.layers.pointwise import Activation, Pointwise
+
+
+def written_out(layer, x, image):
+    """What the layer says that it gives, [N, heads · value, H, W]."""
+    heads, (n, _, height, width) = layer.heads, x.shape
+    q, kv = layer.to_queries(x).flatten(2), layer.to_keys_and_values(image).flatten(2)
+    result = torch.zeros(n, heads.count, heads.value, height * width, dtype=x.dtype)
+    q = q.view(n, heads.count, heads.key, -1)
+    keys = kv[:, : heads.count * heads.key].view(n, heads.count, heads.key, -1)
+    values = kv[:, heads.count * heads.key :].view(n, heads.count, heads.value, -1)
+    for i in range(1, height * width):
+        weights = torch.exp((q[..., i, None] * keys[..., :i]).sum(2) / heads.key**0.5)
+        result[..., i] = (values[..., :i] * weights[:, :, None]).sum(3) / weights.sum(2)[..., None]
+    return result.flatten(1, 2).unflatten(2, (height, width))
+
+
+@pytest.mark.parametrize("size", [(3, 4), (1, 5), (5, 1), (1, 1)])
+@pytest.mark.parametrize(("heads", "key", "value"), [(1, 4, 2), (2, 3, 3), (3, 2, 5)])
+def test_it_is_what_is_written_out_pixel_by_pixel(size, heads, key, value):
+    torch.manual_seed(0)
+    layer = StrictAttention(3, 2, heads=heads, key_size=key, value_size=value).double()
+    x, image = torch.randn(2, 3, *size).double(), torch.randn(2, 2, *size).double()
+    torch.testing.assert_close(layer((x, image), None), written_out(layer, x, image))
+
+
+def test_no_number_is_nan_in_half_precision_or_backwards():
+    layer = StrictAttention(3, 2, heads=1, key_size=4, value_size=2)
+    x, image = torch.randn(2, 3, 4, 4), torch.randn(2, 2, 4, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer((x, image), None)
+    torch.testing.assert_close(found.float(), written_out(layer, x, image), rtol=0, atol=0.05)
+    found.sum().backward()
+    assert all(torch.isfinite(weight.grad).all() for weight in layer.parameters())
+
+
+class Streams(torch.nn.Module):
+    """Keys that are earlier than queries, as early, or later: `keys` makes them of the image."""
+
+    def __init__(self, inputs, parameters, keys):
+        super().__init__()
+        self.keys, self.left = keys, masked_conv(inputs, 4, 3, "A")
+        width = 4 + inputs if keys is None else 4
+        self.attention = StrictAttention(4, width, heads=2, key_size=2, value_size=3)
+        self.tanh, self.out = Activation(torch.tanh), Pointwise(10, parameters)
+
+    def forward(self, x, y):
+        left = self.tanh(self.left(x, y), y)
+        keys = concat(left, x) if self.keys is None else self.keys(x, y)
+        return self.out(concat(left, self.attention((left, keys), y)), y)
+
+
+KEYS = {
+    "own": None,
+    "above": lambda inputs: CausalConv2d(inputs, 4, (-1, -1), (-1, 1), last=1),
+    "left": lambda inputs: masked_conv(inputs, 4, 3, "A"),
+}
+
+
+@pytest.mark.parametrize("size", [(4, 5), (3, 1), (1, 4)])
+@pytest.mark.parametrize("keys", KEYS)
+def test_it_is_drawn_exactly_whenever_keys_are_there(keys, size):
+    model, likelihood = network(size=size, levels=4)
+    made = KEYS[keys] and KEYS[keys](model.inputs)
+    model.network = Streams(model.inputs, model.parameters_per_pixel, made)
+    randomise(model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 3
+    assert [str(r) for r in check_fast_sampler(model, likelihood) if not r.passed] == []
