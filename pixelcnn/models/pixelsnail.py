@@ -84,4 +84,5 @@ class Block(nn.Module):
         features = self.near(features, y)
         queries = self.queries(both(concat(features.raw, place)), y).raw
         keys = self.keys(both(concat(features.raw, image)), y).raw
-        return self.joined(features, y, both(self.attention((queries, keys), y)))
+        joined: Both = self.joined(features, y, both(self.attention((queries, keys), y)))
+        return joined
