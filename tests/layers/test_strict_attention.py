@@ -10,7 +10,7 @@ from pixelcnn.incremental import attending
 from pixelcnn.invariants.leaks import randomise
 from pixelcnn.invariants.sampler import check_fast_sampler
 from pixelcnn.layers.attention import StrictAttention
-from pixelcnn.layers.base import concat
+from pixelcnn.layers.base import Seen, concat, identity_reach
 from pixelcnn.layers.convolution import CausalConv2d, masked_conv
 from pixelcnn.layers.pointwise import Activation, Pointwise
 
@@ -46,6 +46,19 @@ def test_no_number_is_nan_in_half_precision_or_backwards():
     torch.testing.assert_close(found.float(), written_out(layer, x, image), rtol=0, atol=0.05)
     found.sum().backward()
     assert all(torch.isfinite(weight.grad).all() for weight in layer.parameters())
+
+
+@pytest.mark.parametrize("of_keys", [False, True])
+def test_it_sees_what_it_says(of_keys):
+    layer = StrictAttention(2, 2, heads=1, key_size=2, value_size=2).double()
+    nothing, own = Seen(torch.zeros(2, 3, 6, dtype=torch.bool)), identity_reach(2, 3)
+    said = layer.reach((nothing, own) if of_keys else (own, nothing)).sets.view(6, 6)
+    streams = torch.randn(2, 6, 2, 2, 3).double()  # queries and keys, in which one pixel is another each time
+    streams[:] = streams[:, :1].clone()
+    before = layer((streams[0], streams[1]), None)
+    streams[int(of_keys)].flatten(2)[torch.arange(6), :, torch.arange(6)] += 1
+    moved = (layer((streams[0], streams[1]), None) != before).any(1).flatten(1)
+    assert torch.equal(moved.T, said)
 
 
 class Streams(torch.nn.Module):
