@@ -182,7 +182,7 @@ class VariantSpec:
     """
 
     model: str
-    """pixelcnn, gated, attention, independent, or the path of a .py file of one's own."""
+    """pixelcnn, gated, attention, pixelsnail, transformer, independent, or the path of one's own .py file."""
     conditional: bool = False
     """Give the class label to the network."""
     likelihood: str = "auto"

@@ -212,14 +212,21 @@ class RowsRun(Run):
             return
         width = self._schedule.width
         for first in range(0, width, self._together):
-            part = window = Window(step, first, min(width, first + self._together))
-            while window.first < window.end:
-                if window.images is None and window.first == first:
-                    self._draw_part(part)
-                else:
-                    for call in self._pass(window):
-                        call()
-                window = self._unsettled(window)
+            self._settle(Window(step, first, min(width, first + self._together)))
+
+    def _settle(self, part: Window) -> None:
+        """Draw a part of a row again and again, until nothing changes."""
+        # Each pass settles one more pixel at least; rounding may undo a few.
+        window, left = part, 2 * (part.end - part.first) + 10
+        while window.first < window.end:
+            if not left:
+                raise RuntimeError("a row never settles, since a pixel depends on itself or on a later one")
+            if window.images is None and window.first == part.first:
+                self._draw_part(part)
+            else:
+                for call in self._pass(window):
+                    call()
+            window, left = self._unsettled(window), left - 1
 
     def _draw_part(self, part: Window) -> None:
         """Draw a part of a row, of all images: that comes again with every batch."""

@@ -6,10 +6,11 @@ import pytest
 import torch
 from support.networks import network
 
+from pixelcnn.incremental import attending
 from pixelcnn.invariants.leaks import randomise
 from pixelcnn.invariants.sampler import check_fast_sampler
 from pixelcnn.layers.attention import StrictAttention
-from pixelcnn.layers.base import concat
+from pixelcnn.layers.base import Seen, concat, identity_reach
 from pixelcnn.layers.convolution import CausalConv2d, masked_conv
 from pixelcnn.layers.pointwise import Activation, Pointwise
 
@@ -47,6 +48,19 @@ def test_no_number_is_nan_in_half_precision_or_backwards():
     assert all(torch.isfinite(weight.grad).all() for weight in layer.parameters())
 
 
+@pytest.mark.parametrize("of_keys", [False, True])
+def test_it_sees_what_it_says(of_keys):
+    layer = StrictAttention(2, 2, heads=1, key_size=2, value_size=2).double()
+    nothing, own = Seen(torch.zeros(2, 3, 6, dtype=torch.bool)), identity_reach(2, 3)
+    said = layer.reach((nothing, own) if of_keys else (own, nothing)).sets.view(6, 6)
+    streams = torch.randn(2, 6, 2, 2, 3).double()  # queries and keys, in which one pixel is another each time
+    streams[:] = streams[:, :1].clone()
+    before = layer((streams[0], streams[1]), None)
+    streams[int(of_keys)].flatten(2)[torch.arange(6), :, torch.arange(6)] += 1
+    moved = (layer((streams[0], streams[1]), None) != before).any(1).flatten(1)
+    assert torch.equal(moved.T, said)
+
+
 class Streams(torch.nn.Module):
     """Keys that are earlier than queries, as early, or later: `keys` makes them of the image."""
 
@@ -70,9 +84,7 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("size", [(4, 5), (3, 1), (1, 4)])
-@pytest.mark.parametrize("keys", KEYS)
-def test_it_is_drawn_exactly_whenever_keys_are_there(keys, size):
+def failures_of_sampling(keys, size):
     model, likelihood = network(size=size, levels=4)
     made = KEYS[keys] and KEYS[keys](model.inputs)
     model.network = Streams(model.inputs, model.parameters_per_pixel, made)
@@ -80,4 +92,17 @@ def test_it_is_drawn_exactly_whenever_keys_are_there(keys, size):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter *= 3
-    assert [str(r) for r in check_fast_sampler(model, likelihood) if not r.passed] == []
+    return [str(result) for result in check_fast_sampler(model, likelihood) if not result.passed]
+
+
+@pytest.mark.parametrize("size", [(4, 5), (3, 1), (1, 4)])
+@pytest.mark.parametrize("keys", KEYS)
+def test_it_is_drawn_exactly_whenever_keys_are_there(keys, size):
+    assert failures_of_sampling(keys, size) == []
+
+
+def test_a_sampler_whose_pixels_attend_to_themselves_is_caught_and_ends(monkeypatch):
+    genuine = attending.Attend
+    planted = lambda **fields: genuine(**{**fields, "strict": False})  # noqa: E731
+    monkeypatch.setattr(attending, "Attend", planted)
+    assert any("a row never settles" in failure for failure in failures_of_sampling("own", (4, 5)))
