@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pixelcnn.incremental.program import Stream
 from pixelcnn.layers.convolution import CausalConv2d
-from pixelcnn.layers.pointwise import ClassBias, PixelwiseLayer, Pointwise
+from pixelcnn.layers.pointwise import ClassBias, Dropout, PixelwiseLayer, Pointwise
 
 
 class Gate(PixelwiseLayer):
@@ -37,11 +37,21 @@ class GatedBlock(nn.Module):
     """(vertical, horizontal) -> (vertical, horizontal), each [N, C, H, W].
 
     The first block (`first=True`) takes the raw image for both streams, leaves the pixel itself
-    out and has no residual; later ones add the horizontal residual of the paper's figure 2.
+    out and has no residual; later ones add the horizontal residual of the paper's figure 2. The paper
+    has no dropout. Here it stands after the gate of that residual path, after its first convolution as in
+    Salimans et al. 2017, and not in the vertical stack: that has no residual, so what it lost would be
+    lost to all later blocks.
     """
 
     def __init__(
-        self, inputs: int, channels: int, kernel_size: int, classes: int | None, *, first: bool = False
+        self,
+        inputs: int,
+        channels: int,
+        kernel_size: int,
+        classes: int | None,
+        *,
+        first: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         half = kernel_size // 2
@@ -53,13 +63,14 @@ class GatedBlock(nn.Module):
         self.vertical_bias = ClassBias(classes, 2 * channels)
         self.horizontal_bias = ClassBias(classes, 2 * channels)
         self.gate = Gate()
+        self.dropout = Dropout(0.0 if first else dropout)
         self.out = Pointwise(channels, channels)
 
     def forward(self, x: tuple[Any, Any], y: Tensor | None) -> tuple[Any, Any]:
         v, h = x
         above = self.vertical(v, y)
         left = self.horizontal(h, y) + self.link(above, y)
-        out = self.out(self.gate(self.horizontal_bias(left, y), y), y)
+        out = self.out(self.dropout(self.gate(self.horizontal_bias(left, y), y), y), y)
         return self.gate(self.vertical_bias(above, y), y), out if self.first else h + out
 
 

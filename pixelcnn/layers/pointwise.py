@@ -50,7 +50,10 @@ def concat_elu(x: Tensor) -> Tensor:
 
 
 class Dropout(PixelwiseLayer):
-    """Each feature zero with probability `rate` while it trains, the others scaled up; else nothing."""
+    """Each feature zero with probability `rate` while it trains, the others scaled up; else nothing.
+
+    Srivastava et al. 2014. Draws from torch's own generator of the features' device.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -61,6 +64,11 @@ class Dropout(PixelwiseLayer):
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         return x
+
+
+def dropped(rate: float) -> tuple[Dropout, ...]:
+    """Dropout as a part of a chain; none at a rate of 0, so that weights are called as they were without."""
+    return (Dropout(rate),) if rate > 0 else ()
 
 
 class Pointwise(PixelwiseLayer):

@@ -18,6 +18,8 @@ from pixelcnn.system.errors import ConfigError, UserError
 
 #: Blocks, channels and taps of a row, at most: what is more is a slip of the pen, and would never be built.
 DEEPEST, WIDEST, LARGEST_KERNEL = 1000, 65_536, 2 * LARGEST_IMAGE - 1
+#: Of dropout, the highest rate: at 1 nothing would be left.
+MOST_DROPPED = 0.99
 #: Pixels of an MNIST image, which is the usual one here.
 USUAL_PIXELS = 28 * 28
 

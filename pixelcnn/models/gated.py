@@ -13,7 +13,14 @@ from torch import nn
 from pixelcnn.config.fields import at_least
 from pixelcnn.layers.base import Chain
 from pixelcnn.layers.gated import Fork, GatedBlock, HorizontalStream
-from pixelcnn.models.base import DEEPEST, LARGEST_KERNEL, WIDEST, AutoregressiveModel, require_odd
+from pixelcnn.models.base import (
+    DEEPEST,
+    LARGEST_KERNEL,
+    MOST_DROPPED,
+    WIDEST,
+    AutoregressiveModel,
+    require_odd,
+)
 from pixelcnn.models.pixelcnn import head
 
 
@@ -26,6 +33,7 @@ class Hyperparameters:
     first_kernel_size: int = at_least(3, 7, LARGEST_KERNEL)
     kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
     head_channels: int = at_least(1, 64, WIDEST)
+    dropout: float = at_least(0, 0.0, MOST_DROPPED, absent=0.0)
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")
@@ -39,7 +47,10 @@ class GatedPixelCNN(AutoregressiveModel):
         return Chain(
             Fork(),
             GatedBlock(self.inputs, width, hyper.first_kernel_size, classes, first=True),
-            *(GatedBlock(width, width, hyper.kernel_size, classes) for _ in range(hyper.blocks)),
+            *(
+                GatedBlock(width, width, hyper.kernel_size, classes, dropout=hyper.dropout)
+                for _ in range(hyper.blocks)
+            ),
             HorizontalStream(),
             *head(width, hyper.head_channels, self.parameters_per_pixel),
         )
