@@ -1,18 +1,19 @@
 """Gated PixelCNN of van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders".
 
-Section 2: two stacks without a blind spot, gated activations, class bias in every block. Deviation:
-no separate skip connections; the head reads the last horizontal stream.
+Section 2: two stacks without a blind spot, gated activations, class bias in every block. The head
+reads the last horizontal stream, or with `skip` the sum of what every block gives for it.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from torch import nn
 
-from pixelcnn.config.fields import at_least
+from pixelcnn.config.fields import added, at_least
 from pixelcnn.layers.base import Chain
-from pixelcnn.layers.gated import Fork, GatedBlock, HorizontalStream
+from pixelcnn.layers.gated import Fork, GatedBlock, HorizontalStream, SkippedStream
 from pixelcnn.models.base import (
     DEEPEST,
     LARGEST_KERNEL,
@@ -34,6 +35,7 @@ class Hyperparameters:
     kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
     head_channels: int = at_least(1, 64, WIDEST)
     dropout: float = at_least(0, 0.0, MOST_DROPPED, absent=0.0)
+    skip: bool = added(False, absent=False)  # noqa: RUF009  # a field
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")
@@ -44,13 +46,14 @@ class GatedPixelCNN(AutoregressiveModel):
 
     def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         hyper, width, classes = hyperparameters, hyperparameters.channels, self.image.classes
+        block = functools.partial(GatedBlock, classes=classes, skip=hyper.skip, dropout=hyper.dropout)
         return Chain(
             Fork(),
-            GatedBlock(self.inputs, width, hyper.first_kernel_size, classes, first=True),
+            block(self.inputs, width, hyper.first_kernel_size, first=True, last=hyper.blocks == 0),
             *(
-                GatedBlock(width, width, hyper.kernel_size, classes, dropout=hyper.dropout)
-                for _ in range(hyper.blocks)
+                block(width, width, hyper.kernel_size, last=i == hyper.blocks)
+                for i in range(1, hyper.blocks + 1)
             ),
-            HorizontalStream(),
+            SkippedStream() if hyper.skip else HorizontalStream(),
             *head(width, hyper.head_channels, self.parameters_per_pixel),
         )
