@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelcnn.incremental.program import Stream
-from pixelcnn.layers.base import CausalLayer, Seen, shifted
+from pixelcnn.layers.base import CausalLayer, Seen, is_free, shifted
 
 
 class CausalConv2d(CausalLayer):
@@ -64,7 +64,10 @@ class CausalConv2d(CausalLayer):
         return F.conv2d(F.pad(x, pads), weight, self.bias, dilation=d)
 
     def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
-        return [(self.weight, None if self.is_dense else self.mask)]
+        return [(self.weight, None if self.is_dense else self.mask)] if is_free(self) else []
+
+    def normalisable(self) -> tuple[nn.Module, int]:
+        return self, 0
 
     def reach(self, seen: Seen) -> Seen:
         sets = torch.zeros_like(seen.sets)

@@ -42,9 +42,9 @@ class GatedBlock(nn.Module):
     Salimans et al. 2017, and not in the vertical stack: that has no residual, so what it lost would be
     lost to all later blocks.
 
-    With `skip` each block adds a 1x1 convolution of its gated horizontal features to a sum that goes past all
-    blocks to the head (as in WaveNet, van den Oord et al. 2016, figure 4, and in public implementations of the
-    paper). The horizontal stream then ends with the `last` block, which adds nothing to it.
+    With `skip` each block adds a 1x1 convolution of its gated horizontal features to a sum that goes past
+    all blocks to the head (as in WaveNet, van den Oord et al. 2016, figure 4, and in public implementations
+    of this paper). The horizontal stream then ends with the `last` block, which adds nothing to it.
     """
 
     def __init__(

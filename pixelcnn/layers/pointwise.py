@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelcnn.incremental.program import Stream
-from pixelcnn.layers.base import CausalLayer, Seen
+from pixelcnn.layers.base import CausalLayer, Seen, is_free
 
 
 class PixelwiseLayer(CausalLayer):
@@ -80,7 +80,7 @@ class Pointwise(PixelwiseLayer):
 
     def __init__(self, inputs: int, outputs: int, gain: float = 1.0, *, last: bool = False) -> None:
         super().__init__()
-        self.last = last
+        self.last, self.gain = last, gain
         self.conv = nn.Conv2d(inputs, outputs, 1)
         with torch.no_grad():
             self.conv.weight.mul_(gain)
@@ -91,7 +91,10 @@ class Pointwise(PixelwiseLayer):
         return result
 
     def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
-        return [] if self.last else [(self.conv.weight, None)]
+        return [] if self.last or not is_free(self.conv) else [(self.conv.weight, None)]
+
+    def normalisable(self) -> tuple[nn.Module, int]:
+        return self.conv, 0
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         return x.program.linear(x, lambda: self.conv.weight[:, :, 0, 0], self.conv.bias)

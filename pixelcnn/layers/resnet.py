@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelcnn.layers.base import CausalLayer
 from pixelcnn.layers.convolution import CausalConv2d
 from pixelcnn.layers.pointwise import Activation, ClassBias, Dropout, Pointwise, concat_elu
 
 #: Makes a layer of so many channels in and out.
-Convolution = Callable[[int, int], nn.Module]
+Convolution = Callable[[int, int], CausalLayer]
 #: The weights of a block's last convolution begin so much smaller, so that it begins near the identity.
 LAST_GAIN = 0.1
 
@@ -45,6 +46,7 @@ class GatedResnet(nn.Module):
         self.second = convolution(2 * channels, 2 * channels)
         self.label = ClassBias(classes, 2 * channels)
         self.gate = Activation(_gated)
+        self.second.gain = LAST_GAIN
         with torch.no_grad():
             for weight in self.second.parameters():
                 weight.mul_(LAST_GAIN)

@@ -14,6 +14,7 @@ from torch import nn
 from pixelcnn.config.fields import added, at_least
 from pixelcnn.layers.base import Chain
 from pixelcnn.layers.gated import Fork, GatedBlock, HorizontalStream, SkippedStream
+from pixelcnn.layers.weight_norm import weight_normalised
 from pixelcnn.models.base import (
     DEEPEST,
     LARGEST_KERNEL,
@@ -35,7 +36,8 @@ class Hyperparameters:
     kernel_size: int = at_least(3, 3, LARGEST_KERNEL)
     head_channels: int = at_least(1, 64, WIDEST)
     dropout: float = at_least(0, 0.0, MOST_DROPPED, absent=0.0)
-    skip: bool = added(False, absent=False)  # noqa: RUF009  # a field
+    skip: bool = added(False, absent=False)
+    weight_norm: bool = added(False, absent=False)  # see `layers.weight_norm`
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")
@@ -47,7 +49,7 @@ class GatedPixelCNN(AutoregressiveModel):
     def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         hyper, width, classes = hyperparameters, hyperparameters.channels, self.image.classes
         block = functools.partial(GatedBlock, classes=classes, skip=hyper.skip, dropout=hyper.dropout)
-        return Chain(
+        network = Chain(
             Fork(),
             block(self.inputs, width, hyper.first_kernel_size, first=True, last=hyper.blocks == 0),
             *(
@@ -57,3 +59,4 @@ class GatedPixelCNN(AutoregressiveModel):
             SkippedStream() if hyper.skip else HorizontalStream(),
             *head(width, hyper.head_channels, self.parameters_per_pixel),
         )
+        return weight_normalised(network) if hyper.weight_norm else network
