@@ -93,6 +93,10 @@ class CausalLayer(nn.Module):
         """
         return None
 
+    def measured(self, out: Tensor) -> Tensor:
+        """Of its output the places by which a normalised layer is scaled: those that have its bias."""
+        return out
+
     def _same_kind(self, x: Symbol, given: Any) -> Any:
         if type(given) is not type(x):
             raise TypeError(f"expected a {type(x).__name__}, got {type(given).__name__}")
