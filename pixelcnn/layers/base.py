@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from pixelcnn.incremental.errors import NoForm, form_of
 from pixelcnn.incremental.program import Stream
@@ -40,6 +41,9 @@ class Seen(Symbol):
 
 class CausalLayer(nn.Module):
     """A map of features that respects the raster order of pixels."""
+
+    #: The standard deviation of the output where that is set by the first batch, see `layers.weight_norm`.
+    gain: float = 1.0
 
     def __call__(self, x: Any, y: Tensor | None) -> Any:
         """Features, reach or stream of the output, as `x` is one or the other.
@@ -81,10 +85,27 @@ class CausalLayer(nn.Module):
         """
         return ()
 
+    def normalisable(self) -> tuple[nn.Module, int] | None:
+        """The module (the layer itself or a part of it) in whose `weight` and `bias` the output is linear.
+
+        And the dimension of that weight that counts the output channels. None if this is no such layer. One
+        whose weight is normalised (`layers.weight_norm`) has no `matrices`.
+        """
+        return None
+
+    def measured(self, out: Tensor) -> Tensor:
+        """Of its output the places by which a normalised layer is scaled: those that have its bias."""
+        return out
+
     def _same_kind(self, x: Symbol, given: Any) -> Any:
         if type(given) is not type(x):
             raise TypeError(f"expected a {type(x).__name__}, got {type(given).__name__}")
         return given
+
+
+def is_free(module: nn.Module) -> bool:
+    """Whether the weight of a module is a parameter, and not computed of others."""
+    return not parametrize.is_parametrized(module, "weight")
 
 
 def identity_reach(height: int, width: int) -> Seen:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pixelcnn.incremental.memory import Tap
 from pixelcnn.incremental.program import Stream
-from pixelcnn.layers.base import CausalLayer, Seen, shifted
+from pixelcnn.layers.base import CausalLayer, Seen, is_free, shifted
 
 
 class CausalConv2d(CausalLayer):
@@ -69,7 +69,10 @@ class CausalConv2d(CausalLayer):
         return F.conv2d(F.pad(x, pads), weight, self.bias, self.stride, dilation=d)
 
     def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
-        return [(self.weight, None if self.is_dense else self.mask)]
+        return [(self.weight, None if self.is_dense else self.mask)] if is_free(self) else []
+
+    def normalisable(self) -> tuple[nn.Module, int]:
+        return self, 0
 
     def reach(self, seen: Seen) -> Seen:
         sets = torch.zeros_like(seen.sets)
@@ -106,6 +109,9 @@ class ShiftedConv2d(CausalConv2d):
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
         return super().forward(x, y) + self._correction(*x.shape[2:])
+
+    def measured(self, out: Tensor) -> Tensor:
+        return out[:, :, self.down :, self.right :]
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         size = x.schedule.height, x.schedule.width
@@ -165,7 +171,10 @@ class CausalUpsample(CausalLayer):
         return whole[:, :, :height, -self.first_column : width - self.first_column]
 
     def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
-        return [(self.weight, None)]
+        return [(self.weight, None)] if is_free(self) else []
+
+    def normalisable(self) -> tuple[nn.Module, int]:
+        return self, 1
 
     def reach(self, seen: Seen) -> Seen:
         k, (height, width) = self.stride, self.size

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pixelcnn.incremental.program import Stream
 from pixelcnn.layers.convolution import CausalConv2d
-from pixelcnn.layers.pointwise import ClassBias, PixelwiseLayer, Pointwise
+from pixelcnn.layers.pointwise import ClassBias, Dropout, PixelwiseLayer, Pointwise
 
 
 class Gate(PixelwiseLayer):
@@ -34,14 +34,30 @@ def _gate(x: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 class GatedBlock(nn.Module):
-    """(vertical, horizontal) -> (vertical, horizontal), each [N, C, H, W].
+    """(vertical, horizontal) -> (vertical, horizontal), each [N, C, H, W]; with `skip` a sum beside them.
 
     The first block (`first=True`) takes the raw image for both streams, leaves the pixel itself
-    out and has no residual; later ones add the horizontal residual of the paper's figure 2.
+    out and has no residual; later ones add the horizontal residual of the paper's figure 2. The paper
+    has no dropout. Here it stands after the gate of that residual path, after its first convolution as in
+    Salimans et al. 2017, and not in the vertical stack: that has no residual, so what it lost would be
+    lost to all later blocks.
+
+    With `skip` each block adds a 1x1 convolution of its gated horizontal features to a sum that goes past
+    all blocks to the head (as in WaveNet, van den Oord et al. 2016, figure 4, and in public implementations
+    of this paper). The horizontal stream then ends with the `last` block, which adds nothing to it.
     """
 
     def __init__(
-        self, inputs: int, channels: int, kernel_size: int, classes: int | None, *, first: bool = False
+        self,
+        inputs: int,
+        channels: int,
+        kernel_size: int,
+        classes: int | None,
+        *,
+        first: bool = False,
+        last: bool = False,
+        skip: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         half = kernel_size // 2
@@ -53,14 +69,23 @@ class GatedBlock(nn.Module):
         self.vertical_bias = ClassBias(classes, 2 * channels)
         self.horizontal_bias = ClassBias(classes, 2 * channels)
         self.gate = Gate()
-        self.out = Pointwise(channels, channels)
+        self.dropout = Dropout(0.0 if first else dropout)
+        self.out = None if skip and last else Pointwise(channels, channels)
+        self.skip = Pointwise(channels, channels) if skip else None
 
-    def forward(self, x: tuple[Any, Any], y: Tensor | None) -> tuple[Any, Any]:
-        v, h = x
+    def forward(self, x: tuple[Any, ...], y: Tensor | None) -> tuple[Any, ...]:
+        v, h, *skipped = x
         above = self.vertical(v, y)
         left = self.horizontal(h, y) + self.link(above, y)
-        out = self.out(self.gate(self.horizontal_bias(left, y), y), y)
-        return self.gate(self.vertical_bias(above, y), y), out if self.first else h + out
+        gated = self.dropout(self.gate(self.horizontal_bias(left, y), y), y)
+        if self.out is not None:
+            out = self.out(gated, y)
+            h = out if self.first else h + out
+        streams = self.gate(self.vertical_bias(above, y), y), h
+        if self.skip is None:
+            return streams
+        skip = self.skip(gated, y)
+        return *streams, skipped[0] + skip if skipped else skip
 
 
 class Fork(nn.Module):
@@ -73,5 +98,12 @@ class Fork(nn.Module):
 class HorizontalStream(nn.Module):
     """The end of a two-stack network: the horizontal stream, which has seen both."""
 
-    def forward(self, x: tuple[Any, Any], y: Tensor | None) -> Any:
+    def forward(self, x: tuple[Any, ...], y: Tensor | None) -> Any:
         return x[1]
+
+
+class SkippedStream(nn.Module):
+    """The end of a two-stack network with skip connections: their sum."""
+
+    def forward(self, x: tuple[Any, ...], y: Tensor | None) -> Any:
+        return x[2]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pixelcnn.incremental.memory import Call
 from pixelcnn.incremental.program import Stream
-from pixelcnn.layers.base import CausalLayer, Seen
+from pixelcnn.layers.base import CausalLayer, Seen, is_free
 
 
 class PixelwiseLayer(CausalLayer):
@@ -88,7 +88,10 @@ class LayerNorm(PixelwiseLayer):
 
 
 class Dropout(PixelwiseLayer):
-    """Each feature zero with probability `rate` while it trains, the others scaled up; else nothing."""
+    """Each feature zero with probability `rate` while it trains, the others scaled up; else nothing.
+
+    Srivastava et al. 2014. Draws from torch's own generator of the features' device.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -101,6 +104,11 @@ class Dropout(PixelwiseLayer):
         return x
 
 
+def dropped(rate: float) -> tuple[Dropout, ...]:
+    """Dropout as a part of a chain; none at a rate of 0, so that weights are called as they were without."""
+    return (Dropout(rate),) if rate > 0 else ()
+
+
 class Pointwise(PixelwiseLayer):
     """1x1 convolution: [N, in, H, W] -> [N, out, H, W].
 
@@ -110,7 +118,7 @@ class Pointwise(PixelwiseLayer):
 
     def __init__(self, inputs: int, outputs: int, gain: float = 1.0, *, last: bool = False) -> None:
         super().__init__()
-        self.last = last
+        self.last, self.gain = last, gain
         self.conv = nn.Conv2d(inputs, outputs, 1)
         with torch.no_grad():
             self.conv.weight.mul_(gain)
@@ -121,7 +129,10 @@ class Pointwise(PixelwiseLayer):
         return result
 
     def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
-        return [] if self.last else [(self.conv.weight, None)]
+        return [] if self.last or not is_free(self.conv) else [(self.conv.weight, None)]
+
+    def normalisable(self) -> tuple[nn.Module, int]:
+        return self.conv, 0
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         return x.program.linear(x, lambda: self.conv.weight[:, :, 0, 0], self.conv.bias)

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from pixelcnn.incremental.memory import Call
 from pixelcnn.incremental.program import Stream
-from pixelcnn.layers.base import CausalLayer, Seen
+from pixelcnn.layers.base import CausalLayer, Seen, is_free
 from pixelcnn.layers.convolution import CausalConv2d, ShiftedConv2d
 from pixelcnn.layers.pointwise import Activation, ClassBias, Dropout, concat_elu
 
 #: Makes a layer of so many channels in and out.
-Convolution = Callable[[int, int], nn.Module]
+Convolution = Callable[[int, int], CausalLayer]
 #: The weights of a block's last convolution begin so much smaller, so that it begins near the identity.
 LAST_GAIN = 0.1
 
@@ -76,6 +76,7 @@ class GatedResnet(nn.Module):
         self.second = convolution(2 * channels, 2 * channels)
         self.label = ClassBias(classes, 2 * channels)
         self.gate = Activation(gated, prepare_gated)
+        self.second.gain = LAST_GAIN
         with torch.no_grad():
             for weight in self.second.parameters():
                 weight.mul_(LAST_GAIN)
@@ -112,7 +113,10 @@ class Beside(CausalLayer):
         return result
 
     def matrices(self) -> Iterable[tuple[Tensor, Tensor | None]]:
-        return [(self.conv.weight, None)]
+        return [(self.conv.weight, None)] if is_free(self.conv) else []
+
+    def normalisable(self) -> tuple[nn.Module, int]:
+        return self.conv, 0
 
     def reach(self, seen: tuple[Seen, ...]) -> Seen:
         return seen[0].beside(seen[1:])

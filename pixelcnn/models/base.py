@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,14 @@ from pixelcnn.incremental.errors import NoForm, form_of
 from pixelcnn.incremental.program import Program, Stream
 from pixelcnn.incremental.schedules import Schedule
 from pixelcnn.layers.base import coordinates, identity_reach
+from pixelcnn.layers.weight_norm import normalised, start_from
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.system.errors import ConfigError, UserError
 
 #: Blocks, channels and taps of a row, at most: what is more is a slip of the pen, and would never be built.
 DEEPEST, WIDEST, LARGEST_KERNEL = 1000, 65_536, 2 * LARGEST_IMAGE - 1
+#: Of dropout, the highest rate: at 1 nothing would be left.
+MOST_DROPPED = 0.99
 #: Pixels of an MNIST image, which is the usual one here.
 USUAL_PIXELS = 28 * 28
 
@@ -127,6 +131,18 @@ class AutoregressiveModel(nn.Module):
         if features.stride > 1:
             raise NoForm(f"the network gives features of every {features.stride} rows and columns")
         return program, features
+
+    def begin(self, first_batch: Callable[[], tuple[Tensor, Tensor | None]]) -> None:
+        """What a training does once, before its first step and before weights are averaged.
+
+        A training that resumes does not. Here layers whose weight is normalised are scaled by the first
+        batch; where there are none, nothing is done. Must draw nothing.
+
+        Args:
+            first_batch: gives the images int64 [N, C, H, W] of the first step, and their labels or None.
+        """
+        if any(normalised(self.network)):
+            start_from(self, *first_batch())
 
     def scaled(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """Integers 0..levels-1 as reals -1..1."""

@@ -4,8 +4,9 @@ Table 1 and figure 5: a 7x7 mask-A convolution, residual blocks (ReLU, 1x1 to ha
 ReLU, 3x3 mask B, ReLU, 1x1 back), ReLU and two 1x1 layers. Deviations: `dilations` may spread the
 taps of the 3x3 convolutions, which gives the dilated variant (Yu and Koltun 2016, section 2); a
 class enters as a bias in every block (van den Oord et al. 2016b, eq. 4) and, with `class_maps`, as one that
-depends on the place, after the first convolution (section 2.3). A stack of masked
-convolutions has a blind spot to the upper right; the gated architecture has none.
+depends on the place, after the first convolution (section 2.3). `dropout`, which the
+paper has not, is on the residual path after its first convolution, as in Salimans et al. 2017 (section 2.5).
+A stack of masked convolutions has a blind spot to the upper right; the gated architecture has none.
 """
 
 from __future__ import annotations
@@ -18,8 +19,16 @@ from pixelcnn.config.fields import at_least
 from pixelcnn.config.run_spec import LARGEST_IMAGE
 from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.convolution import masked_conv
-from pixelcnn.layers.pointwise import Activation, ClassBias, ClassMap, Pointwise
-from pixelcnn.models.base import DEEPEST, LARGEST_KERNEL, WIDEST, AutoregressiveModel, ImageSpec, require_odd
+from pixelcnn.layers.pointwise import Activation, ClassBias, ClassMap, Pointwise, dropped
+from pixelcnn.models.base import (
+    DEEPEST,
+    LARGEST_KERNEL,
+    MOST_DROPPED,
+    WIDEST,
+    AutoregressiveModel,
+    ImageSpec,
+    require_odd,
+)
 from pixelcnn.system.errors import ConfigError
 
 
@@ -34,6 +43,7 @@ class Hyperparameters:
     dilations: tuple[int, ...] = (1,)  # block i has dilation number i modulo their count
     head_channels: int = at_least(1, 64, WIDEST)
     class_maps: int = at_least(0, 0, WIDEST, absent=0)  # for each class; without classes it is nothing
+    dropout: float = at_least(0, 0.0, MOST_DROPPED, absent=0.0)
 
     def __post_init__(self) -> None:
         require_odd(self, "first_kernel_size", "kernel_size")
@@ -48,11 +58,12 @@ class PixelCNN(AutoregressiveModel):
 
     def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         hyper, stream, classes = hyperparameters, 2 * hyperparameters.channels, self.image.classes
+        dilations = [hyper.dilations[i % len(hyper.dilations)] for i in range(hyper.blocks)]
         return Chain(
             *stem(self.inputs, stream, hyper.first_kernel_size, self.image, hyper.class_maps),
             *(
-                residual_block(stream, hyper.kernel_size, hyper.dilations[i % len(hyper.dilations)], classes)
-                for i in range(hyper.blocks)
+                residual_block(stream, hyper.kernel_size, dilation, classes, hyper.dropout)
+                for dilation in dilations
             ),
             *head(stream, hyper.head_channels, self.parameters_per_pixel),
         )
@@ -69,7 +80,9 @@ def stem(
     )
 
 
-def residual_block(channels: int, kernel_size: int, dilation: int, classes: int | None) -> nn.Module:
+def residual_block(
+    channels: int, kernel_size: int, dilation: int, classes: int | None, dropout: float
+) -> nn.Module:
     """The block of figure 5 with its class bias: [N, channels, H, W] -> the same."""
     half = channels // 2
     return Residual(
@@ -78,6 +91,7 @@ def residual_block(channels: int, kernel_size: int, dilation: int, classes: int 
             Pointwise(channels, half),
             ClassBias(classes, half),
             Activation(),
+            *dropped(dropout),
             masked_conv(half, half, kernel_size, "B", dilation),
             Activation(),
             Pointwise(half, channels),

@@ -3,8 +3,8 @@
 Two streams, shifted once at the input: `above` knows the rows above, `left` also the row itself to the left.
 Gated residual blocks with concat-ELU; between groups of them strided convolutions halve the resolution. On
 the way back transposed ones double it, and each block has a short-cut from a layer on the way down. The
-mixture of logistics is a likelihood and no part of the network. With `place: false` the function is the
-paper's, layer by layer.
+mixture of logistics is a likelihood and no part of the network. With `place: false` and
+`weight_norm: true` the function is the paper's, layer by layer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pixelcnn.config.fields import at_least
 from pixelcnn.layers.base import Chain
 from pixelcnn.layers.pointwise import Activation, Pointwise, prepare_elu
 from pixelcnn.layers.two_streams import Block, Resize, Stem, grow, shrink
-from pixelcnn.models.base import DEEPEST, WIDEST, AutoregressiveModel
+from pixelcnn.layers.weight_norm import weight_normalised
+from pixelcnn.models.base import DEEPEST, MOST_DROPPED, WIDEST, AutoregressiveModel
 
 #: From 1024 pixels on a side so many halvings leave one pixel.
 MOST_RESOLUTIONS = 11
@@ -33,8 +34,9 @@ class Hyperparameters:
     channels: int = at_least(1, 16, WIDEST)
     blocks: int = at_least(1, 1, DEEPEST)
     resolutions: int = at_least(1, 3, MOST_RESOLUTIONS)
-    dropout: float = at_least(0, 0.0, 0.99)
-    place: bool = True
+    dropout: float = at_least(0.0, 0.0, MOST_DROPPED)
+    place: bool = True  # tell the network row and column
+    weight_norm: bool = False
 
 
 class PixelCNNPlusPlus(AutoregressiveModel):
@@ -57,7 +59,8 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         head = Chain(
             Activation(F.elu, prepare_elu), Pointwise(width, self.parameters_per_pixel, gain=0.1, last=True)
         )
-        return DownAndUp(Stem(self.inputs, width), down, up, head)
+        network = DownAndUp(Stem(self.inputs, width), down, up, head)
+        return weight_normalised(network) if hyper.weight_norm else network
 
 
 class DownAndUp(nn.Module):

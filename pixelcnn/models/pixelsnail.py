@@ -20,7 +20,7 @@ from pixelcnn.layers.base import Chain, concat
 from pixelcnn.layers.place import Coordinates
 from pixelcnn.layers.pointwise import Activation, Pointwise, prepare_elu
 from pixelcnn.layers.resnet import Both, Convolution, GatedResnet, LeftStem, both, down_right_convolution
-from pixelcnn.models.base import DEEPEST, WIDEST, AutoregressiveModel
+from pixelcnn.models.base import DEEPEST, MOST_DROPPED, WIDEST, AutoregressiveModel
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Hyperparameters:
     heads: int = at_least(1, 1, WIDEST)
     key_size: int = at_least(1, 16, WIDEST)
     value_size: int | None = at_least(1, None, WIDEST)
-    dropout: float = at_least(0.0, 0.0, 0.9)
+    dropout: float = at_least(0.0, 0.0, MOST_DROPPED)
 
 
 class PixelSNAIL(AutoregressiveModel):

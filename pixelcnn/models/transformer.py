@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -19,7 +20,7 @@ from pixelcnn.layers.base import Chain, Residual
 from pixelcnn.layers.place import PlaceEmbedding
 from pixelcnn.layers.pointwise import Activation, ClassBias, Dropout, LayerNorm, Pointwise, prepare_gelu
 from pixelcnn.layers.sequence import PreviousPixel
-from pixelcnn.models.base import DEEPEST, WIDEST, AutoregressiveModel
+from pixelcnn.models.base import DEEPEST, MOST_DROPPED, WIDEST, AutoregressiveModel
 from pixelcnn.system.errors import ConfigError
 
 
@@ -31,7 +32,7 @@ class Hyperparameters:
     blocks: int = at_least(1, 4, DEEPEST)
     heads: int = at_least(1, 4)
     mlp_factor: int = at_least(1, 4, 64)
-    dropout: float = at_least(0.0, 0.0, 0.9)
+    dropout: float = at_least(0.0, 0.0, MOST_DROPPED)
 
     def __post_init__(self) -> None:
         if self.channels % self.heads:
@@ -56,8 +57,12 @@ class Transformer(AutoregressiveModel):
 def block(hyper: Hyperparameters) -> nn.Module:
     """x + attention of x, then x + MLP of x: [N, channels, H, W] -> the same."""
     width, inner = hyper.channels, hyper.mlp_factor * hyper.channels
+    # As GPT-2 has it: so the sum of all branches begins no larger for being deeper.
+    gain = (2 * hyper.blocks) ** -0.5
     attention = CausalSelfAttention(width, hyper.heads, placed=True)
-    mlp = Pointwise(width, inner), Activation(F.gelu, prepare_gelu), Pointwise(inner, width)
+    with torch.no_grad():
+        attention.to_out.weight.mul_(gain)
+    mlp = Pointwise(width, inner), Activation(F.gelu, prepare_gelu), Pointwise(inner, width, gain)
     return Chain(
         Residual(Chain(LayerNorm(width), attention, Dropout(hyper.dropout))),
         Residual(Chain(LayerNorm(width), *mlp, Dropout(hyper.dropout))),

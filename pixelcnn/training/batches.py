@@ -61,6 +61,13 @@ class Batches:
                 x = torch.where(mirrored[index], x.flip(-1), x)
             yield x.long(), None if self.labels is None else self.labels[index]
 
+    def first(self) -> tuple[Tensor, Tensor | None]:
+        """The first batch of an epoch that has not begun, which `take` gives, too."""
+        before = self._generators()
+        batch = next(self.epoch())
+        self._set(before)
+        return batch
+
     def _mirrored(self, n: int) -> Tensor | None:
         """Which of the images an epoch has mirrored, bool [n, 1, 1, 1]; None: none ever is.
 
@@ -95,9 +102,13 @@ class Batches:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Resume from what `state` returned."""
-        self.order.set_state(state["order"])
-        self.binarization.bit_generator.state = json.loads(state["binarization"])
-        if self.augmentation is not None:
-            self.augmentation.set_state(state["augmentation"])
+        self._set(state)
         self._done, self._at_start = state["done"], self._generators()
         self._left = self.epoch(done=self._done) if self._done else iter(())
+
+    def _set(self, generators: dict[str, Any]) -> None:
+        """Have the generators draw again what they drew since `_generators`."""
+        self.order.set_state(generators["order"])
+        self.binarization.bit_generator.state = json.loads(generators["binarization"])
+        if self.augmentation is not None:
+            self.augmentation.set_state(generators["augmentation"])

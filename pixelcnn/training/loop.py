@@ -102,7 +102,7 @@ def training_loop(
         with devices.out_of_memory(f"for the weights and the training images; {devices.SMALLER_STILL}"):
             model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
             observer.begin(model)
-            training = Training(model, data, spec, record, run_dir, saving, observer)
+            training = Training(model, data, spec, record, run_dir, saving, observer, fresh=found is None)
             if found is not None:
                 training.restore(found)
             yield training
@@ -140,12 +140,16 @@ class Training:
     run_dir: Path
     saving: SavingSpec
     observer: Observer
+    #: It begins; if not, `restore` gives it the weights.
+    fresh: bool = True
     history: list[dict[str, Any]] = field(default_factory=list)
     best: Best = field(default_factory=Best)
 
     def __post_init__(self) -> None:
         self.device = next(self.model.parameters()).device
         self.batches = Batches(self.data, self.spec, self.device)
+        if self.fresh:
+            self.model.begin(self.batches.first)
         recipe = self.spec.training
         self.budget = Budget.of(recipe, len(self.batches.images))
         self.step: Step = TrainingStep(self.model, recipe, self.budget.steps, self.record.precision)

@@ -72,7 +72,10 @@ def test_half_of_the_images_are_mirrored_anew_for_every_epoch_and_nothing_else_c
     for batches in (mirroring, mirroring, other):
         reference = plain if batches is mirroring else Batches(data, run_spec(conditional=True, seed=5), CPU)
         mirrored = torch.zeros(200, dtype=torch.bool)
-        for (x, y), (given, label) in zip(batches.epoch(), reference.epoch(), strict=True):
+        peeked = batches.first()
+        of_epoch = list(batches.epoch())
+        assert all(torch.equal(*pair) for pair in zip(peeked, of_epoch[0], strict=True))
+        for (x, y), (given, label) in zip(of_epoch, reference.epoch(), strict=True):
             assert x.dtype == torch.int64 and torch.equal(y, label), "the same images in the same batches"
             as_given, as_mirrored = ((x == one).flatten(1).all(1) for one in (given, given.flip(3)))
             assert (as_given | as_mirrored).all()

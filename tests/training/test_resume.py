@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.small import MIRRORED, prepared, run_spec
-from torch import nn
+from support.small import MIRRORED, prepared, run_spec, small
 
 from benchmarks import chaos
 from pixelcnn.config.benchmark import SavingSpec
@@ -30,24 +29,11 @@ DATA = prepared()
 CALLS = 24  # 3 epochs of 7 steps and a validation: how often a training asks for a signal
 
 
-class Dropping(nn.Module):
-    """A network behind dropout, which draws from torch's own generator."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x, y):
-        return nn.functional.dropout(self.network(x, y), 0.1, self.training)
-
-
-def train(run_dir, spec, data=DATA, *, stop_at=None, dropout=False, saving=None, **observed):
+def train(run_dir, spec, data=DATA, *, stop_at=None, saving=None, **observed):
     """A training that gets SIGTERM at the `stop_at`-th time it asks for a signal."""
     model, _ = registry.build_model(
         spec.variant, image_spec(data), seed=derived_seed(spec.seed, "initialisation")
     )
-    if dropout:
-        model.network = Dropping(model.network)
     calls = itertools.count(1)
     asked = {} if stop_at is None else {"signal": lambda: signal.SIGTERM if next(calls) >= stop_at else None}
     observer = Observer(**observed, **asked)
@@ -105,13 +91,14 @@ def test_a_training_stopped_at_every_step_ends_as_one_that_was_not(tmp_path, kin
         data = replace(data, splits={**data.splits, "valid": noise})
         recipe |= {"epochs": 100, "patience": 2, "ema_decay": 0.5, "learning_rate": 0.03}
     spec = run_spec(**recipe)
-    dropout = kind == "dropout"
-    wanted = train(tmp_path / "whole", spec, data, dropout=dropout)
+    if kind == "dropout":
+        spec = replace(spec, variant=small("gated", dropout=0.3))
+    wanted = train(tmp_path / "whole", spec, data)
     assert kind != "patience" or RunFolder(tmp_path / "whole").record().epochs < 100
     stops, result = 0, None
     while result is None and stops < 100:
         try:
-            result = train(tmp_path / "stopped", spec, data, dropout=dropout, stop_at=2)
+            result = train(tmp_path / "stopped", spec, data, stop_at=2)
         except Interrupted:
             stops += 1
     assert 5 <= stops < 100

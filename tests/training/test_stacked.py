@@ -9,6 +9,7 @@ import math
 import pytest
 import torch
 from support.networks import VARIANTS, network
+from support.small import SMALL
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
@@ -81,6 +82,11 @@ def test_every_seed_of_colour_trains_its_own_likelihood(likelihood, levels):
     before = [weight.detach().clone() for weight in of_last.parameters()]
     trains_as_alone(models, "muon")
     assert all((was != now).any() for was, now in zip(before, of_last.parameters(), strict=True))
+
+
+def test_every_seed_has_its_own_normalised_weights():
+    models, _ = networks("gated", {**SMALL["gated"], "weight_norm": True, "skip": True}, conditional=True)
+    trains_as_alone(models, "muon")
 
 
 def trains_as_alone(models, optimizer):
