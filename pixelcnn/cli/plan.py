@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pixelcnn.cli import options, runs
 from pixelcnn.system.errors import UserError
+
+if TYPE_CHECKING:  # torch takes seconds to import; what needs it does so itself
+    from pixelcnn.config.benchmark import Benchmark
+    from pixelcnn.scheduling.estimates import Size
+
+#: By which share networks may differ in parameters without a word.
+ALIKE = 0.03
 
 
 @click.command()
@@ -40,16 +48,40 @@ def _resolve(config: Path) -> None:
 
     benchmark = runs.load(config)
     sizes: dict[str, dict[str, Any]] = {}
-    for (dataset, variant), size in check_benchmark(benchmark).items():
+    found = check_benchmark(benchmark)
+    for (dataset, variant), size in found.items():
         print(
             f"{dataset:24} {variant:20} {size.parameters:>12,} parameters "
-            f"{size.multiply_adds:>14,} multiply-adds an image"
+            f"{size.multiply_adds:>14,} multiply-adds an image{_matched(benchmark, dataset, variant)}"
         )
         sizes.setdefault(dataset, {})[variant] = dataclasses.asdict(size)
+    for dataset in benchmark.datasets:
+        if line := _offer(benchmark, dataset, found):
+            print(line)
     folder = folder_of(benchmark)
     write_json(folder.plan, sizes)
     write_json(folder.config, benchmark.to_json())
     print(f"{len(benchmark.runs())} runs; wrote {folder.config}")
+
+
+def _matched(benchmark: Benchmark, dataset: str, variant: str) -> str:
+    """The width that was found for a variant, and how near it came, as the end of its line."""
+    asked, found = benchmark.variants[variant].match_parameters, benchmark.match(dataset, variant)
+    return f"  ({found.words(asked)})" if asked and found else ""
+
+
+def _offer(benchmark: Benchmark, dataset: str, sizes: Mapping[tuple[str, str], Size]) -> str | None:
+    """A word on `match_parameters` where it would help: networks of other sizes that do not use it."""
+    own = {v: sizes[dataset, v] for v in benchmark.variants if not sizes[dataset, v].baseline}
+    counts = [size.parameters for size in own.values()]
+    matched = all(benchmark.variants[variant].match_parameters for variant in own)
+    if matched or max(counts) <= (1 + ALIKE) * min(counts):
+        return None
+    return (
+        f"{dataset}: its networks differ in size, the largest has {max(counts) / min(counts) - 1:.0%} more "
+        f"parameters; `match_parameters: {min(counts)}` in a variant, in the place of its width, finds the width "
+        "by itself"
+    )
 
 
 def _equal_time(config: Path, seconds: float, out: Path | None, force: bool) -> None:
