@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,18 +50,25 @@ def _resolve(config: Path) -> None:
     sizes: dict[str, dict[str, Any]] = {}
     found = check_benchmark(benchmark)
     for (dataset, variant), size in found.items():
-        print(
-            f"{dataset:24} {variant:20} {size.parameters:>12,} parameters "
-            f"{size.multiply_adds:>14,} multiply-adds an image{_matched(benchmark, dataset, variant)}"
-        )
         sizes.setdefault(dataset, {})[variant] = dataclasses.asdict(size)
-    for dataset in benchmark.datasets:
-        if line := _offer(benchmark, dataset, found):
-            print(line)
+    for line in plan_lines(benchmark, found):
+        print(line)
     folder = folder_of(benchmark)
     write_json(folder.plan, sizes)
     write_json(folder.config, benchmark.to_json())
     print(f"{len(benchmark.runs())} runs; wrote {folder.config}")
+
+
+def plan_lines(benchmark: Benchmark, sizes: Mapping[tuple[str, str], Size]) -> Iterator[str]:
+    """How large the network of each dataset and variant is, and what could be done where they differ."""
+    for (dataset, variant), size in sizes.items():
+        yield (
+            f"{dataset:24} {variant:20} {size.parameters:>12,} parameters "
+            f"{size.multiply_adds:>14,} multiply-adds an image{_matched(benchmark, dataset, variant)}"
+        )
+    for dataset in benchmark.datasets:
+        if line := _offer(benchmark, dataset, sizes):
+            yield line
 
 
 def _matched(benchmark: Benchmark, dataset: str, variant: str) -> str:
@@ -72,15 +79,16 @@ def _matched(benchmark: Benchmark, dataset: str, variant: str) -> str:
 
 def _offer(benchmark: Benchmark, dataset: str, sizes: Mapping[tuple[str, str], Size]) -> str | None:
     """A word on `match_parameters` where it would help: networks of other sizes that do not use it."""
-    own = {v: sizes[dataset, v] for v in benchmark.variants if not sizes[dataset, v].baseline}
-    counts = [size.parameters for size in own.values()]
-    matched = all(benchmark.variants[variant].match_parameters for variant in own)
-    if matched or max(counts) <= (1 + ALIKE) * min(counts):
+    networks = [name for name in benchmark.variants if not sizes[dataset, name].baseline]
+    if all(benchmark.variants[name].match_parameters for name in networks):
         return None
+    counts = [sizes[dataset, name].parameters for name in networks]
+    if max(counts) <= (1 + ALIKE) * min(counts):
+        return None
+    more = 100 * (max(counts) / min(counts) - 1)
     return (
-        f"{dataset}: its networks differ in size, the largest has {max(counts) / min(counts) - 1:.0%} more "
-        f"parameters; `match_parameters: {min(counts)}` in a variant, in the place of its width, finds the width "
-        "by itself"
+        f"{dataset}: its largest network has {more:.0f} % more parameters than its smallest; "
+        f"`match_parameters: {min(counts)}` in a variant, in the place of its width, finds that width"
     )
 
 

@@ -24,5 +24,6 @@ class Match:
 
     def words(self, asked: int) -> str:
         """Such as "channels 20: 31,877 of 32,000 parameters asked for, -0.4 %"."""
-        off = f"{100 * (self.parameters / asked - 1):+.1f} %" if self.parameters != asked else "exactly"
-        return f"{self.width} {self.value}: {self.parameters:,} of {asked:,} parameters asked for, {off}"
+        off = 100 * (self.parameters / asked - 1)
+        near = "exactly" if not off else f"{off:+.1f} %" if abs(off) >= 0.1 else f"{off:+.1g} %"
+        return f"{self.width} {self.value}: {self.parameters:,} of {asked:,} parameters asked for, {near}"

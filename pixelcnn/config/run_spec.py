@@ -180,8 +180,8 @@ class VariantSpec:
     """An architecture with its hyper-parameters, and perhaps a recipe of its own.
 
     Of a resolved one the likelihood is not "auto", and `hyperparameters` has every one that the architecture
-    knows, but for those that came later and are at what their absence means. With `match_parameters` the width
-    is missing there, since it depends on the dataset: `Benchmark.variant_on` has it.
+    knows, but for those that came later and are at what their absence means. With `match_parameters` the
+    width is missing there, since it depends on the dataset: `Benchmark.variant_on` has it.
     """
 
     model: str

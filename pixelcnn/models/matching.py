@@ -27,7 +27,11 @@ FAR = 0.1
 MOST_REFUSED = 1000
 
 
-class NoSketch(ConfigError):
+class NoMatch(ConfigError):
+    """No width makes about as many parameters as are asked for."""
+
+
+class NoSketch(NoMatch):
     """A network cannot be built without numbers, at whatever width."""
 
 
@@ -49,13 +53,14 @@ def width_of(model: str) -> str:
 def match_of(variant: VariantSpec, image: ImageSpec) -> Match:
     """The width at which a variant with `match_parameters` has the number of parameters nearest to that.
 
-    The smaller one of two that are as near. Widths that the architecture refuses are passed over; the number of
-    parameters is taken to grow with the width. `variant.hyperparameters` are as written, and
+    The smaller one of two that are as near. Widths that the architecture refuses are passed over; the number
+    of parameters is taken to grow with the width. `variant.hyperparameters` are as written, and
     `image.classes` is what the dataset has.
 
     Raises:
-        ConfigError: if the variant gives the width itself or its architecture has none, if another
-            hyper-parameter is wrong, or if the nearest is more than 10 % away.
+        ConfigError: if the variant gives the width itself or its architecture has none, or if another
+            hyper-parameter is wrong.
+        NoMatch: if the nearest is more than 10 % away.
     """
     asked, key = variant.match_parameters, width_of(variant.model)
     assert asked is not None
@@ -65,10 +70,10 @@ def match_of(variant: VariantSpec, image: ImageSpec) -> Match:
     value = widths.nearest(asked)
     parameters = widths.counts[value]
     if abs(parameters - asked) > FAR * asked:
-        raise ConfigError(
-            f"match_parameters: no {key} of {variant.model} comes within {FAR:.0%} of {asked:,}: the nearest, "
-            f"{value}, makes {parameters:,} parameters; ask for about as many, or change its other "
-            "hyper-parameters"
+        raise NoMatch(
+            f"match_parameters: no {key} of {variant.model} comes within {100 * FAR:.0f} % of {asked:,} "
+            f"parameters: the nearest, {value}, makes {parameters:,}; ask for about as many, or change its "
+            "other hyper-parameters"
         )
     return Match(key, value, parameters, widths.at(value).hyperparameters)
 
@@ -129,7 +134,7 @@ class _Widths:
         raise AssertionError("counts without end")
 
     def _guess(self, below: int, above: int, parameters: int) -> float:
-        """Where between two widths a number of parameters may be: it grows about as the square of the width."""
+        """Where between two widths a number of parameters may be, which grows about as the width's square."""
         roots = {w: math.sqrt(self.counts[w]) for w in (below, above) if w in self.counts}
         if not roots:
             return self._usual
@@ -140,7 +145,7 @@ class _Widths:
         return below + (above - below) * (wanted - roots[below]) / (roots[above] - roots[below])
 
     def _taken(self, below: int, above: int, guess: int) -> int | None:
-        """The width nearest to a guess, between two others, that the architecture takes; it is then counted."""
+        """The width nearest to a guess, between two others, that the architecture takes, which is counted."""
         for width in itertools.islice(_outward(guess, below + 1, above - 1), MOST_REFUSED):
             if width not in self._refused:
                 try:

@@ -48,7 +48,7 @@ def _size(spec: RunSpec) -> Size:
 
 
 def resolve(benchmark: Benchmark) -> Benchmark:
-    """The benchmark with all that decides results written out: hyper-parameters, widths, sizes of images, trials.
+    """The benchmark with all that decides results written out: hyper-parameters, sizes of images, trials.
 
     Raises:
         ConfigError: naming the key that the architecture or the dataset does not take.

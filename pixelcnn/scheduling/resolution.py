@@ -70,9 +70,9 @@ def resolved_from(config: Mapping[str, Any], where: str, files: Iterable[Path] =
         known = _ask(config, where)
     hyperparameters = {name: variant.hyperparameters for name, variant in known.variants.items()}
     variants = {k: replace(v, hyperparameters=hyperparameters[k]) for k, v in written.variants.items()}
-    # What is asked of tuning and of widths is part of the key.
-    found = {"datasets": known.datasets, "matched": known.matched, "tuning": known.tuning}
-    return replace(written, **found, variants=variants, resolved=True, asked=key)
+    found = replace(written, datasets=known.datasets, variants=variants, resolved=True, asked=key)
+    # What is asked of widths and of tuning is part of the key.
+    return replace(found, matched=known.matched, tuning=known.tuning)
 
 
 def _known(path: Path, key: str) -> Benchmark | None:

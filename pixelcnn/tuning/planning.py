@@ -26,8 +26,8 @@ def planned(benchmark: Benchmark, images: Mapping[str, ImageSpec]) -> TuningSpec
     """The tuning of a benchmark with every trial, checked; its variants must be resolved.
 
     A variant is tuned over those keys of the space that its architecture has, and left as it is if it has
-    none. All take the same points, and of each what concerns it. One with `match_parameters` has them in every
-    trial, at a width of its own. `images` are those of each dataset.
+    none. All take the same points, and of each what concerns it. One with `match_parameters` has them in
+    every trial, by a width of its own. `images` are those of each dataset.
 
     Raises:
         ConfigError: naming the key that no variant has, or the value that a variant does not take.
@@ -119,7 +119,7 @@ def _as_written(benchmark: Benchmark, variant: VariantSpec, keys: list[str]) -> 
 def _checked(
     benchmark: Benchmark, name: str, values: Mapping[str, Any], image: ImageSpec
 ) -> tuple[dict[str, Any], Match | None]:
-    """Values of a trial, as its variant takes them, and the width that is found for them, if that is asked for.
+    """Values of a trial, as its variant takes them, and the width found for them, if one is asked for.
 
     Raises:
         ConfigError: naming the key of the space.
@@ -130,7 +130,7 @@ def _checked(
     given = {split(key): value for key, value in values.items()}
     own = {key: value for (place, key), value in given.items() if place == "hyperparameters"}
     recipe = {key: value for (place, key), value in given.items() if place == "training"}
-    with _of_variant(name):
+    with _of_variant(name, values):
         tried = replace(variant, hyperparameters=variant.hyperparameters | own)
         match = None if variant.match_parameters is None else matching.match_of(tried, image)
         found = match.hyperparameters if match else registry.resolve(tried).hyperparameters
@@ -142,8 +142,11 @@ def _checked(
 
 
 @contextlib.contextmanager
-def _of_variant(name: str) -> Iterator[None]:
+def _of_variant(name: str, values: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
+    except matching.NoMatch as error:
+        point = ", ".join(f"{key}: {value}" for key, value in values.items())
+        raise ConfigError(f"tuning.space: variant {name} at {{{point}}}: {error}") from None
     except ConfigError as error:
         raise ConfigError(f"tuning.space.{error} (variant {name})") from None
