@@ -119,7 +119,7 @@ def test_ones_own_architecture_names_its_width_and_has_bounds_of_its_own(tmp_pat
     mine.write_text(OWN.replace("EXTRA", "None"), encoding="utf-8")
     model = str(mine)
     asked = counted(model, {}, 24, False)
-    found = match_of(asking(model, asked, {}, False), IMAGE)
+    found = match_of(asking(model, asked + 1, {}, False), IMAGE)
     assert (found.width, found.value, found.hyperparameters) == ("features", 22, {"features": 22})
     with pytest.raises(ConfigError, match=r"the nearest, 40, makes"):
         match_of(asking(model, 2 * counted(model, {}, 40, False), {}, False), IMAGE)
