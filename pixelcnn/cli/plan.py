@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pixelcnn.cli import options, runs
 from pixelcnn.system.errors import UserError
+
+if TYPE_CHECKING:  # torch takes seconds to import; what needs it does so itself
+    from pixelcnn.config.benchmark import Benchmark
+    from pixelcnn.scheduling.estimates import Size
+
+#: By which share networks may differ in parameters without a word.
+ALIKE = 0.03
 
 
 @click.command()
@@ -40,16 +48,48 @@ def _resolve(config: Path) -> None:
 
     benchmark = runs.load(config)
     sizes: dict[str, dict[str, Any]] = {}
-    for (dataset, variant), size in check_benchmark(benchmark).items():
-        print(
-            f"{dataset:24} {variant:20} {size.parameters:>12,} parameters "
-            f"{size.multiply_adds:>14,} multiply-adds an image"
-        )
+    found = check_benchmark(benchmark)
+    for (dataset, variant), size in found.items():
         sizes.setdefault(dataset, {})[variant] = dataclasses.asdict(size)
+    for line in plan_lines(benchmark, found):
+        print(line)
     folder = folder_of(benchmark)
     write_json(folder.plan, sizes)
     write_json(folder.config, benchmark.to_json())
     print(f"{len(benchmark.runs())} runs; wrote {folder.config}")
+
+
+def plan_lines(benchmark: Benchmark, sizes: Mapping[tuple[str, str], Size]) -> Iterator[str]:
+    """How large the network of each dataset and variant is, and what could be done where they differ."""
+    for (dataset, variant), size in sizes.items():
+        yield (
+            f"{dataset:24} {variant:20} {size.parameters:>12,} parameters "
+            f"{size.multiply_adds:>14,} multiply-adds an image{_matched(benchmark, dataset, variant)}"
+        )
+    for dataset in benchmark.datasets:
+        if line := _offer(benchmark, dataset, sizes):
+            yield line
+
+
+def _matched(benchmark: Benchmark, dataset: str, variant: str) -> str:
+    """The width that was found for a variant, and how near it came, as the end of its line."""
+    asked, found = benchmark.variants[variant].match_parameters, benchmark.match(dataset, variant)
+    return f"  ({found.words(asked)})" if asked and found else ""
+
+
+def _offer(benchmark: Benchmark, dataset: str, sizes: Mapping[tuple[str, str], Size]) -> str | None:
+    """A word on `match_parameters` where it would help: networks of other sizes that do not use it."""
+    networks = [name for name in benchmark.variants if not sizes[dataset, name].baseline]
+    if all(benchmark.variants[name].match_parameters for name in networks):
+        return None
+    counts = [sizes[dataset, name].parameters for name in networks]
+    if max(counts) <= (1 + ALIKE) * min(counts):
+        return None
+    more = 100 * (max(counts) / min(counts) - 1)
+    return (
+        f"{dataset}: its largest network has {more:.0f} % more parameters than its smallest; "
+        f"`match_parameters: {min(counts)}` in a variant, in the place of its width, finds that width"
+    )
 
 
 def _equal_time(config: Path, seconds: float, out: Path | None, force: bool) -> None:

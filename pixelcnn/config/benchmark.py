@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pixelcnn.config.fields import added, at_least, internal
 from pixelcnn.config.jobs import JobsSpec
+from pixelcnn.config.matching import Match
 from pixelcnn.config.run_spec import (
     FORMAT,
     MOST_EPOCHS,
@@ -138,6 +139,8 @@ class Benchmark:
     """Whether all that decides results is written out."""
     asked: str = internal("")
     """Of a resolved one: what it was resolved from, see `scheduling.resolution`."""
+    matched: dict[str, dict[str, Match]] | None = internal(None)  # noqa: RUF009  # a field
+    """Of a resolved one: dataset -> variant with `match_parameters` -> its width; None if there is none."""
     tunes: Benchmark | None = internal(None)  # noqa: RUF009  # a field
     """Of the benchmark of a tuning's trials: the one that is tuned, see `tuning.trials`."""
 
@@ -207,24 +210,31 @@ class Benchmark:
                 raise ConfigError(f"{key}: {name!r} is not in the config, which has {known}")
         if seed not in self.seeds:
             raise ConfigError(f"seeds: {seed} is not in the config, which has {list(self.seeds)}")
-        images = self.datasets[dataset]
-        likelihood = likelihood_for(self.variants[variant].likelihood, images.levels, images.channels or 1)
-        asked = {
-            "source": self.datasets[dataset].source,
-            "model": self.variants[variant].model,
-            "likelihood": likelihood,
-        }
+        images, network = self.datasets[dataset], self.variant_on(dataset, variant)
+        likelihood = likelihood_for(network.likelihood, images.levels, images.channels or 1)
+        asked = {"source": images.source, "model": network.model, "likelihood": likelihood}
         own = {key: files for key, name in asked.items() if (files := own_files(name))}
         return RunSpec(
             benchmark=self.benchmark,
             dataset_name=dataset,
             variant_name=variant,
             seed=seed,
-            dataset=self.datasets[dataset],
-            variant=dataclasses.replace(self.variants[variant], likelihood=likelihood),
-            training=self.training.changed(self.variants[variant].training),
+            dataset=images,
+            variant=dataclasses.replace(network, likelihood=likelihood),
+            training=self.training.changed(network.training),
             own_files=own,
         )
+
+    def match(self, dataset: str, variant: str) -> Match | None:
+        """The width that was found for a variant on a dataset; None if it asks for none."""
+        return (self.matched or {}).get(dataset, {}).get(variant)
+
+    def variant_on(self, dataset: str, variant: str) -> VariantSpec:
+        """A variant of a resolved benchmark as it is on a dataset: as if a width that was found was given."""
+        spec, found = self.variants[variant], self.match(dataset, variant)
+        if found is None:
+            return spec
+        return dataclasses.replace(spec, hyperparameters=found.hyperparameters, match_parameters=None)
 
     def runs(self) -> list[RunSpec]:
         """Every run, dataset by dataset, variant by variant, seed by seed."""
@@ -235,7 +245,7 @@ class Benchmark:
         """Plain data that `reading.benchmark_from` takes for the same benchmark, resolved."""
         plain = dataclasses.asdict(self)
         del plain["resolved"]
-        for key in ("tuning", "tuned", "tunes"):  # most have none of them
+        for key in ("tuning", "tuned", "matched", "tunes"):  # most have none of them
             if plain[key] is None:
                 del plain[key]
         return {"format": FORMAT, **plain}

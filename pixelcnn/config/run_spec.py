@@ -26,6 +26,8 @@ MOST_CHANNELS = 16
 MOST_EPOCHS = 1_000_000
 LARGEST_BATCH = 1_000_000
 MOST_STEPS = MOST_TRAINED = 10**12
+#: Of a network.
+MOST_PARAMETERS = 10**12
 #: Keys of a dataset that only some sources take.
 SOURCE_KEYS = (
     "path", "channels", "crop", "resize", "background", "labels", "shares", "skip_unreadable",
@@ -178,7 +180,8 @@ class VariantSpec:
     """An architecture with its hyper-parameters, and perhaps a recipe of its own.
 
     Of a resolved one the likelihood is not "auto", and `hyperparameters` has every one that the architecture
-    knows, but for those that came later and are at what their absence means.
+    knows, but for those that came later and are at what their absence means. With `match_parameters` the
+    width is missing there, since it depends on the dataset: `Benchmark.variant_on` has it.
     """
 
     model: str
@@ -192,6 +195,9 @@ class VariantSpec:
     """Those of the architecture; what is left out has its default."""
     likelihood_hyperparameters: dict[str, Any] = field(default_factory=dict, metadata={"absent": {}})
     """Those of the likelihood, which must then be named; what is left out has its default."""
+    match_parameters: int | None = at_least(1, None, MOST_PARAMETERS, absent=None)
+    """In the place of the architecture's width, such as channels: as wide as makes a network of about so many
+    parameters, on each dataset."""
     # Plain data: `TrainingSpec.changed` takes it.
     training: dict[str, Any] = part_of(TrainingSpec)  # noqa: RUF009  # a field
     """Keys of the recipe that are others for this variant."""

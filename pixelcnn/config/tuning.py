@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pixelcnn.config.fields import at_least, internal
+from pixelcnn.config.matching import Match
 from pixelcnn.config.run_spec import TrainingSpec
 from pixelcnn.system.errors import ConfigError
 
@@ -48,6 +49,8 @@ class Trial:
     variant: str
     number: int
     values: dict[str, Any]
+    match: Match | None = internal(None)  # noqa: RUF009  # a field
+    """The width found for these values, where the variant has `match_parameters`."""
 
     @property
     def name(self) -> str:

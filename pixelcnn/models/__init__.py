@@ -4,4 +4,4 @@ Know nothing of data, training or files. Built by `registry.build_model`.
 """
 
 #: Modules of this package that are not architectures.
-HELPERS = ("base", "registry", "size")
+HELPERS = ("base", "matching", "registry", "size")

@@ -67,6 +67,9 @@ class AutoregressiveModel(nn.Module):
     #: Something to hold networks against rather than one of them. How such a one varies from seed to seed
     #: says nothing of networks, so the report keeps it out of the error that these are judged by.
     baseline = False
+    #: The hyper-parameter that makes the network wider: `match_parameters` scales it. An architecture without
+    #: one of that name has no width.
+    width = "channels"
 
     def __init__(self, hyperparameters: Any, image: ImageSpec, likelihood: Likelihood) -> None:
         super().__init__()

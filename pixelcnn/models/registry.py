@@ -110,23 +110,33 @@ def build_model(
     Raises:
         ConfigError: if the variant asks for what the dataset or the architecture cannot give.
     """
+    make = maker(variant, image)
+    with torch.random.fork_rng(devices=[]), errors_of(variant, "built"):
+        check_fits(make, _bytes_of_memory())
+        torch.manual_seed(seed)
+        model = make()
+    return model, model.likelihood
+
+
+def maker(variant: VariantSpec, image: ImageSpec) -> Callable[[], AutoregressiveModel]:
+    """What makes the model of `build_model`, with weights of torch's own generator, on its default device.
+
+    Raises:
+        ConfigError: if the variant asks for what the dataset cannot give.
+    """
     if variant.conditional and image.classes is None:
         raise ConfigError("conditional: true needs a dataset with labels; this one has none")
     classes = image.classes if variant.conditional else None
     name = likelihood_for(variant.likelihood, image.levels, image.channels)
     architecture, described_by = find_architecture(variant.model)
     hyperparameters = from_plain(described_by, variant.hyperparameters, "hyperparameters")
-    described = ImageSpec(image.channels, image.height, image.width, image.levels, classes)
+    described = dataclasses.replace(image, classes=classes)
 
     def make() -> AutoregressiveModel:
         likelihood = make_likelihood(name, image.levels, image.channels, variant.likelihood_hyperparameters)
         return architecture(hyperparameters, described, likelihood)
 
-    with torch.random.fork_rng(devices=[]), errors_of(variant, "built"):
-        check_fits(make, _bytes_of_memory())
-        torch.manual_seed(seed)
-        model = make()
-    return model, model.likelihood
+    return make
 
 
 def check_fits(make: Callable[[], nn.Module], memory: int) -> None:

@@ -84,7 +84,10 @@ def is_conditional(spec: VariantSpec) -> bool:
 
 
 def is_twin(subject: VariantSpec, other: VariantSpec) -> bool:
-    """The same network and recipe without the label, and without what tells it the label."""
+    """The same network and recipe without the label, and without what tells it the label.
+
+    With `match_parameters` both are to be of one size, by whatever widths.
+    """
     one, two = (
         replace(spec, hyperparameters={k: v for k, v in spec.hyperparameters.items() if k not in LABEL_ONLY})
         for spec in (subject, other)

@@ -153,15 +153,33 @@ class Recipe:
     likelihood: str
     conditional: bool
     hyperparameters: list[tuple[str, str]]
+    matched: list[str]
     training: list[tuple[str, str]]
 
 
 def recipes(benchmark: Benchmark) -> list[Recipe]:
-    """What the config says of each variant."""
+    """What the config says of each variant, and the width that was found where it asks for a size."""
     return [
-        Recipe(name, v.model, v.likelihood, v.conditional, _words(v.hyperparameters), _words(v.training))
+        Recipe(
+            name=name,
+            model=v.model,
+            likelihood=v.likelihood,
+            conditional=v.conditional,
+            hyperparameters=_words(v.hyperparameters),
+            matched=list(_matched(benchmark, name)),
+            training=_words(v.training),
+        )
         for name, v in benchmark.variants.items()
     ]
+
+
+def _matched(benchmark: Benchmark, variant: str) -> Iterator[str]:
+    """Of a variant with `match_parameters` its width, and how near that came, on each dataset."""
+    asked = benchmark.variants[variant].match_parameters
+    for dataset in benchmark.datasets:
+        if asked and (found := benchmark.match(dataset, variant)):
+            where = f" (on {dataset})" if len(benchmark.datasets) > 1 else ""
+            yield f"{found.words(asked)}{where}"
 
 
 def common_recipe(benchmark: Benchmark) -> list[tuple[str, str]]:

@@ -6,16 +6,18 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.matching import Match
 from pixelcnn.config.reading import benchmark_from, load_benchmark
 from pixelcnn.config.run_spec import DatasetSpec, RunSpec
 from pixelcnn.data.contract import Source
 from pixelcnn.data.preparation import check_dataset
 from pixelcnn.models import registry
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
+from pixelcnn.models.matching import match_of, without_width
 from pixelcnn.models.size import size_of
 from pixelcnn.scheduling.estimates import Size
 from pixelcnn.scheduling.resolution import key_of
@@ -53,18 +55,41 @@ def resolve(benchmark: Benchmark) -> Benchmark:
     """
     if benchmark.resolved:
         return benchmark
-    datasets = {}
+    datasets, images = {}, {}
     for name, dataset in benchmark.datasets.items():
         with named(f"datasets.{name}"):
-            datasets[name] = _resolved(dataset, check_dataset(dataset))
+            source = check_dataset(dataset)
+            datasets[name] = _resolved(dataset, source)
+            images[name] = _image(datasets[name], source)
+    matched = _matched(benchmark, images)
     variants = {}
     for name, variant in benchmark.variants.items():
         with named(f"variants.{name}"):
-            variants[name] = registry.resolve(variant)
-    found = dataclasses.replace(
-        benchmark, datasets=datasets, variants=variants, resolved=True, asked=key_of(benchmark)
+            found = next((own[name] for own in matched.values() if name in own), None)
+            variants[name] = without_width(variant, found) if found else registry.resolve(variant)
+    resolved = dataclasses.replace(
+        benchmark,
+        datasets=datasets,
+        variants=variants,
+        matched=matched or None,
+        resolved=True,
+        asked=key_of(benchmark),
     )
-    return dataclasses.replace(found, tuning=planned(found))
+    return dataclasses.replace(resolved, tuning=planned(resolved, images))
+
+
+def _matched(benchmark: Benchmark, images: Mapping[str, ImageSpec]) -> dict[str, dict[str, Match]]:
+    """Dataset -> variant -> the width of each variant with `match_parameters`; nothing if there is none."""
+    found: dict[str, dict[str, Match]] = {}
+    for variant, spec in benchmark.variants.items():
+        for dataset, image in images.items() if spec.match_parameters is not None else ():
+            with named(f"variants.{variant}", f" (on dataset {dataset})"):
+                found.setdefault(dataset, {})[variant] = match_of(spec, image)
+    return found
+
+
+def _image(spec: DatasetSpec, source: Source) -> ImageSpec:
+    return ImageSpec(*source.shape(spec), spec.levels, source.classes)
 
 
 def _resolved(dataset: DatasetSpec, source: Source) -> DatasetSpec:
@@ -109,7 +134,7 @@ def check_run(spec: RunSpec) -> AutoregressiveModel:
     """Check one run as `check_benchmark` does; returns its network, untrained."""
     with named(f"datasets.{spec.dataset_name}"):
         source = check_dataset(spec.dataset)
-    image = ImageSpec(*source.shape(spec.dataset), spec.dataset.levels, source.classes)
+    image = _image(spec.dataset, source)
     with _named_variant(spec):
         model, _ = registry.build_model(spec.variant, image)
     return model

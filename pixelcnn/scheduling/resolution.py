@@ -21,8 +21,8 @@ from pixelcnn.results.folder import folder_of, tuning_folder
 from pixelcnn.system.code_digest import PACKAGE, own_files
 from pixelcnn.system.errors import ConfigError
 
-#: Where the package says which hyper-parameters there are, and how large the images of a dataset.
-ASKED_OF = ("config", "data/sources", "likelihoods", "models", "tuning")
+#: Where the package says which hyper-parameters there are, how large the images of a dataset and a network.
+ASKED_OF = ("config", "data/sources", "layers", "likelihoods", "models", "tuning")
 
 
 def key_of(written: Benchmark) -> str:
@@ -39,6 +39,11 @@ def key_of(written: Benchmark) -> str:
                 *(v.likelihood, v.likelihood_hyperparameters, own_files(v.likelihood)),
             ]
             for k, v in written.variants.items()
+        },
+        "matched": {
+            k: [v.match_parameters, v.conditional]
+            for k, v in written.variants.items()
+            if v.match_parameters is not None
         },
     }
     if written.tuning is not None:  # what its trials are, too
@@ -66,7 +71,8 @@ def resolved_from(config: Mapping[str, Any], where: str, files: Iterable[Path] =
     hyperparameters = {name: variant.hyperparameters for name, variant in known.variants.items()}
     variants = {k: replace(v, hyperparameters=hyperparameters[k]) for k, v in written.variants.items()}
     found = replace(written, datasets=known.datasets, variants=variants, resolved=True, asked=key)
-    return replace(found, tuning=known.tuning)  # its description is part of the key
+    # What is asked of widths and of tuning is part of the key.
+    return replace(found, matched=known.matched, tuning=known.tuning)
 
 
 def _known(path: Path, key: str) -> Benchmark | None:

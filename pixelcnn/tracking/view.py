@@ -213,8 +213,10 @@ def _flat(value: Mapping[str, Any], prefix: str) -> dict[str, str]:
 
 
 def _params(spec: RunSpec) -> dict[str, str]:
-    """The spec, flattened; the variant's own recipe is already part of `training`."""
-    variant = {key: item for key, item in asdict(spec.variant).items() if key != "training"}
+    """The spec, flattened; the variant's own recipe is already part of `training`, a width that was found of
+    `hyperparameters`."""
+    left = ("training", "match_parameters")
+    variant = {key: item for key, item in asdict(spec.variant).items() if key not in left}
     recipe = {"training": asdict(spec.training), "dataset": asdict(spec.dataset), "seed": spec.seed}
     return _flat({**variant, **recipe}, "")
 

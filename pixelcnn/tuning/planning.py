@@ -13,18 +13,21 @@ from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.fields import from_plain
+from pixelcnn.config.matching import Match
 from pixelcnn.config.run_spec import TrainingSpec, VariantSpec, merged
 from pixelcnn.config.tuning import Dimension, Trial, TuningSpec, did_you_mean, split
-from pixelcnn.models import registry
+from pixelcnn.models import matching, registry
+from pixelcnn.models.base import ImageSpec
 from pixelcnn.system.errors import ConfigError
 from pixelcnn.tuning.points import points
 
 
-def planned(benchmark: Benchmark) -> TuningSpec | None:
+def planned(benchmark: Benchmark, images: Mapping[str, ImageSpec]) -> TuningSpec | None:
     """The tuning of a benchmark with every trial, checked; its variants must be resolved.
 
     A variant is tuned over those keys of the space that its architecture has, and left as it is if it has
-    none. All take the same points, and of each what concerns it.
+    none. All take the same points, and of each what concerns it. One with `match_parameters` has them in
+    every trial, by a width of its own. `images` are those of each dataset.
 
     Raises:
         ConfigError: naming the key that no variant has, or the value that a variant does not take.
@@ -32,18 +35,37 @@ def planned(benchmark: Benchmark) -> TuningSpec | None:
     tuning = benchmark.tuning
     if tuning is None:
         return None
+    ((dataset, image),) = images.items()
     chosen = {name: benchmark.variants[name] for name in tuning.variants or benchmark.variants}
+    _check_widths(chosen, tuning)
     types_of = {name: _types(variant) for name, variant in chosen.items()}
     whole = [key for key in tuning.space if _is_whole(key, tuning.space[key], types_of)]
     at = points(tuning.space, tuning.trials - 1, whole)
     trials = []
-    for name, variant in chosen.items():
+    for name in chosen:
         if keys := [key for key in tuning.space if key in types_of[name]]:
             own = [{key: point[key] for key in keys} for point in at]
-            trials.append(Trial(name, 0, _as_written(benchmark, variant, keys)))
-            checked = (_checked(benchmark, name, values) for values in own)
-            trials += [Trial(name, number, values) for number, values in enumerate(checked, start=1)]
+            as_written = _as_written(benchmark, benchmark.variant_on(dataset, name), keys)
+            trials.append(Trial(name, 0, as_written, benchmark.match(dataset, name)))
+            checked = (_checked(benchmark, name, values, image) for values in own)
+            trials += [Trial(name, number, *found) for number, found in enumerate(checked, start=1)]
     return replace(tuning, planned=tuple(trials))
+
+
+def _check_widths(variants: Mapping[str, VariantSpec], tuning: TuningSpec) -> None:
+    """Refuse to tune the width of a variant whose width follows from the others.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    for name, variant in variants.items():
+        if variant.match_parameters is not None:
+            key = f"hyperparameters.{matching.width_of(variant.model)}"
+            if key in tuning.space:
+                raise ConfigError(
+                    f"tuning.space.{key}: variant {name} has match_parameters, by which this is found; tune "
+                    "something else, or leave out match_parameters"
+                )
 
 
 def _types(variant: VariantSpec) -> dict[str, Any]:
@@ -94,8 +116,10 @@ def _as_written(benchmark: Benchmark, variant: VariantSpec, keys: list[str]) -> 
     return {key: own[place][name] for key in keys for place, name in [split(key)]}
 
 
-def _checked(benchmark: Benchmark, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a trial, as its variant takes them.
+def _checked(
+    benchmark: Benchmark, name: str, values: Mapping[str, Any], image: ImageSpec
+) -> tuple[dict[str, Any], Match | None]:
+    """Values of a trial, as its variant takes them, and the width found for them, if one is asked for.
 
     Raises:
         ConfigError: naming the key of the space.
@@ -106,19 +130,23 @@ def _checked(benchmark: Benchmark, name: str, values: Mapping[str, Any]) -> dict
     given = {split(key): value for key, value in values.items()}
     own = {key: value for (place, key), value in given.items() if place == "hyperparameters"}
     recipe = {key: value for (place, key), value in given.items() if place == "training"}
-    with _of_variant(name):
-        hyperparameters = variant.hyperparameters | own
-        found = registry.resolve(replace(variant, hyperparameters=hyperparameters)).hyperparameters
+    with _of_variant(name, values):
+        tried = replace(variant, hyperparameters=variant.hyperparameters | own)
+        match = None if variant.match_parameters is None else matching.match_of(tried, image)
+        found = match.hyperparameters if match else registry.resolve(tried).hyperparameters
         training = merged(asdict(benchmark.training.changed(variant.training)), recipe)
         trained = asdict(validated(TrainingSpec, training, "training"))
     # What is at its absence's value is not among the resolved ones.
     taken = {"training": trained, "hyperparameters": own | found}
-    return {f"{place}.{key}": taken[place][key] for place, key in given}
+    return {f"{place}.{key}": taken[place][key] for place, key in given}, match
 
 
 @contextlib.contextmanager
-def _of_variant(name: str) -> Iterator[None]:
+def _of_variant(name: str, values: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
+    except matching.NoMatch as error:
+        point = ", ".join(f"{key}: {value}" for key, value in values.items())
+        raise ConfigError(f"tuning.space: variant {name} at {{{point}}}: {error}") from None
     except ConfigError as error:
         raise ConfigError(f"tuning.space.{error} (variant {name})") from None

@@ -24,6 +24,7 @@ def trials_of(benchmark: Benchmark) -> Benchmark:
         return benchmark
     tuning = tuning_of(benchmark)
     assert benchmark.resolved, "only a resolved benchmark knows its trials"
+    widths = {trial.name: trial.match for trial in tuning.planned if trial.match}
     return replace(
         benchmark,
         benchmark=tuning_folder(benchmark).path.name,
@@ -32,6 +33,7 @@ def trials_of(benchmark: Benchmark) -> Benchmark:
         tracking=replace(benchmark.tracking, pictures=0),
         tuning=None,
         tuned=None,
+        matched=dict.fromkeys(benchmark.datasets, widths) if widths else None,
         tunes=benchmark,
     )
 

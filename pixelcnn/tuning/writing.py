@@ -118,9 +118,12 @@ def tuned_benchmark(original: Benchmark, outcomes: Sequence[Outcome]) -> Benchma
         name: with_values(variant, best[name].trial) if name in best else variant
         for name, variant in original.variants.items()
     }
+    widths = {name: match for name, one in best.items() if (match := one.trial.match)}
+    matched = {dataset: {**own, **widths} for dataset, own in (original.matched or {}).items()}
     return replace(
         original,
         benchmark=f"{original.benchmark}-tuned",
+        matched=matched or None,
         variants=variants,
         tuning=None,
         tuned={**(original.tuned or {}), **dict(_told(original, outcomes, best))},

@@ -55,6 +55,13 @@ def test_sections_stand_in_their_order(whole: Report) -> None:
     assert all(f'<h3 id="data-digits-{name}">' in whole.page for name in links)
 
 
+def test_a_width_that_was_found_for_a_number_of_parameters_stands_with_what_was_run(mixed: Report) -> None:
+    words = "channels 14: 7,728 of 8,000 parameters asked for, -3.4 %"
+    for text in (mixed.page, mixed.markdown):
+        assert words in text[text.index("What was run") :].partition("The whole config")[0]
+        assert text.count("parameters asked for") == 1, "and of no other variant"
+
+
 def test_a_section_without_content_is_neither_shown_nor_linked(mixed: Report) -> None:
     assert "Completions</h4>" not in mixed.page and 'href="#data-digits-samples"' in mixed.page
     assert mixed.markdown.count("### Cost") == 0, "nothing was measured"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 from support.config import changed, resolved
@@ -104,6 +105,32 @@ def test_a_variant_without_any_key_of_the_space_or_that_is_not_named_is_left_as_
     assert named.tuning.planned[1:] == tuple(
         trial for trial in resolved(tuning()).tuning.planned if trial.variant == "own" and trial.number > 0
     )
+
+
+def test_every_trial_of_a_variant_with_match_parameters_has_so_many():
+    variants = {"base": {"model": "pixelcnn", "match_parameters": 20_000, "hyperparameters": {"blocks": 1}}}
+    space = {key: SPACE[key] for key in ("training.learning_rate", "hyperparameters.blocks")}
+    made = resolved(tuning(space=space, trials=4) | {"variants": variants})
+    trials = trials_of(made)
+    again = benchmark_from(json.loads(json.dumps(trials.to_json())))
+    assert again == trials and trials_of(again.tunes) == trials
+    runs = [trials.run("small", name, 1000) for name in trials.variants]
+    shapes = {run.variant.hyperparameters["blocks"]: run.variant.hyperparameters["channels"] for run in runs}
+    assert shapes[1] > shapes[2] > shapes[3]
+    assert all(abs(trials.match("small", name).parameters - 20_000) < 2000 for name in trials.variants)
+    # As in the config that is written of the one chosen, whose width is found again.
+    name = "base.t03"
+    written = changed("variants", {"x": asdict(trials.variants[name])}) | {"seeds": [1000]}
+    assert resolved(written).run("small", "x", 1000).digest == trials.run("small", name, 1000).digest
+    with pytest.raises(
+        ConfigError, match=r"tuning\.space\.hyperparameters\.channels: variant base has match_"
+    ):
+        resolved(tuning(space={"hyperparameters.channels": {"choices": [4, 8]}}) | {"variants": variants})
+    deep = {"hyperparameters.head_channels": {"choices": [5000]}}
+    with pytest.raises(
+        ConfigError, match=r"variant base at {hyperparameters\.head_channels: 5000}: match_par"
+    ):
+        resolved(tuning(space=deep) | {"variants": variants})
 
 
 @pytest.mark.parametrize(
