@@ -185,7 +185,8 @@ class VariantSpec:
     """
 
     model: str
-    """pixelcnn, gated, attention, pixelsnail, transformer, independent, or the path of one's own .py file."""
+    """pixelcnn, gated, attention, pixelcnn_pp, pixelsnail, transformer, independent, or a .py file of one's
+    own."""
     conditional: bool = False
     """Give the class label to the network."""
     likelihood: str = "auto"
