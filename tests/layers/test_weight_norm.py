@@ -96,12 +96,14 @@ def assert_started(model, x, y=None):
 
 def test_a_layer_with_a_gain_starts_with_that_deviation():
     torch.manual_seed(0)
-    block = GatedResnet(4, down_right_convolution, None)
-    network = weight_normalised(Chain(masked_conv(2, 4, 3, "A"), block))
+    last = masked_conv(4, 4, 3, "B")
+    last.gain = 0.3
+    network = weight_normalised(Chain(masked_conv(2, 4, 3, "A"), Pointwise(4, 4, gain=0.1), last))
     x = torch.randn(8, 2, 6, 6)
     start_from(network, x, None)
     assert_started(network, x)
-    assert block.second.gain == LAST_GAIN
+    assert [layer.gain for layer, *_ in normalised(network)] == [1, 0.1, 0.3]
+    assert GatedResnet(4, down_right_convolution, None).second.gain == LAST_GAIN
 
 
 class Watched:
