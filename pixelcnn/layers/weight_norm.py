@@ -90,7 +90,10 @@ def start_from(model: nn.Module, x: Tensor, y: Tensor | None) -> None:
 
 
 def _rescale(owner: Any, dim: int, layer: CausalLayer, inputs: Any, out: Tensor) -> Tensor:
-    deviation, mean = torch.std_mean(layer.measured(out), dim=(0, 2, 3), correction=0)
+    measured = layer.measured(out)
+    if measured.numel() == 0:
+        return out
+    deviation, mean = torch.std_mean(measured, dim=(0, 2, 3), correction=0)
     scale = torch.where(deviation > LEAST_DEVIATION, layer.gain / deviation, 1.0)
     length = owner.parametrizations.weight.original0
     length.mul_(scale.view([-1 if i == dim else 1 for i in range(length.ndim)]))

@@ -17,8 +17,7 @@ from pixelcnn.invariants.before_training import prove_no_leak
 from pixelcnn.layers.base import CausalLayer, Chain
 from pixelcnn.layers.convolution import masked_conv
 from pixelcnn.layers.pointwise import Pointwise
-from pixelcnn.layers.resnet import LAST_GAIN
-from pixelcnn.layers.two_streams import Block, Stem
+from pixelcnn.layers.resnet import LAST_GAIN, GatedResnet, down_right_convolution
 from pixelcnn.layers.weight_norm import normalised, start_from, weight_normalised
 from pixelcnn.models import registry
 from pixelcnn.models.base import AutoregressiveModel
@@ -49,7 +48,7 @@ def test_a_normalised_layer_computes_what_torchs_own_does_and_trains_so():
 
 def test_a_network_computes_the_same_when_it_is_normalised_and_muon_leaves_it_alone():
     """With a mask, whose entries are no part of a length and stay zero as it trains."""
-    network = Chain(masked_conv(2, 3, 3, "B"), Pointwise(3, 3))
+    network = Chain(masked_conv(2, 3, 3, "B"), GatedResnet(3, down_right_convolution, None))
     torch.manual_seed(0)
     x = torch.randn(2, 2, 5, 5)
     before, conv = network.layers[0](x, None), network.layers[0]
@@ -70,15 +69,11 @@ def test_a_network_whose_layers_are_normalised_passes_every_check():
     assert [str(result) for result in results if not result.passed] == []
 
 
-def _by_channel(layer, out):
-    return layer.measured(out).flatten(2).movedim(1, 0)
-
-
 def statistics(model, x, y=None):
     """Mean and standard deviation of what each normalised layer gives, measured in a pass."""
     found = []
     hooks = [
-        layer.register_forward_hook(lambda layer, x, out: found.append((layer, _by_channel(layer, out))))
+        layer.register_forward_hook(lambda layer, x, out: found.append((layer, out.flatten(2).movedim(1, 0))))
         for layer, *_ in normalised(model)
     ]
     with torch.no_grad():
@@ -99,20 +94,16 @@ def assert_started(model, x, y=None):
         assert moving.any() and (deviation[moving] / layer.gain - 1).abs().max() < 1e-3, layer
 
 
-class Streams(Chain):
-    """Of two streams the one to the left."""
-
-    def forward(self, x, y):
-        return super().forward(x, y).left.raw
-
-
 def test_a_layer_with_a_gain_starts_with_that_deviation():
     torch.manual_seed(0)
-    network = weight_normalised(Streams(Stem(2, 4), Block(4, None, 0.0)))
+    last = masked_conv(4, 4, 3, "B")
+    last.gain = 0.3
+    network = weight_normalised(Chain(masked_conv(2, 4, 3, "A"), Pointwise(4, 4, gain=0.1), last))
     x = torch.randn(8, 2, 6, 6)
     start_from(network, x, None)
     assert_started(network, x)
-    assert network.layers[1].left.second.gain == LAST_GAIN
+    assert [layer.gain for layer, *_ in normalised(network)] == [1, 0.1, 0.3]
+    assert GatedResnet(4, down_right_convolution, None).second.gain == LAST_GAIN
 
 
 class Watched:
