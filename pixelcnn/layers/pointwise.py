@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from pixelcnn.incremental.program import Stream
 from pixelcnn.layers.base import CausalLayer, Seen
 
+#: Numbers so few that a call on a CPU takes as long as its arithmetic.
+FEW = 10_000
+
 
 class PixelwiseLayer(CausalLayer):
     """A layer that looks at one pixel at a time: a feature sees what its input sees."""
@@ -56,10 +59,14 @@ def concat_elu(x: Tensor) -> Tensor:
 
 
 def concat_elu_into(x: Tensor, out: Tensor) -> None:
-    """The same, put into `out`."""
-    channels = x.shape[1]
-    torch.ops.aten.elu.out(x, out=out[:, :channels])
-    F.elu_(torch.neg(x, out=out[:, channels:]))
+    """The same, put into `out`: of many numbers by one exponential for both halves, of few by fewer calls."""
+    if x.numel() < FEW:
+        F.elu_(torch.cat((x, x.neg()), 1, out=out))
+        return
+    left, right = out.chunk(2, dim=1)
+    below = torch.minimum(x, torch.neg(x, out=right)).expm1_()
+    torch.maximum(x, below, out=left)  # expm1(x) is above x, so this is ELU
+    torch.maximum(right, below, out=right)
 
 
 class LayerNorm(PixelwiseLayer):
@@ -78,7 +85,12 @@ class LayerNorm(PixelwiseLayer):
         return result
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
-        return x.program.map(x, lambda values, out: out.copy_(self.norm(values)), x.channels)
+        norm = self.norm
+
+        def into(values: Tensor, out: Tensor) -> None:
+            out.copy_(F.layer_norm(values, norm.normalized_shape, norm.weight, norm.bias, norm.eps))
+
+        return x.program.map(x, into, x.channels)
 
 
 class Dropout(PixelwiseLayer):
