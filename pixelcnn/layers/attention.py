@@ -22,7 +22,8 @@ class CausalSelfAttention(CausalLayer):
     [N, C, H, W] -> [N, C, H, W]. It must stand behind a mask-A layer: the features at a pixel then
     hold earlier pixels only, so attending to one's own position leaks nothing. Queries, keys and
     values also see the pixel's row and column, since a set of features has no order (PixelSNAIL,
-    Chen et al. 2018, does the same), unless the features are `placed` themselves.
+    Chen et al. 2018, does the same), unless the features are `placed` themselves;
+    then they have no bias, which a LayerNorm before them has.
     """
 
     def __init__(self, channels: int, heads: int, *, placed: bool = False) -> None:
@@ -30,7 +31,8 @@ class CausalSelfAttention(CausalLayer):
         if channels % heads:
             raise ValueError(f"channels {channels} must be a multiple of heads {heads}")
         self.heads, self.placed = heads, placed
-        self.to_qkv = nn.Conv2d(channels if placed else channels + 2, 3 * channels, 1)
+        # Keys move by a constant to no effect, so the gradient of a bias of theirs is rounding and no more.
+        self.to_qkv = nn.Conv2d(channels if placed else channels + 2, 3 * channels, 1, bias=not placed)
         self.to_out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:

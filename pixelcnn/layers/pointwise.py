@@ -84,7 +84,12 @@ class LayerNorm(PixelwiseLayer):
         return result
 
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
-        return x.program.map(x, lambda values, out: out.copy_(self.norm(values)), x.channels)
+        norm = self.norm
+
+        def into(values: Tensor, out: Tensor) -> None:
+            out.copy_(F.layer_norm(values, norm.normalized_shape, norm.weight, norm.bias, norm.eps))
+
+        return x.program.map(x, into, x.channels)
 
 
 class Dropout(PixelwiseLayer):

@@ -20,6 +20,8 @@ from pixelcnn.layers.base import CausalLayer, Seen, is_free
 from pixelcnn.layers.convolution import CausalConv2d, ShiftedConv2d
 from pixelcnn.layers.pointwise import Activation, ClassBias, Dropout, concat_elu
 
+#: Numbers so few that a call on a CPU takes as long as its arithmetic.
+FEW = 10_000
 #: Makes a layer of so many channels in and out.
 Convolution = Callable[[int, int], CausalLayer]
 #: The weights of a block's last convolution begin so much smaller, so that it begins near the identity.
@@ -34,15 +36,26 @@ class Both(NamedTuple):
 
 
 def prepare_concat_elu(x: Tensor, out: Tensor) -> Call:
-    """What puts concat-ELU of x [N, C] into `out` [N, 2C]."""
-    signs, both_signs = x.new_tensor([[1.0], [-1.0]]), out.view(len(x), 2, -1)
-    each = x[:, None]
+    """What puts concat-ELU of x [N, C] into `out` [N, 2C].
 
-    def put() -> None:
-        torch.mul(each, signs, out=both_signs)
-        F.elu_(out)
+    Of few numbers by few calls, of many by one exponential for both halves.
+    """
+    if x.numel() < FEW:
+        each, signs, both_signs = x[:, None], x.new_tensor([[1.0], [-1.0]]), out.view(len(x), 2, -1)
 
-    return put
+        def put() -> None:
+            torch.mul(each, signs, out=both_signs)
+            F.elu_(out)
+
+        return put
+    positive, negative = out.chunk(2, dim=1)
+
+    def put_many() -> None:
+        below = torch.minimum(x, torch.neg(x, out=negative)).expm1_()
+        torch.maximum(x, below, out=positive)  # expm1(x) is above x, so this is ELU
+        torch.maximum(negative, below, out=negative)
+
+    return put_many
 
 
 _CONCAT_ELU = Activation(concat_elu, prepare_concat_elu)

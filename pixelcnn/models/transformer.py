@@ -3,7 +3,7 @@
 Section 2: the pixels as a sequence in raster order, shifted by one; blocks of LayerNorm before attention
 and before an MLP, as in GPT-2 (Radford et al. 2019), a LayerNorm and a linear layer at the end. Deviations:
 the real values of a pixel enter by a linear map, not the index of its colour by an embedding; each row and
-each column has an embedding, not each pixel; a class has one, too.
+each column has an embedding, not each pixel; a class has one, too; queries, keys and values have no bias.
 """
 
 from __future__ import annotations

@@ -69,11 +69,15 @@ def test_a_network_whose_layers_are_normalised_passes_every_check():
     assert [str(result) for result in results if not result.passed] == []
 
 
+def _by_channel(layer, out):
+    return layer.measured(out).flatten(2).movedim(1, 0)
+
+
 def statistics(model, x, y=None):
     """Mean and standard deviation of what each normalised layer gives, measured in a pass."""
     found = []
     hooks = [
-        layer.register_forward_hook(lambda layer, x, out: found.append((layer, out.flatten(2).movedim(1, 0))))
+        layer.register_forward_hook(lambda layer, x, out: found.append((layer, _by_channel(layer, out))))
         for layer, *_ in normalised(model)
     ]
     with torch.no_grad():
