@@ -113,12 +113,7 @@ class Beside(CausalLayer):
         super().__init__()
         self.conv = nn.Conv2d(2 * sum(channels), outputs, 1)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]  # it was asked for
-        ends = list(itertools.accumulate(channels))
-        #: The input channels of each stream.
-        self.own = [
-            [*range(end - count, end), *range(ends[-1] + end - count, ends[-1] + end)]
-            for count, end in zip(channels, ends, strict=True)
-        ]
+        self.channels = tuple(channels)
 
     def forward(self, x: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
         halves = zip(*(part.chunk(2, dim=1) for part in x), strict=True)
@@ -139,11 +134,14 @@ class Beside(CausalLayer):
 
         def part(number: int) -> Stream:
             bias = self.conv.bias if number == 0 else None
-            return x[number].program.linear(
-                x[number], lambda: self.conv.weight[:, self.own[number], 0, 0], bias
-            )
+            return x[number].program.linear(x[number], lambda: self._weight_of(number), bias)
 
         return functools.reduce(Stream.plus, map(part, range(len(x))))
+
+    def _weight_of(self, number: int) -> Tensor:
+        """That of one of the streams, [out, 2C]."""
+        halves = self.conv.weight[:, :, 0, 0].chunk(2, dim=1)
+        return torch.cat([half.split(self.channels, dim=1)[number] for half in halves], dim=1)
 
 
 def gated(x: Tensor) -> Tensor:
