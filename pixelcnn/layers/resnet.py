@@ -41,7 +41,8 @@ def prepare_concat_elu(x: Tensor, out: Tensor) -> Call:
     Of few numbers by few calls, of many by one exponential for both halves.
     """
     if x.numel() < FEW:
-        each, signs, both_signs = x[:, None], x.new_tensor([[1.0], [-1.0]]), out.view(len(x), 2, -1)
+        each, signs, both_signs = x[:, None], x.new_ones(2, 1), out.view(len(x), 2, -1)
+        signs[1] = -1
 
         def put() -> None:
             torch.mul(each, signs, out=both_signs)
