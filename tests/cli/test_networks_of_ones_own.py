@@ -133,5 +133,5 @@ def test_a_check_of_a_wrong_incremental_form_is_lines_alone(folder, capfd, recwa
     assert main(["check", "own.py"]) == 1
     output = capfd.readouterr()
     assert output.err == "" and not recwarn.list
-    assert output.out.count("FAILED  fast sampler") == output.out.count("BROKEN: ") == 8
+    assert output.out.count("FAILED  fast sampler") == output.out.count("BROKEN: ") == 12
     assert all(line.startswith(("ok", "FAILED")) for line in output.out.splitlines())
