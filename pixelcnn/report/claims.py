@@ -73,6 +73,16 @@ def is_attention(spec: VariantSpec) -> bool:
     return spec.model == "attention" and not spec.conditional
 
 
+def is_pixelsnail(spec: VariantSpec) -> bool:
+    """Convolutions and attention in turn, not told the label."""
+    return spec.model == "pixelsnail" and not spec.conditional
+
+
+def is_pixelcnn_pp(spec: VariantSpec) -> bool:
+    """Two streams with short-cuts, not told the label."""
+    return spec.model == "pixelcnn_pp" and not spec.conditional
+
+
 def is_dilated(spec: VariantSpec) -> bool:
     """A network whose hyper-parameters spread its taps, not told the label."""
     return _has_dilations(spec) and not spec.conditional
@@ -222,6 +232,24 @@ CLAIMS = [
         other="plain pixelcnn",
         measure=STEP,
         expected="higher",
+    ),
+    Claim(
+        "pixelsnail: lower NLL",
+        "Do gated blocks and attention in turn give test digits more probability than the plain network?",
+        subject=is_pixelsnail,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=NLL,
+        expected="lower",
+    ),
+    Claim(
+        "pixelcnn++: lower NLL",
+        "Do two gated streams with short-cuts give test digits more probability than the plain network?",
+        subject=is_pixelcnn_pp,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=NLL,
+        expected="lower",
     ),
     Claim(
         "dilated: larger receptive field",

@@ -216,10 +216,11 @@ def test_times(tmp_path: Path) -> None:
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, variants=VARIANTS)
     found = by_claim(made)
-    assert len(found) == len(CLAIMS)
+    claims = [claim for claim in CLAIMS if any(map(claim.subject, made.variants.values()))]
+    assert len(found) == len(claims) == len(CLAIMS) - 2
     assert all(f.verdict == "undecided" and "Not measured" in f.sentence for f in found.values())
     assert "has no finished run" in found["dilated: higher NLL"].sentence
-    assert sentences(made) == [f"Not one of {len(CLAIMS)} claims could be tested."]
+    assert sentences(made) == [f"Not one of {len(claims)} claims could be tested."]
 
 
 def test_a_variant_with_nothing_to_compare_with(tmp_path: Path) -> None:
