@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,13 +26,6 @@ FEW = 10_000
 Convolution = Callable[[int, int], CausalLayer]
 #: The weights of a block's last convolution begin so much smaller, so that it begins near the identity.
 LAST_GAIN = 0.1
-
-
-class Both(NamedTuple):
-    """Features, and what concat-ELU makes of them: several blocks read that, so it is computed once."""
-
-    raw: Any
-    active: Any
 
 
 def prepare_concat_elu(x: Tensor, out: Tensor) -> Call:
@@ -62,9 +55,17 @@ def prepare_concat_elu(x: Tensor, out: Tensor) -> Call:
 _CONCAT_ELU = Activation(concat_elu, prepare_concat_elu)
 
 
-def both(x: Any) -> Both:
-    """Features [N, C, H, W] with their concat-ELU [N, 2C, H, W]."""
-    return Both(x, _CONCAT_ELU(x, None))
+class Both:
+    """Features, and what concat-ELU makes of them: several blocks may read that, so it is computed once."""
+
+    def __init__(self, raw: Any) -> None:
+        """`raw` is [N, C, H, W], or what stands for that."""
+        self.raw = raw
+
+    @functools.cached_property
+    def active(self) -> Any:
+        """[N, 2C, H, W]; computed when it is asked for first."""
+        return _CONCAT_ELU(self.raw, None)
 
 
 class GatedResnet(nn.Module):
@@ -99,8 +100,8 @@ class GatedResnet(nn.Module):
         h = self.first(x.active, y)
         if self.beside is not None:
             h = h + self.beside(tuple(other.active for other in others), y)
-        h = self.dropout(both(h).active, y)
-        return both(x.raw + self.gate(self.label(self.second(h, y), y), y))
+        h = self.dropout(Both(h).active, y)
+        return Both(x.raw + self.gate(self.label(self.second(h, y), y), y))
 
 
 class Beside(CausalLayer):

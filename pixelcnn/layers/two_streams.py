@@ -14,7 +14,6 @@ from pixelcnn.layers.resnet import (
     Both,
     GatedResnet,
     LeftStem,
-    both,
     down_convolution,
     down_right_convolution,
 )
@@ -39,7 +38,7 @@ class Stem(nn.Module):
         self.left = LeftStem(inputs, channels)
 
     def forward(self, x: Any, y: Tensor | None) -> Streams:
-        return Streams(both(self.above(x, y)), both(self.left(x, y)))
+        return Streams(Both(self.above(x, y)), Both(self.left(x, y)))
 
 
 class Block(nn.Module):
@@ -70,7 +69,7 @@ class Resize(nn.Module):
         self.above, self.left = above, left
 
     def forward(self, streams: Streams, y: Tensor | None) -> Streams:
-        return Streams(both(self.above(streams.above.raw, y)), both(self.left(streams.left.raw, y)))
+        return Streams(Both(self.above(streams.above.raw, y)), Both(self.left(streams.left.raw, y)))
 
 
 def shrink(channels: int) -> Resize:

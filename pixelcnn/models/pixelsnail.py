@@ -19,7 +19,7 @@ from pixelcnn.layers.attention import StrictAttention
 from pixelcnn.layers.base import Chain, concat
 from pixelcnn.layers.place import Coordinates
 from pixelcnn.layers.pointwise import Activation, Pointwise, prepare_elu
-from pixelcnn.layers.resnet import Both, Convolution, GatedResnet, LeftStem, both, down_right_convolution
+from pixelcnn.layers.resnet import Both, Convolution, GatedResnet, LeftStem, down_right_convolution
 from pixelcnn.models.base import DEEPEST, MOST_DROPPED, WIDEST, AutoregressiveModel
 
 
@@ -55,7 +55,7 @@ class Network(nn.Module):
         self.head = Chain(Activation(F.elu, prepare_elu), last)
 
     def forward(self, image: Any, y: Tensor | None) -> Any:
-        features, place = both(self.stem(image, y)), self.place(image, y)
+        features, place = Both(self.stem(image, y)), self.place(image, y)
         for block in self.blocks:
             features = block(features, image, place, y)
         return self.head(features.raw, y)
@@ -82,7 +82,7 @@ class Block(nn.Module):
 
     def forward(self, features: Both, image: Any, place: Any, y: Tensor | None) -> Both:
         features = self.near(features, y)
-        queries = self.queries(both(concat(features.raw, place)), y).raw
-        keys = self.keys(both(concat(features.raw, image)), y).raw
-        joined: Both = self.joined(features, y, both(self.attention((queries, keys), y)))
+        queries = self.queries(Both(concat(features.raw, place)), y).raw
+        keys = self.keys(Both(concat(features.raw, image)), y).raw
+        joined: Both = self.joined(features, y, Both(self.attention((queries, keys), y)))
         return joined
