@@ -1,7 +1,7 @@
 """The fast sampler against one forward pass of the same batch, and against the reference sampler.
 
     python -m benchmarks.sampling [--config benchmarks/sampling_colour.yaml] [--batches 1 16 64 256]
-        [--rounds 5] [--processes 3] [--threads 2] [--device cpu]
+        [--variants plain gated] [--rounds 5] [--processes 3] [--threads 2] [--device cpu]
 
 Trains the networks of the config, binary digits or colour patches, first, if their checkpoints are not there
 (some minutes).
@@ -171,6 +171,7 @@ def row(variant: str, images: int, times: list[dict[str, float]], options: argpa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--config", default="benchmarks/sampling.yaml")
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="of the config; all without it")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -182,7 +183,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(run_child(options)))
         return
-    variants = list(load_resolved(options.config).variants)
+    variants = options.variants or list(load_resolved(options.config).variants)
     trainings = [["train", options.config, "--variant", variant, "--seed", "0"] for variant in variants]
     for command in (["plan", options.config], ["prepare", options.config], *trainings):
         if status := pixelcnn(command):
