@@ -33,23 +33,19 @@ def prepare_concat_elu(x: Tensor, out: Tensor) -> Call:
 
     Of few numbers by few calls, of many by one exponential for both halves.
     """
-    if x.numel() < FEW:
-        each, signs, both_signs = x[:, None], x.new_ones(2, 1), out.view(len(x), 2, -1)
-        signs[1] = -1
-
-        def put() -> None:
-            torch.mul(each, signs, out=both_signs)
-            F.elu_(out)
-
-        return put
     positive, negative = out.chunk(2, dim=1)
+
+    def put_few() -> None:
+        positive.copy_(x)
+        torch.neg(x, out=negative)
+        F.elu_(out)
 
     def put_many() -> None:
         below = torch.minimum(x, torch.neg(x, out=negative)).expm1_()
         torch.maximum(x, below, out=positive)  # expm1(x) is above x, so this is ELU
         torch.maximum(negative, below, out=negative)
 
-    return put_many
+    return put_few if x.numel() < FEW else put_many
 
 
 _CONCAT_ELU = Activation(concat_elu, prepare_concat_elu)

@@ -30,11 +30,13 @@ from pixelcnn.incremental.schedules import Rows, Wavefront
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.request import Drawn, OnStep, Request
-from pixelcnn.sampling.runs import MANY, RowsRun, Run, WavefrontRun
+from pixelcnn.sampling.runs import RowsRun, Run, WavefrontRun
 
 #: The orders that can be asked for; which is faster depends on the layers and on the number of images.
 Order = Literal["wavefront", "rows", "pixels"]
 ORDERS: tuple[Order, ...] = ("wavefront", "rows", "pixels")
+#: From so many images on drawing a pixel takes long enough that none should be drawn again.
+SEVERAL = 16
 #: A skew above this one is not looked for.
 SKEW_LIMIT = 100_000
 
@@ -101,7 +103,7 @@ class FastSampler:
         channels, height, width = self._model.image_shape
         fronts = Wavefront(height, width, self.skew).steps
         once = not self._looks_back and not self._ahead()
-        if once and fronts > height * width and (images >= MANY or channels > 1):
+        if once and fronts > height * width and (images >= SEVERAL or channels > 1):
             return "pixels"
         # A row is drawn until the slowest image has settled: with trained networks and digits 28x28 one
         # image takes 2.5 passes a row, twice as many about one more. In colour a row takes about as many as

@@ -190,7 +190,9 @@ class RowsRun(Run):
         # Parts of a row need fewer pixels drawn again, but more passes; what a pass costs beyond its
         # arithmetic counts less in larger batches, and on a GPU most.
         parts = 3 if self._narrows and ahead <= 1 and self._images_count >= MANY else 1
-        self._together = 1 if pixel_by_pixel and not ahead else math.ceil(schedule.width / parts)
+        #: Whether a part is one pixel, which depends on none that comes later.
+        self._once = pixel_by_pixel and not ahead
+        self._together = 1 if self._once else math.ceil(schedule.width / parts)
 
     def _step(self, step: int) -> Iterator[Call]:
         yield from self._network.advance(step, up_to=0)  # the rest is done by passes over the row
@@ -216,6 +218,9 @@ class RowsRun(Run):
 
     def _settle(self, part: Window) -> None:
         """Draw a part of a row again and again, until nothing changes."""
+        if self._once:
+            self._draw_part(part)
+            return
         # Each pass settles one more pixel at least; rounding may undo a few.
         window, left = part, 2 * (part.end - part.first) + 10
         while window.first < window.end:
@@ -269,7 +274,8 @@ class RowsRun(Run):
 
         def draw() -> None:
             pixels = self._with_kept(self._sampled(parameters, picked(noise, chosen, 1)), window)
-            changed.copy_((pixels != picked(images, chosen, 1)).any(2))
+            if not self._once:
+                changed.copy_((pixels != picked(images, chosen, 1)).any(2))
             put(images, pixels, chosen, 1)
             put(seen, self._scaled(pixels), chosen, 1)
 
