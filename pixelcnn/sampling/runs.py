@@ -59,19 +59,23 @@ class Run:
 
     def draw(self, request: Request, on_step: OnStep) -> Drawn:
         """The images of a request."""
+        # The first batch prepares the work of all, much of it as it comes to it.
+        with contextlib.nullcontext() if self._steps else uncollected():
+            self._draw(request, on_step)
+        return Drawn(self._images.by_image(), self._recorded.by_image() if self._recorded else None)
+
+    def _draw(self, request: Request, on_step: OnStep) -> None:
         first, last = self._network.first_step, self._schedule.steps
         with self._blaming_layers():
             self._load(request)
             if not self._steps:
-                with uncollected():
-                    self._steps = [self._recorder.record(self._step(step)) for step in range(first, last)]
+                self._steps = [self._recorder.record(self._step(step)) for step in range(first, last)]
         for step, run in enumerate(self._steps, start=first):
             with self._blaming_layers():
                 run()
                 self._complete(step)
             if step >= 0:
                 on_step(step + 1, last)
-        return Drawn(self._images.by_image(), self._recorded.by_image() if self._recorded else None)
 
     @contextlib.contextmanager
     def _blaming_layers(self) -> Iterator[None]:
