@@ -15,12 +15,14 @@ class Match:
         value: what it is.
         parameters: how many the network has then, with its likelihood's.
         hyperparameters: all of the resolved variant, as if the width had been given by hand.
+        likelihood_hyperparameters: those of its likelihood, resolved, too.
     """
 
     width: str
     value: int
     parameters: int
     hyperparameters: dict[str, Any]
+    likelihood_hyperparameters: dict[str, Any]
 
     def words(self, asked: int) -> str:
         """Such as "channels 20: 31,877 of 32,000 parameters asked for, -0.4 %"."""

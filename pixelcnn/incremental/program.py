@@ -87,8 +87,6 @@ class Program:
         #: Gives what the network reads before any pixel is drawn, [N, C, H, W].
         self.blank: Callable[[], Tensor] | None = None
         self._lattices = {1: schedule}
-        #: What was made of which features by what.
-        self._mapped: dict[tuple[int, Callable[[Tensor, Tensor], Call]], Stream] = {}
 
     def plan(self, output: Stream) -> Plan:
         """All operations are there and `output` is what they are for: what to compute, in what memory."""
@@ -139,14 +137,8 @@ class Program:
         return self.operation(Map(x.features, partial(partial, function)), channels)
 
     def prepared_map(self, x: Stream, prepare: Callable[[Tensor, Tensor], Call], channels: int) -> Stream:
-        """What prepare(values, out) gives puts it into `out`, once or again: so views are made once.
-
-        The same of the same features is computed once.
-        """
-        key = x.features.number, prepare
-        if key not in self._mapped:
-            self._mapped[key] = self.operation(Map(x.features, prepare), channels)
-        return self._mapped[key]
+        """What prepare(values, out) gives puts it into `out`, once or again: so views are made once."""
+        return self.operation(Map(x.features, prepare), channels)
 
     def relu(self, x: Stream) -> Stream:
         """max(x, 0)."""

@@ -149,6 +149,8 @@ class CausalUpsample(CausalLayer):
         stride: int = 2,
     ) -> None:
         super().__init__()
+        if min(kernel) < stride:
+            raise ValueError(f"kernel {kernel} leaves gaps at stride {stride}")
         self.stride, self.size, self.first_column = stride, size, first_column
         #: For each place of a cell the taps, and their rows and columns in the kernel.
         self.taps: dict[Tap, list[Tap]] = {}

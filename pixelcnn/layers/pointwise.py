@@ -193,7 +193,7 @@ class ClassMap(PixelwiseLayer):
     def incremental(self, x: Stream, y: Tensor | None) -> Stream:
         if self.maps is None:
             return x
-        return x.program.add(x, x.program.known(len(self.mix), lambda: self._map(y)))
+        return x.program.add(x, x.program.known(len(self.mix), lambda: self._map(y), x.stride))
 
     def _map(self, y: Tensor | None) -> Tensor:
         """[N, channels, H, W]."""

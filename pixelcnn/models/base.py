@@ -75,11 +75,14 @@ class AutoregressiveModel(nn.Module):
         super().__init__()
         self.image = image
         self.likelihood = likelihood
-        #: Whether the network is told the row and column; an architecture may leave it to the user.
-        self.place: bool = getattr(hyperparameters, "place", True)
+        self.place = self.tells_place(hyperparameters)
         #: Channels at the door: the scaled pixels, a constant, and the row and column.
         self.inputs = image.channels + (3 if self.place else 1)
         self.network = self.build(hyperparameters)
+
+    def tells_place(self, hyperparameters: Any) -> bool:
+        """Whether the door tells row and column; an architecture may leave that to the user."""
+        return True
 
     def build(self, hyperparameters: Any) -> nn.Module:
         """The network of this architecture."""

@@ -75,13 +75,16 @@ def match_of(variant: VariantSpec, image: ImageSpec) -> Match:
             f"parameters: the nearest, {value}, makes {parameters:,}; ask for about as many, or change its "
             "other hyper-parameters"
         )
-    return Match(key, value, parameters, widths.at(value).hyperparameters)
+    found = widths.at(value)
+    return Match(key, value, parameters, found.hyperparameters, found.likelihood_hyperparameters)
 
 
 def without_width(variant: VariantSpec, found: Match) -> VariantSpec:
     """A variant with `match_parameters`, resolved: the width stands in `found` alone."""
     rest = {key: value for key, value in found.hyperparameters.items() if key != found.width}
-    return dataclasses.replace(variant, hyperparameters=rest)
+    return dataclasses.replace(
+        variant, hyperparameters=rest, likelihood_hyperparameters=found.likelihood_hyperparameters
+    )
 
 
 class _Widths:

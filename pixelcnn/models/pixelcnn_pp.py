@@ -42,6 +42,9 @@ class Hyperparameters:
 class PixelCNNPlusPlus(AutoregressiveModel):
     """Two streams, to coarser resolutions and back."""
 
+    def tells_place(self, hyperparameters: Hyperparameters) -> bool:
+        return hyperparameters.place
+
     def build(self, hyperparameters: Hyperparameters) -> nn.Module:
         hyper, width, classes = hyperparameters, hyperparameters.channels, self.image.classes
         sizes = [(self.image.height, self.image.width)]

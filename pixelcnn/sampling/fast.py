@@ -32,7 +32,8 @@ from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.request import Drawn, OnStep, Request
 from pixelcnn.sampling.runs import RowsRun, Run, WavefrontRun
 
-#: The orders that can be asked for; which is faster depends on the layers and on the number of images.
+#: The orders that can be asked for; which is faster depends on the layers and on the number of images. Where
+#: features see their own pixel, as the keys of PixelSNAIL do, "pixels" are rows.
 Order = Literal["wavefront", "rows", "pixels"]
 ORDERS: tuple[Order, ...] = ("wavefront", "rows", "pixels")
 #: From so many images on drawing a pixel takes long enough that none should be drawn again.

@@ -68,8 +68,11 @@ def resolved_from(config: Mapping[str, Any], where: str, files: Iterable[Path] =
     known = _known(folder_of(written).config, key) or _known(tuning_folder(written).config, key)
     if known is None:
         known = _ask(config, where)
-    hyperparameters = {name: variant.hyperparameters for name, variant in known.variants.items()}
-    variants = {k: replace(v, hyperparameters=hyperparameters[k]) for k, v in written.variants.items()}
+    keys = ("hyperparameters", "likelihood_hyperparameters")
+    variants = {
+        name: replace(variant, **{key: getattr(known.variants[name], key) for key in keys})
+        for name, variant in written.variants.items()
+    }
     found = replace(written, datasets=known.datasets, variants=variants, resolved=True, asked=key)
     # What is asked of widths and of tuning is part of the key.
     return replace(found, matched=known.matched, tuning=known.tuning)

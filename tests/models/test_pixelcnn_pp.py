@@ -122,3 +122,29 @@ def test_the_function_is_that_of_the_paper(size, blocks, resolutions, classes, o
 def test_it_has_as_many_parameters_as_the_published_one(colours, blocks, width, components, parameters):
     model = built(colours, (32, 32), None, components, channels=width, blocks=blocks, **PAPER)
     assert sum(weight.numel() for weight in model.parameters()) == parameters
+
+
+def test_the_first_batch_sets_every_layer_apart_from_what_shifts_bring_in():
+    model = built(1, (6, 8), None, channels=4, blocks=1, resolutions=2, **PAPER)
+    x, found = torch.randint(0, 256, (9, 1, 6, 8)), {}
+    model.begin(lambda: (x, None))
+    names = {layer: name for name, layer in model.network.named_modules() if hasattr(layer, "normalisable")}
+    hooks = [
+        layer.register_forward_hook(lambda layer, _, out: found.update({names[layer]: out}))
+        for layer in names
+        if layer.normalisable() is not None
+    ]
+    with torch.no_grad():
+        model.eval()(x)
+    for hook in hooks:
+        hook.remove()
+    assert {"stem.above", "stem.left.column", "up.1.above", "down.0.left.second"} <= set(found)
+    inside = {"stem.above": (1, 0), "stem.left.row": (1, 0), "stem.left.column": (0, 1)}
+    for name, out in found.items():
+        down, right = inside.get(name, (0, 0))
+        assert not out[:, :, :down].any() and not out[:, :, :, :right].any(), name
+        values = out[:, :, down:, right:].movedim(1, 0).flatten(1)
+        gain = 0.1 if name.endswith(("second", "head.layers.1")) else 1
+        moving = values.std(dim=1) > 1e-4
+        assert values.mean(dim=1).abs().max() < 1e-3 and moving.any(), name
+        assert (values.std(dim=1, correction=0)[moving] / gain - 1).abs().max() < 1e-3, name

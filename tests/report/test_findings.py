@@ -267,3 +267,19 @@ def test_a_number_that_is_not_finite_is_not_measured(tmp_path: Path) -> None:
     broken = replace(NLL, value=lambda run: math.nan, spoken=Spoken("NLL", missing="diverged"))
     claim = Claim("own", "?", subject=is_dilated, against=other_is(is_base), measure=broken, expected="lower")
     assert find(results, [claim])[0].sentence == "Not measured: dilated diverged."
+
+
+def test_the_later_architectures_are_held_against_the_plain_one(tmp_path: Path) -> None:
+    nll = {
+        "pixelcnn": CLEAR["pixelcnn"],
+        "pixelsnail": CLEAR["attention"],
+        "pixelcnn_pp": CLEAR["conditional"],
+    }
+    variants = {name: {"model": name} for name in nll}
+    made = made_up.benchmark(tmp_path, variants=variants, seeds=[0, 1, 2])
+    for name, values in nll.items():
+        for seed, value in enumerate(values):
+            made_up.write_run(made, made.run("digits", name, seed), nll=value)
+    found = by_claim(made)
+    assert found["pixelsnail: lower NLL"].verdict == "supported"
+    assert found["pixelcnn++: lower NLL"].verdict == "not supported"

@@ -30,6 +30,8 @@ def config(**variants):
 def matched(asked=ASKED):
     own = {"base": {"model": "pixelcnn"}, "told": {"model": "pixelcnn", "conditional": True}}
     more = {"match_parameters": asked, "hyperparameters": SMALL}
+    # Some hyper-parameters of the likelihood are at their defaults.
+    own["told"]["likelihood"], own["told"]["likelihood_hyperparameters"] = "logistic_mixture", {}
     return config(**{name: {**entry, **more} for name, entry in own.items()}, hand={"model": "independent"})
 
 
