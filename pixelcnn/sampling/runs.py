@@ -167,6 +167,7 @@ class RowsRun(Run):
     """
 
     _schedule: Rows
+    _changed: Tensor
 
     def __init__(
         self,
@@ -186,9 +187,6 @@ class RowsRun(Run):
         super().__init__(model, likelihood, schedule, delay, request)
         self._ahead = ahead
         self._narrows = not self._recorder.captures
-        self._changed = torch.zeros(
-            schedule.width, self._images_count, dtype=torch.bool, device=request.noise.device
-        )
         #: What draws the part of a row that begins at a column.
         self._parts: dict[tuple[int, int], Work] = {}
         # Parts of a row need fewer pixels drawn again, but more passes; what a pass costs beyond its
@@ -196,6 +194,10 @@ class RowsRun(Run):
         parts = 3 if self._narrows and ahead <= 1 and self._images_count >= MANY else 1
         #: Whether a part is one pixel, which depends on none that comes later.
         self._once = pixel_by_pixel and not ahead
+        if not self._once:
+            self._changed = torch.zeros(
+                schedule.width, self._images_count, dtype=torch.bool, device=request.noise.device
+            )
         self._together = 1 if self._once else math.ceil(schedule.width / parts)
 
     def _step(self, step: int) -> Iterator[Call]:

@@ -33,7 +33,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Report:
             "absent": {"model": "pixelsnail"},
         },
     )
-    made = replace(made, matched={"digits": {"broken": Match("channels", 14, 7728, {"channels": 14})}})
+    made = replace(made, matched={"digits": {"broken": Match("channels", 14, 7728, {"channels": 14}, {})}})
     write_json(folder_of(made).config, made.to_json())
     for seed, nll in enumerate((20.0, 20.2, 20.7)):
         made_up.write_run(
