@@ -276,11 +276,11 @@ class RowsRun(Run):
         parameters, whole = self._network.output(window), window.whole
         images, noise, seen = self._images.view(whole), self._noise.view(whole), self._seen(whole)
         chosen = window.images
-        changed = self._changed_of(window, window.end)
+        changed = None if self._once else self._changed_of(window, window.end)
 
         def draw() -> None:
             pixels = self._with_kept(self._sampled(parameters, picked(noise, chosen, 1)), window)
-            if not self._once:
+            if changed is not None:
                 changed.copy_((pixels != picked(images, chosen, 1)).any(2))
             put(images, pixels, chosen, 1)
             put(seen, self._scaled(pixels), chosen, 1)
