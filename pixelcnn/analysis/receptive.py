@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelcnn.data.contract import Split
-from pixelcnn.invariants.leaks import QUIET_DRAWS, ROUNDING, randomise
+from pixelcnn.invariants.leaks import QUIET_DRAWS, ROUNDING, redrawn
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.system.errors import RunFailed
 from pixelcnn.system.seeding import pixel_noise
@@ -107,7 +107,7 @@ def reach(model: AutoregressiveModel) -> Tensor:
     seen = torch.zeros(model.image_shape[1:], dtype=torch.bool)
     draw = quiet = 0
     while quiet < QUIET_DRAWS:
-        more = seen | _reach_once(randomise(model, seed=draw), draw)
+        more = seen | _reach_once(redrawn(model, draw), draw)
         quiet = quiet + 1 if torch.equal(more, seen) else 0
         seen, draw = more, draw + 1
     return seen

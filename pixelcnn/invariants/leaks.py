@@ -21,7 +21,12 @@ ROUNDING = 1e-13
 QUIET_DRAWS = 6
 
 
-def randomise(model: AutoregressiveModel, seed: int = 0) -> AutoregressiveModel:
+#: Of random weights, over the root of their fan-in; and in every second draw that looks for influences: under
+#: large weights attention sees hardly more than one pixel.
+SCALE, SMALLER_SCALE = 1.5, 0.5
+
+
+def randomise(model: AutoregressiveModel, seed: int = 0, scale: float = SCALE) -> AutoregressiveModel:
     """The model in float64 and evaluation mode with every weight random, scaled by its fan-in."""
     generator = torch.Generator().manual_seed(seed)
     model = model.double().eval()
@@ -29,8 +34,13 @@ def randomise(model: AutoregressiveModel, seed: int = 0) -> AutoregressiveModel:
         for weight in model.parameters():
             fan_in = weight[0].numel() if weight.ndim > 1 else 1
             noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
-            weight.copy_(noise * 1.5 / math.sqrt(fan_in))
+            weight.copy_(noise * scale / math.sqrt(fan_in))
     return model
+
+
+def redrawn(model: AutoregressiveModel, draw: int) -> AutoregressiveModel:
+    """The model with the weights of one of several draws that together are to show every influence."""
+    return randomise(model, seed=draw, scale=SMALLER_SCALE if draw % 2 else SCALE)
 
 
 def influence(model: AutoregressiveModel) -> Tensor:
@@ -51,7 +61,7 @@ def influences(model: AutoregressiveModel) -> Tensor:
     result = torch.zeros(image.channels, pixels, pixels, dtype=torch.bool)
     draw = quiet = 0
     while quiet < QUIET_DRAWS:
-        seen = result | _influence_once(randomise(model, seed=draw), draw)
+        seen = result | _influence_once(redrawn(model, draw), draw)
         quiet = quiet + 1 if torch.equal(seen, result) else 0
         result, draw = seen, draw + 1
     return result

@@ -163,3 +163,8 @@ def test_a_mask_that_hides_too_much_is_caught():
     second = [layer for layer in network.modules() if isinstance(layer, CausalConv2d)][1]
     second.mask[0, -1] = 0
     assert not check_coverage(network).passed
+
+
+def test_what_attention_hardly_sees_under_large_weights_is_an_influence():
+    model, _ = randomised("pixelsnail", {}, levels=5, size=(9, 8))
+    assert check_coverage(model).passed
