@@ -6,7 +6,7 @@ s(v) = 2v / (L-1) - 1 and
     h = shift of the image's label + sum over taps of weight · s(level at the tap)
 
 A tap is a channel of an earlier pixel or an earlier channel of the same one; outside the image it counts 0.
-Of two levels the log-odds are 2h. Nothing here is drawn: a field that a config describes is the same everywhere.
+Of two levels the log-odds are 2h. Nothing here is drawn: a field is the same everywhere.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The truth of a causal random field (`config.random_field`): a network whose weights are those of the field.
 
 Only a dataset that is drawn from one has it. It is made of causal layers like any other network, so that its
-reach, likelihoods and samples come by the same code; but its weights are given, and none is trained. Where the
-field depends on the label it is conditional, and its label-marginalised NLL is what others are held against.
+reach, likelihoods and samples come by the same code; but its weights are given, and none is trained. Where
+the field depends on the label it is conditional, and its label-marginalised NLL is what others are held against.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Oracle(AutoregressiveModel):
                     whole.weight[offsets.index(tap.offset), tap.target, tap.source] = tap.weight
                 whole.bias.copy_(self._between_channels(rule))
             return [whole]
-        # Each tap by itself, as s and -s, from -1 to 1: relu(s) - relu(-s) is s; where both are 2 less it is 0.
+        # Each tap by itself, as s and -s, from -1 to 1: relu(s) - relu(-s) is s; where both are 2 less, 0.
         parts = SparseConv2d(self.inputs, 2 * len(before), offsets)
         mask = PlaceMap(2 * len(before), self.image.height, self.image.width)
         sums = Pointwise(2 * len(before), self.parameters_per_pixel, last=True)

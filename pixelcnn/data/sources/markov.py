@@ -1,7 +1,7 @@
 """Images drawn from a causal random field, whose p(x) is known exactly (`config.random_field`).
 
-The section of the config says which: its `field`, `image_size`, `levels` and `channels`. Its `split_seed` draws
-the images.
+The section of the config says which: its `field`, `image_size`, `levels` and `channels`. Its `split_seed`
+draws the images.
 """
 
 from __future__ import annotations
