@@ -2,7 +2,7 @@
 
 Only a dataset that is drawn from one has it. It is made of causal layers like any other network, so that its
 reach, likelihoods and samples come by the same code; but its weights are given, and none is trained. Where
-the field depends on the label it is conditional, and its label-marginalised NLL is what others are held against.
+the field depends on the label it is conditional, and others are held against its label-marginalised NLL.
 """
 
 from __future__ import annotations
