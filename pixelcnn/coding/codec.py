@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.sampling.fast import FastSampler
 from pixelcnn.sampling.reference import ReferenceSampler
-from pixelcnn.sampling.request import Request, Sampler
+from pixelcnn.sampling.request import OnStep, Request, Sampler
 
 #: Images coded together, at most, and probabilities that an encoder holds until a batch is done.
 BATCH_SIZE, MOST_PROBABILITIES = 256, 2**26
@@ -52,7 +51,8 @@ def encode(
     sampler = sampler_for(model, noting)
     # The last batch first, for what is pushed last comes out first.
     for part in reversed([*parts(len(images), model.image)]):
-        _draw(sampler, images[part], _of(labels, part), part, len(images), on_progress)
+        on_step = _counting(len(images) - part.stop, part.stop - part.start, len(images), on_progress)
+        _draw(sampler, images[part], _of(labels, part), on_step)
         noting.encode(coder)
     words: Words = coder.get_compressed()
     return words
@@ -75,8 +75,10 @@ def decode(
     sampler = sampler_for(model, Reading(likelihood, constriction.stream.stack.AnsCoder(words)))
     found = []
     for part in parts(n, model.image):
-        unknown = torch.zeros(part.stop - part.start, *model.image_shape, dtype=torch.long)
-        found.append(_draw(sampler, unknown, _of(labels, part), part, n, on_progress))
+        count = part.stop - part.start
+        unknown = torch.zeros(count, *model.image_shape, dtype=torch.long)
+        on_step = _counting(part.start, count, n, on_progress)
+        found.append(_draw(sampler, unknown, _of(labels, part), on_step))
     return torch.cat(found)
 
 
@@ -99,16 +101,15 @@ def parts(n: int, image: ImageSpec) -> Iterator[slice]:
     yield from (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def _draw(
-    sampler: Sampler, known: Tensor, labels: Tensor | None, part: slice, n: int, on_progress: OnProgress
-) -> Tensor:
-    def on_step(step: int, steps: int) -> None:
-        on_progress(part.start + len(known) * step // steps, n)
-
+def _draw(sampler: Sampler, known: Tensor, labels: Tensor | None, on_step: OnStep) -> Tensor:
     # Levels in the place of noise, see `choosers`: float64 holds them exactly.
-    request = Request(known.double(), labels, known[:, :, :0])
-    return sampler.draw(request, on_step).images.clone()
+    return sampler.draw(Request(known.double(), labels, known[:, :, :0]), on_step).images.clone()
 
 
-def _of(labels: Tensor | None, part: slice) -> Any:
+def _counting(before: int, count: int, n: int, on_progress: OnProgress) -> OnStep:
+    """Tells steps of a batch as images."""
+    return lambda done, total: on_progress(before + count * done // total, n)
+
+
+def _of(labels: Tensor | None, part: slice) -> Tensor | None:
     return None if labels is None else labels[part]
