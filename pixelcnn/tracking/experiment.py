@@ -19,7 +19,7 @@ REFUSED = "PERMISSION_DENIED"
 
 
 def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) -> tuple[str, str]:
-    """The id and name of the benchmark's experiment, made or restored if need be, with today's title and note.
+    """The id and name of the benchmark's experiment, made or restored if need be, its title and note as now.
 
     The name is the benchmark's, unless a server has one of that name which the user may not change: then it
     is NAME (USER), which stays theirs, whatever they may change later.
@@ -42,7 +42,7 @@ def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) ->
 
 
 def own_name(store: Store, benchmark: Benchmark) -> str | None:
-    """What the experiment is called where the one of the benchmark's name is another user's; None without users."""
+    """The experiment's name where that of the benchmark's name is another user's; None without users."""
     user = store.user()
     return f"{benchmark.benchmark} ({user})" if user else None
 

@@ -163,7 +163,7 @@ def _moment(artifact: Artifact) -> int:
 
 
 def _pictures(client: MlflowClient, run: Run) -> set[tuple[int, int]]:
-    """Steps and moments of the pictures that MLflow has, as its names of them say. The small one comes last."""
+    """Steps and moments of the pictures that are there whole, by MLflow's names: the small one comes last."""
     names = (found.path for found in client.list_artifacts(run.info.run_id, PICTURES_FOLDER))
     parts = (re.search(r"[+%]step[+%](\d+)[+%]timestamp[+%](\d+)[+%].*compressed", name) for name in names)
     return {(int(found[1]), int(found[2])) for found in parts if found}

@@ -146,6 +146,11 @@ class Database:
             "psql", "-h", "127.0.0.1", "-p", self.port, "-U", "mlflow", "-At", "-c", query, "mlflow"
         )
 
+    def dump(self) -> str:
+        """All that the server keeps in its databases."""
+        options = ["-h", "127.0.0.1", "-p", self.port, "-U", "mlflow"]
+        return "".join(self._run("pg_dump", *options, "--inserts", name) for name in DATABASES)
+
     def _run(self, program: str, *arguments: object) -> str:
         done = subprocess.run(
             [self._programs / program, *map(str, arguments)],
