@@ -193,8 +193,8 @@ class VariantSpec:
     conditional: bool = False
     """Give the class label to the network."""
     likelihood: str = "auto"
-    """auto, bernoulli, categorical, logistic_mixture, tilted, or the path of a .py file of one's own. Auto
-    takes bernoulli for one channel of two levels, logistic_mixture for several of over 32, else categorical."""
+    """auto, bernoulli, categorical, logistic_mixture, tilted, or the path of a .py file of one's own. Auto is
+    bernoulli for one channel of two levels, logistic_mixture for several of over 32, else categorical."""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     """Those of the architecture; what is left out has its default."""
     likelihood_hyperparameters: dict[str, Any] = field(default_factory=dict, metadata={"absent": {}})
