@@ -188,12 +188,12 @@ class VariantSpec:
     """
 
     model: str
-    """pixelcnn, gated, attention, pixelcnn_pp, pixelsnail, transformer, independent, or a .py file of one's
-    own."""
+    """pixelcnn, gated, attention, pixelcnn_pp, pixelsnail, transformer, independent, oracle (of images of
+    markov), or a .py file of one's own."""
     conditional: bool = False
     """Give the class label to the network."""
     likelihood: str = "auto"
-    """auto, bernoulli, categorical, logistic_mixture, or the path of a .py file of one's own. Auto takes
+    """auto, bernoulli, categorical, logistic_mixture, tilted, or the path of a .py file of one's own. Auto is
     bernoulli for one channel of two levels, logistic_mixture for several of over 32, else categorical."""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     """Those of the architecture; what is left out has its default."""
