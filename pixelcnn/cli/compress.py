@@ -29,7 +29,7 @@ MOST_THREADS = 255
 @models.model
 @click.argument("pictures", type=options.PATH, nargs=-1, required=True)
 @click.option("-o", "--out", type=options.PATH, required=True, help=f"A {SUFFIX} file.")
-@models.label("The class of all of them (default: the file's, else of each the likeliest; conditional models).")
+@models.label("The class of all (default: those in an .npz, else of each the likeliest).")
 @click.option("--verify/--no-verify", default=True, help="Decompress it again before it is written.")
 @click.option(
     "--threads", type=click.IntRange(1, MOST_THREADS), default=1, help="CPU threads, here and to decompress."
@@ -123,7 +123,8 @@ def _labels(trained: Trained, images: Any, beside: Any, told: int | None) -> Any
         if told >= classes:
             raise UserError(f"--label: expected 0..{classes - 1}, got {told}")
         return np.full(len(images), told, np.int64)
-    if beside is not None and beside.shape == (len(images),) and 0 <= beside.min() and beside.max() < classes:
+    fits = beside is not None and beside.shape == (len(images),)
+    if fits and beside.min() >= 0 and beside.max() < classes:
         return beside.astype(np.int64)
     say(f"no labels were told: each image is coded given that of {classes} under which it is likeliest")
     return np.stack([trained.nats(images, label) for label in range(classes)]).argmin(axis=0)

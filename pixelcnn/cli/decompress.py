@@ -17,16 +17,14 @@ from pixelcnn.system.errors import UserError
 @click.option(
     "-o", "--out", type=options.PATH, required=True, help="A folder of .png files, an .npz or .npy file."
 )
-@click.option(
-    "--anywhere", is_flag=True, help="Try it with other software or on another processor, too."
-)
+@click.option("--anywhere", is_flag=True, help="Try it with other software or on another processor, too.")
 def decompress(model: Path, file: Path, out: Path, anywhere: bool) -> None:
     """Get back the images that `compress` kept in FILE, by the same MODEL.
 
     They come out bit for bit, or are refused with what differs: another model, other weights, other code,
     other software, another processor, a damaged file. A folder gets a .png each, whose brightness is read as
-    the same images again; an .npz has images uint8 [N, C, H, W] of the model's levels, and labels, an .npy the
-    images alone.
+    the same images again; an .npz has images uint8 [N, C, H, W] of the model's levels, and labels, an .npy
+    the images alone.
     """
     import numpy as np
 

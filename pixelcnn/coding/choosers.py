@@ -1,7 +1,7 @@
 """What stands in the place of a likelihood while images are coded: known levels in, or decoded levels out.
 
 A sampler turns the parameters of a pixel and a number for each of its channels into levels, pixel by pixel.
-The number is a known level here, or nothing at all; so both directions go through the very steps of a sampler.
+The number is a known level here, or nothing at all; so both directions take the very steps of a sampler.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelcnn.coding.entropy import family
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.system.errors import RunFailed
 
@@ -76,17 +77,6 @@ class Reading(Chooser):
     def choose(self, table: Table, known: Levels) -> Levels:
         levels: Levels = self._coder.decode(family(), table)
         return levels
-
-
-def family() -> Any:
-    """Distributions by tables of probabilities.
-
-    In integers of 24 bits, by the same few operations on each row wherever it stands. No level has less than
-    2^-24, so each can be coded, however surely a model excludes it.
-    """
-    import constriction
-
-    return constriction.stream.model.Categorical(perfect=False)
 
 
 def probabilities(cdf: Tensor) -> Table:

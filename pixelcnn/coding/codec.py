@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelcnn.coding.choosers import Chooser, Noting, Reading
+from pixelcnn.coding.entropy import stack
 from pixelcnn.incremental.errors import NoForm
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
@@ -45,9 +46,7 @@ def encode(
         RunFailed: if a probability is NaN or infinite.
         BrokenForm: if the incremental form of a layer fails.
     """
-    import constriction
-
-    coder, noting = constriction.stream.stack.AnsCoder(), Noting(likelihood)
+    coder, noting = stack(), Noting(likelihood)
     sampler = sampler_for(model, noting)
     # The last batch first, for what is pushed last comes out first.
     for part in reversed([*parts(len(images), model.image)]):
@@ -70,9 +69,7 @@ def decode(
 
     Raises what `encode` raises.
     """
-    import constriction
-
-    sampler = sampler_for(model, Reading(likelihood, constriction.stream.stack.AnsCoder(words)))
+    sampler = sampler_for(model, Reading(likelihood, stack(words)))
     found = []
     for part in parts(n, model.image):
         count = part.stop - part.start
@@ -83,7 +80,7 @@ def decode(
 
 
 def sampler_for(model: AutoregressiveModel, chooser: Chooser) -> Sampler:
-    """What computes each pixel once; with a warning by a full pass a pixel, where a network allows no other."""
+    """What computes each pixel once; with a warning a full pass a pixel, where a network allows no other."""
     try:
         return FastSampler(model, chooser, guesses=False)
     except NoForm as reason:

@@ -20,7 +20,7 @@ from pixelcnn.system.errors import UserError
 
 @dataclass(frozen=True)
 class Codec:
-    """Compresses images of a trained model. It computes on the CPU, whatever device others of its use have."""
+    """Compresses images of a trained model, which must be on the CPU."""
 
     trained: Checkpoint
     model: AutoregressiveModel
@@ -99,7 +99,8 @@ class Codec:
         """In words, what is not as it was when a file was written."""
         here = self._header(header.threads, np.zeros((0, 1), np.uint8))
         if here.model != header.model:
-            yield f"it was compressed by another model than {self.trained.spec.name}, or by other weights of it"
+            name = self.trained.spec.name
+            yield f"it was compressed by another model than {name}, or by other weights of it"
         if here.code != header.code:
             yield "the code of pixelcnn that computes probabilities was another one then"
         if here.software != header.software and not anywhere:

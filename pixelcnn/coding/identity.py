@@ -1,7 +1,7 @@
 """What must be the same for a file to be decoded: the model, the code, the software and the processor.
 
-A decoder computes the probabilities again. If one of them is rounded otherwise, all that follows is noise; so a
-file names by digests what decides the rounding, and another place refuses by name rather than decodes noise.
+A decoder computes the probabilities again. If one of them is rounded otherwise, all that follows is noise.
+So a file names by digests what decides the rounding, and another place says what differs and decodes nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pixelcnn.system.code_digest import code_files, digest_of
 CODE = (
     "coding.choosers",
     "coding.codec",
+    "coding.entropy",
     "incremental",
     "layers",
     "likelihoods",

@@ -78,6 +78,14 @@ class AnalysisSpec:
 
 
 @dataclass(frozen=True)
+class AuditSpec:
+    """How many test images of one run of each variant are compressed without loss, to see what they cost."""
+
+    images: int = at_least(0, 100, MOST_IMAGES)
+    """Drawn at random, the same ones of every variant; 0: none."""
+
+
+@dataclass(frozen=True)
 class SavingSpec:
     """How often a training saves the state from which it resumes after an interruption.
 
@@ -126,6 +134,8 @@ class Benchmark:
     """Which variants were tuned, and by which trials, as `snakemake tune` writes it; it changes no run."""
     sampling: SamplingSpec = SamplingSpec()
     analysis: AnalysisSpec = AnalysisSpec()
+    audit: AuditSpec | None = added(None, absent=None)  # noqa: RUF009  # a field
+    """Whether test images are compressed by each variant; null: no."""
     report: ReportSpec = added(ReportSpec(), absent=ReportSpec())  # noqa: RUF009  # a field
     saving: SavingSpec = SavingSpec()
     jobs: JobsSpec = field(default_factory=JobsSpec)
@@ -227,6 +237,11 @@ class Benchmark:
             own_files=own,
         )
 
+    @property
+    def audited(self) -> int:
+        """How many test images of each variant are compressed."""
+        return self.audit.images if self.audit else 0
+
     def match(self, dataset: str, variant: str) -> Match | None:
         """The width that was found for a variant on a dataset; None if it asks for none."""
         return (self.matched or {}).get(dataset, {}).get(variant)
@@ -255,7 +270,7 @@ class Benchmark:
         """Plain data that `reading.benchmark_from` takes for the same benchmark, resolved."""
         plain = dataclasses.asdict(self)
         del plain["resolved"]
-        for key in ("tuning", "tuned", "matched", "tunes"):  # most have none of them
+        for key in ("tuning", "tuned", "audit", "matched", "tunes"):  # most have none of them
             if plain[key] is None:
                 del plain[key]
         return {"format": FORMAT, **plain}
