@@ -91,7 +91,9 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(lab_server, users, 
     ana, ben = (lab_server.environment(user) for user in users)
     once = pixelcnn(ana, "track", users["ana"])
     watcher = pixelcnn(ben, "track", users["ben"], "--watch")
-    there = "select count(*) from runs join experiments using (experiment_id) where experiments.name like 'toy%'"
+    there = (
+        "select count(*) from runs join experiments using (experiment_id) where experiments.name like 'toy%'"
+    )
     wait_for(lambda: int(lab_server.database.ask(there)) >= 3)
     lab_server.server.kill()
     status, _, told = ended(once)
