@@ -13,6 +13,7 @@ from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import UserError
 from pixelcnn.tracking.layout import PICTURES_FOLDER, PICTURES_TAG, SMALL_PICTURE, picture_name
 from pixelcnn.tracking.model_folder import save_model
+from pixelcnn.tracking.store import hide_password
 from pixelcnn.tracking.view import ERROR_TAG, HISTORY_PLOT, Artifact, Point, RunView
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView
                     _save_model(RunFolder(artifact.source.parent), path)
                     client.log_artifacts(run_id, str(path), artifact.name)
                     return
-                if artifact.kind == "preview":
+                if artifact.kind == "config":
+                    _save_config(artifact.source, path)
+                elif artifact.kind == "preview":
                     _save_preview(artifact.source, path)
                 else:
                     _draw_history(view.history, view.title, path)
@@ -158,6 +161,13 @@ def _save_model(run: RunFolder, path: Path) -> None:
     spec, record = run.spec(), run.record()
     assert spec is not None and record is not None  # the view was made from them
     save_model(run.model, spec, record, path)
+
+
+def _save_config(source: Path, path: Path) -> None:
+    """The tracking URI in it may have a password, and many may read what a server has."""
+    text = source.read_text(encoding="utf-8")
+    uri = json.loads(text)["tracking"]["uri"]
+    path.write_text(text.replace(uri, hide_password(uri)) if uri else text, encoding="utf-8")
 
 
 def _save_preview(source: Path, path: Path) -> None:
