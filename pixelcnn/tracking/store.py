@@ -183,7 +183,8 @@ def _reason(store: Store, error: Exception) -> str:
         user = store.user()
         known = f"does not know {user!r} with this password" if user else "asks for a name and a password"
         return f"the server {known} ({', '.join(CREDENTIALS)})"
-    if store.server and code == "PERMISSION_DENIED":
+    # A server refuses, too, whoever calls it by a name that it was not told of, and says so.
+    if store.server and code == "PERMISSION_DENIED" and "Permission denied" in str(error):
         return f"the server does not allow that to {store.user() or 'whoever has no name'}"
     return store.hidden(str(error).strip().split("\n")[0])[:300]
 

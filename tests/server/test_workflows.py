@@ -51,7 +51,7 @@ def uri(lab_server, monkeypatch) -> str:
     return lab_server.server.uri
 
 
-def test_two_workflows_outlive_a_server_that_is_killed(lab_server, uri, tmp_path):
+def test_two_workflows_outlive_a_server_that_is_killed(lab_server, uri, tmp_path, monkeypatch):
     import mlflow
 
     users = {user: tmp_path / user for user in ("ana", "ben")}
@@ -74,11 +74,10 @@ def test_two_workflows_outlive_a_server_that_is_killed(lab_server, uri, tmp_path
         assert len(there) == 3 and there == wanted(results, scratch)
         for path in [*folder.rglob("*.log"), results / "tracking.json", results / "report" / "index.html"]:
             assert SECRET not in path.read_text(encoding="utf-8"), path
-    run = next(
-        iter(mlflow.MlflowClient(uri).search_runs(["1"], "tags.variant = 'network'", max_results=1)), None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    [run] = mlflow.search_runs(
+        experiment_names=["toy"], filter_string="tags.variant = 'network'", output_format="list"
     )
-    assert run is not None
-    mlflow.set_tracking_uri(uri)
     model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
     assert np.isfinite(model.predict(np.zeros((1, 1, 7, 7), np.uint8))).all()
 

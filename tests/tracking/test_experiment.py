@@ -23,7 +23,7 @@ class Server:
         from mlflow.exceptions import MlflowException
 
         def refuse(code: str) -> None:
-            raise MlflowException(code, error_code=code_number(code))
+            raise MlflowException("Permission denied", error_code=code_number(code))
 
         def by_name(name: str) -> SimpleNamespace | None:
             if name in self.unseen:

@@ -83,6 +83,7 @@ def test_a_password_is_hidden(uri, shown):
         ("http://ana:secret@h", "UNAUTHENTICATED", "the server does not know 'ana' with this password"),
         ("http://h", "CUSTOMER_UNAUTHORIZED", "the server asks for a name and a password (MLFLOW_TRACKING_"),
         ("http://ana:secret@h", "PERMISSION_DENIED", "the server does not allow that to ana"),
+        ("http://invalid.host", "PERMISSION_DENIED", "trying: Invalid Host header"),
         ("http://ana:secret@h", "INTERNAL_ERROR", "at http://ana:***@h/x"),
     ],
 )
@@ -94,7 +95,8 @@ def test_what_a_server_refuses_is_told_in_words(uri, code, told):
         pytest.raises(TrackingError, match="MLflow at ") as raised,
         mlflow_errors(Store(uri, None), "trying"),
     ):
-        raise MlflowException(f"failed at {uri}/x", error_code=ErrorCode.Value(code))
+        said = "Invalid Host header" if "invalid" in uri else f"Permission denied at {uri}/x"
+        raise MlflowException(said, error_code=ErrorCode.Value(code))
     assert told in str(raised.value) and "secret" not in str(raised.value)
 
 
