@@ -6,10 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.made_up import benchmark
+from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.tracking.experiment import find_experiment, open_experiment
 from pixelcnn.tracking.store import Store, TrackingError
 
 pytest.importorskip("mlflow")
+
+
+@pytest.fixture
+def made(tmp_path) -> Benchmark:
+    """A benchmark `toy`; no database is needed here."""
+    return benchmark(tmp_path, seeds=[0])
 
 
 class Server:
