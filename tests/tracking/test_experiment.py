@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -25,6 +26,7 @@ class Server:
 
     def __init__(self) -> None:
         self.owners: dict[str, str] = {}
+        self.tags: dict[str, dict[str, str]] = {}
         self.unseen: set[str] = set()
 
     def client(self, user: str) -> SimpleNamespace:
@@ -39,12 +41,14 @@ class Server:
                 return None
             if name not in self.owners:
                 return None
-            return SimpleNamespace(experiment_id=name, name=name, lifecycle_stage="active", tags={})
+            return SimpleNamespace(
+                experiment_id=name, name=name, lifecycle_stage="active", tags=self.tags[name]
+            )
 
-        def create(name: str, **_: object) -> str:
+        def create(name: str, tags: dict[str, str], **_: object) -> str:
             if name in self.owners:
                 refuse("RESOURCE_ALREADY_EXISTS")
-            self.owners[name] = user
+            self.owners[name], self.tags[name] = user, tags
             return name
 
         def change(name: str, *_: object) -> None:
@@ -56,7 +60,7 @@ class Server:
             refuse("RESOURCE_DOES_NOT_EXIST")  # what is not deleted
 
         return SimpleNamespace(
-            get_experiment_by_name=by_name, create_experiment=create,
+            get_experiment_by_name=by_name, get_experiment=by_name, create_experiment=create,
             set_experiment_tag=change, restore_experiment=restore,
         )  # fmt: skip
 
@@ -80,12 +84,16 @@ def test_who_may_not_change_an_experiment_has_one_of_their_own_and_keeps_it(made
     assert [opened(server, made, user) for user in ("ana", "ben", "ana", "ben")] == ["toy", "toy (ben)"] * 2
     server.owners["toy"] = "ben"  # who may change it from now on
     assert opened(server, made, "ben") == "toy (ben)"
-    assert find_experiment(server.client("ben"), store("ben"), made).name == "toy (ben)"
+    find = partial(find_experiment, server.client("ben"), store("ben"), made)
+    assert find().name == "toy (ben)"
+    # A folder that several work in: whoever tracks it, there the runs are.
+    opened(server, made, "ana")
+    assert (find("toy (ana)").name, find("toy").name) == ("toy (ana)", "toy")
 
 
 def test_an_experiment_that_another_makes_at_the_same_moment_is_found(made):
     server = Server()
-    server.owners["toy"] = "ana"
+    assert opened(server, made, "ana") == "toy"
     server.unseen = {"toy"}  # as when ana makes it between the question and the attempt
     assert opened(server, made, "ben") == "toy (ben)"
     server.unseen = {"toy"}
@@ -96,6 +104,6 @@ def test_without_a_name_a_refusal_is_told(made, monkeypatch):
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     server = Server()
-    server.owners["toy"] = "ana"
+    opened(server, made, "ana")
     with pytest.raises(TrackingError, match="does not allow that to whoever has no name"):
         open_experiment(server.client(""), Store("http://host", None), made)
