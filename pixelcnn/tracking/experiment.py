@@ -50,7 +50,10 @@ def own_name(store: Store, benchmark: Benchmark) -> str | None:
 def find_experiment(
     client: MlflowClient, store: Store, benchmark: Benchmark, tracked: str | None = None
 ) -> Experiment | None:
-    """That of `open_experiment`, or the one with the id `tracked` if it has such a name; None without one."""
+    """That of `open_experiment`, or the one with the id `tracked`, another user's perhaps, of such a name.
+
+    None if there is none.
+    """
     from mlflow.exceptions import MlflowException
 
     names = [name for name in (own_name(store, benchmark), benchmark.benchmark) if name]
@@ -62,7 +65,7 @@ def find_experiment(
                 if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", REFUSED):
                     raise
             else:
-                if noted.name in names:
+                if noted.name == names[-1] or noted.name.startswith(f"{names[-1]} ("):
                     return noted
         found = (client.get_experiment_by_name(name) for name in names)
         return next((experiment for experiment in found if experiment), None)

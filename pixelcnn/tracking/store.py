@@ -40,6 +40,9 @@ ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
+#: A URI's name, with the colon that ends it, and password.
+USER_PART = re.compile(r"://(?:([^/?#:@]*:)?[^/?#]*)@")
+
 #: Loggers that warn of what an error tells, too; that the versions here are not those that a model asks for.
 UNHEARD = ("mlflow.utils.databricks_utils", "mlflow.utils.requirements_utils")
 
@@ -85,9 +88,8 @@ class Store:
 
     def hidden(self, text: str) -> str:
         """A text fit for a log: where others quote the URI, its password is replaced by stars."""
-        said = urllib.parse.urlsplit(self.uri).netloc.rpartition("@")[0]
-        name = f"{said.partition(':')[0]}:" if ":" in said else ""
-        return text.replace(f"{said}@", f"{name}***@") if said else text
+        found = USER_PART.search(self.uri)
+        return text.replace(found[0], hide_password(found[0])) if found else text
 
 
 def configure() -> None:
@@ -181,7 +183,8 @@ def _reason(store: Store, error: Exception) -> str:
         user = store.user()
         known = f"does not know {user!r} with this password" if user else "asks for a name and a password"
         return f"the server {known} ({', '.join(CREDENTIALS)})"
-    if store.server and code == "PERMISSION_DENIED":
+    # A server refuses, too, whoever calls it by a name that it was not told of, and says so.
+    if store.server and code == "PERMISSION_DENIED" and "Permission denied" in str(error):
         return f"the server does not allow that to {store.user() or 'whoever has no name'}"
     return store.hidden(str(error).strip().split("\n")[0])[:300]
 
@@ -224,4 +227,4 @@ def _import_mlflow() -> type[MlflowClient]:
 def hide_password(uri: str) -> str:
     """A URI fit for a log: a password in it, or a token in the place of a name, is replaced by stars."""
     # Not by taking it apart, which a URI that is none does not allow.
-    return re.sub(r"://(?:([^/?#:@]*:)?[^/?#]*)@", lambda match: f"://{match[1] or ''}***@", uri, count=1)
+    return USER_PART.sub(lambda match: f"://{match[1] or ''}***@", uri, count=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import UserError
-from pixelcnn.tracking.layout import PICTURES_KEY
+from pixelcnn.tracking.layout import PICTURES_FOLDER, PICTURES_TAG, SMALL_PICTURE, picture_name
 from pixelcnn.tracking.model_folder import save_model
+from pixelcnn.tracking.store import hide_password
 from pixelcnn.tracking.view import ERROR_TAG, HISTORY_PLOT, Artifact, Point, RunView
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ NOTE_TAG = "mlflow.note.content"
 PREVIEW_SIZE = (560, 560)  # pixels at most
 #: Metrics: MLflow cuts what is more than 1000 with the parameters and tags beside them, 100 of each at most.
 LONGEST_REQUEST = 800
-PICTURES_FOLDER = "images"  # where MLflow puts them
 ARTIFACTS_TAG = "pixelcnn.artifacts"  # what was uploaded: name -> digest, as JSON
 
 
@@ -106,12 +106,11 @@ def _write_name(client: MlflowClient, run: Run, view: RunView) -> bool:
 def _write_artifacts(client: MlflowClient, run: Run, view: RunView) -> bool:
     uploaded: dict[str, str] = json.loads(run.data.tags.get(ARTIFACTS_TAG, "{}"))
     changed = [a for a in view.artifacts if uploaded.get(a.name) != a.digest]
-    # A picture that is sent twice is there twice: one that arrived may not be noted.
-    there = _pictures(client, run) if any(a.kind == "picture" for a in changed) else set()
+    if any(a.kind == "picture" for a in changed) and PICTURES_TAG not in run.data.tags:
+        client.set_tag(run.info.run_id, PICTURES_TAG, True)
     try:
         for artifact in changed:
-            if artifact.kind != "picture" or (artifact.step, _moment(artifact)) not in there:
-                _upload(client, run.info.run_id, artifact, view)
+            _upload(client, run.info.run_id, artifact, view)
             uploaded[artifact.name] = artifact.digest
     finally:
         if changed:
@@ -134,7 +133,9 @@ def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView
                     _save_model(RunFolder(artifact.source.parent), path)
                     client.log_artifacts(run_id, str(path), artifact.name)
                     return
-                if artifact.kind == "preview":
+                if artifact.kind == "config":
+                    _save_config(artifact.source, path)
+                elif artifact.kind == "preview":
                     _save_preview(artifact.source, path)
                 else:
                     _draw_history(view.history, view.title, path)
@@ -144,35 +145,29 @@ def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView
 
 
 def _log_picture(client: MlflowClient, run_id: str, artifact: Artifact) -> None:
-    from PIL import Image
+    """As MLflow's `log_image`, but under names that are the same when a picture is sent again."""
+    from PIL import Image, ImageOps
 
-    with Image.open(artifact.source) as picture:
-        picture.load()
-        client.log_image(
-            run_id,
-            picture,
-            key=PICTURES_KEY,
-            step=artifact.step,
-            timestamp=_moment(artifact),
-            synchronous=True,
-        )
-
-
-def _moment(artifact: Artifact) -> int:
-    return artifact.source.stat().st_mtime_ns // 1_000_000
-
-
-def _pictures(client: MlflowClient, run: Run) -> set[tuple[int, int]]:
-    """Steps and moments of the pictures that are there whole, by MLflow's names: the small one comes last."""
-    names = (found.path for found in client.list_artifacts(run.info.run_id, PICTURES_FOLDER))
-    parts = (re.search(r"[+%]step[+%](\d+)[+%]timestamp[+%](\d+)[+%].*compressed", name) for name in names)
-    return {(int(found[1]), int(found[2])) for found in parts if found}
+    moment = artifact.source.stat().st_mtime_ns // 1_000_000
+    name = picture_name(artifact.step or 0, moment, artifact.digest)
+    with tempfile.TemporaryDirectory(prefix="pixelcnn-") as temporary:
+        shutil.copyfile(artifact.source, Path(temporary) / f"{name}.png")
+        with Image.open(artifact.source) as picture:
+            ImageOps.contain(picture, SMALL_PICTURE).save(Path(temporary) / f"{name}+compressed.webp")
+        client.log_artifacts(run_id, temporary, PICTURES_FOLDER)
 
 
 def _save_model(run: RunFolder, path: Path) -> None:
     spec, record = run.spec(), run.record()
     assert spec is not None and record is not None  # the view was made from them
     save_model(run.model, spec, record, path)
+
+
+def _save_config(source: Path, path: Path) -> None:
+    """The tracking URI in it may have a password, and many may read what a server has."""
+    text = source.read_text(encoding="utf-8")
+    uri = json.loads(text)["tracking"]["uri"]
+    path.write_text(text.replace(uri, hide_password(uri)) if uri else text, encoding="utf-8")
 
 
 def _save_preview(source: Path, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The throw-away server of these tests, started by the lines of the README. Run them by `make test-server`."""
+"""The throw-away server of these tests, started by the README's lines. Run them by `make test-server`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Lab:
         """What a user has set, by the README's line."""
         line = self.users.replace("USERNAME=ana", f"USERNAME={user}")
         done = subprocess.run(
-            ["bash", "-c", f"{line}\nenv -0"], env={"PASSWORD": self.passwords[user], "PATH": os.environ["PATH"]},
+            ["bash", "-c", f"{line}\nenv -0"],
+            env={"PASSWORD": self.passwords[user], "PATH": os.environ["PATH"]},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         known = dict(entry.split("=", 1) for entry in done.stdout.split("\0") if entry.startswith("MLFLOW"))
@@ -76,6 +77,7 @@ def _served(folder: Path, database: lab.Database) -> Iterator[Lab]:
         assert there in commands["Whoever"], there
         commands = {who: command.replace(there, placed) for who, command in commands.items()}
     passwords = {name: lab.password() for name in ("admin", *USERS)}
+    admin = {"ADMIN_PASSWORD": passwords["admin"], "PATH": os.environ["PATH"]}
     server = lab.Server(
         folder, commands["Whoever"], port,
         {"DB_PASSWORD": database.password, "ADMIN_PASSWORD": passwords["admin"], "SECRET": lab.password()},
@@ -85,7 +87,7 @@ def _served(folder: Path, database: lab.Database) -> Iterator[Lab]:
         for user in USERS:
             subprocess.run(
                 ["bash", "-c", commands["Once"].replace("ana", user)],
-                env={"ADMIN_PASSWORD": passwords["admin"], "PASSWORD": passwords[user], "PATH": os.environ["PATH"]},
+                env={**admin, "PASSWORD": passwords[user]},
                 check=True, capture_output=True,
             )  # fmt: skip
         yield Lab(database, server, passwords, commands["Each"])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from pixelcnn.tracking import projection
 from pixelcnn.tracking.view import RUN_ID_TAG
 
-#: How MLflow tells pictures apart.
-DRAWN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: Tags that say who gave which command, and in which folder.
+BY_WHOM = ("mlflow.user", "mlflow.source.name")
 
 
 def held(uri: str, experiment: str) -> list[dict[str, Any]]:
@@ -29,10 +28,10 @@ def held(uri: str, experiment: str) -> list[dict[str, Any]]:
                 "run": (info.run_name, info.status, info.start_time, info.end_time),
                 "params": run.data.params,
                 "tags": {
-                    k: v.replace(info.run_id, "ID") for k, v in run.data.tags.items() if k != "mlflow.user"
+                    k: v.replace(info.run_id, "ID") for k, v in run.data.tags.items() if k not in BY_WHOM
                 },
                 "metrics": {k: sorted((m.step, m.value, m.timestamp) for m in v) for k, v in points.items()},
-                "files": sorted(DRAWN.sub("ID", name) for name in files(client, info.run_id)),
+                "files": sorted(files(client, info.run_id)),
             }
         )
     return sorted(runs, key=lambda run: run["tags"][RUN_ID_TAG])

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROGRAMS = Path("/usr/lib/postgresql")  # by version: Debian puts them on no path
+SETTINGS = Path("/etc/postgresql-common/createcluster.conf")
 ACCOUNT = "postgres"  # that Debian's package makes
 START_SECONDS = 180
 DATABASES = ("mlflow", "mlflow_auth")
@@ -59,23 +60,24 @@ def programs() -> Path | None:
 
 def install() -> None:
     """Install Debian's PostgreSQL unless it is there; it gets no database of its own, and is not started."""
+    check_machine()
     if programs():
         return
     quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "check": True}
-    policy, settings = Path("/usr/sbin/policy-rc.d"), Path("/etc/postgresql-common/createcluster.conf")
-    ours = [path for path in (policy, settings) if not path.exists()]
-    if policy in ours:
+    get = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+    policy = Path("/usr/sbin/policy-rc.d")
+    ours = not policy.exists()
+    if ours:
         policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
         policy.chmod(0o755)
-    if settings in ours:
-        settings.parent.mkdir(exist_ok=True)
-        settings.write_text("create_main_cluster = false\n", encoding="utf-8")
-        quiet["env"]["UCF_FORCE_CONFFOLD"] = "1"
     try:
         subprocess.run(["apt-get", "update", "-qq"], **quiet)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql"], **quiet)
+        subprocess.run([*get, "postgresql-common"], **quiet)
+        with SETTINGS.open("a", encoding="utf-8") as stream:  # what comes last counts
+            stream.write("create_main_cluster = false\n")
+        subprocess.run([*get, "postgresql"], **quiet)
     finally:
-        if policy in ours:
+        if ours:
             policy.unlink()
 
 

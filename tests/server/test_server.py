@@ -1,4 +1,4 @@
-"""A group's MLflow server: users with benchmarks of one name, a server that is killed, passwords, what is shown."""
+"""A group's MLflow server: users with benchmarks of one name, kills, passwords, what is shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from server.held import files, held, wanted
 from server.lab import SECRET
-from server.users import ROOT, ended, made, pixelcnn, start
+from server.users import ended, made, pixelcnn, start
 from support.waiting import wait_for
 
 from pixelcnn.results.folder import folder_of
@@ -33,7 +33,7 @@ def _as_admin(lab_server, monkeypatch):
 def users(lab_server, tmp_path):
     """A finished benchmark each, `toy`, and nothing on the server."""
     lab_server.database.ask(
-        "update experiments set name = 'old ' || name || experiment_id where name like 'toy%'"
+        "update experiments set name = 'old ' || name || experiment_id where experiments.name like 'toy%'"
     )
     result = {}
     for number, user in enumerate(("ana", "ben")):
@@ -47,7 +47,7 @@ def users(lab_server, tmp_path):
 def names(lab_server) -> dict[str, str]:
     """The experiments of this test: name to id."""
     lines = lab_server.database.ask(
-        "select name, experiment_id from experiments where name like 'toy%'"
+        "select name, experiment_id from experiments where experiments.name like 'toy%'"
     ).splitlines()
     return dict(line.split("|") for line in lines)
 
@@ -91,7 +91,9 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(lab_server, users, 
     ana, ben = (lab_server.environment(user) for user in users)
     once = pixelcnn(ana, "track", users["ana"])
     watcher = pixelcnn(ben, "track", users["ben"], "--watch")
-    there = "select count(*) from runs join experiments using (experiment_id) where name like 'toy%'"
+    there = (
+        "select count(*) from runs join experiments using (experiment_id) where experiments.name like 'toy%'"
+    )
     wait_for(lambda: int(lab_server.database.ask(there)) >= 3)
     lab_server.server.kill()
     status, _, told = ended(once)

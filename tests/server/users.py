@@ -23,7 +23,7 @@ VARIANTS: dict[str, Any] = {
 }
 
 
-def made(folder: Path, seeds: int = 2, **keys: Any) -> Benchmark:
+def made(folder: Path, seeds: int = 1, **keys: Any) -> Benchmark:
     """A finished benchmark `toy` with pictures and a report."""
     result = benchmark(folder, variants=VARIANTS, seeds=list(range(seeds)), **keys)
     write_all(result)
