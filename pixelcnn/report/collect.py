@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -213,6 +213,7 @@ def _variants(
     baselines = _baselines(folder.plan, dataset)
     for name, spec in benchmark.variants.items():
         own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
+        spec = replace(spec, conditional=benchmark.variant_on(dataset, name).conditional)
         yield VariantRuns(name, spec, own, _cost(folder.cost(dataset, name), own), baselines.get(name))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 NOTE_TAG = "mlflow.note.content"
 PREVIEW_SIZE = (560, 560)  # pixels at most
+#: Metrics: MLflow cuts what is more than 1000 with the parameters and tags beside them, 100 of each at most.
+LONGEST_REQUEST = 800
+PICTURES_FOLDER = "images"  # where MLflow puts them
 ARTIFACTS_TAG = "pixelcnn.artifacts"  # what was uploaded: name -> digest, as JSON
 
 
@@ -34,21 +38,34 @@ def _write_values(client: MlflowClient, run: Run, view: RunView) -> bool:
     from mlflow.entities import Metric, Param, RunTag
 
     held = run.data
-    points = [point for point in view.finals if _is_news(point, held.metrics)]
     logged = _logged_steps(client, run, view)
-    points += [p for step, line in view.series.items() if step not in logged for p in line]
-    metrics = [Metric(p.key, float(p.value), p.milliseconds, p.step) for p in points]
+    lines = [line for step, line in view.series.items() if step not in logged]
+    lines.append([point for point in view.finals if _is_news(point, held.metrics)])
     params = [Param(key, value) for key, value in view.params.items() if key not in held.params]
     tags = [RunTag(key, value) for key, value in view.tags.items() if held.tags.get(key) != value]
     if view.note and NOTE_TAG not in held.tags:  # what a user wrote there stays
         tags.append(RunTag(NOTE_TAG, view.note.replace("{run_id}", run.info.run_id)))
-    if metrics or params or tags:
-        # log_batch cuts what is too much for one request into several.
+    news = any(lines) or bool(params or tags)
+    for points in list(_requests(lines)) or [[]] if news else []:
+        metrics = [Metric(p.key, float(p.value), p.milliseconds, p.step) for p in points]
         client.log_batch(run.info.run_id, metrics, params, tags, synchronous=True)
+        params, tags = [], []
     recovered = ERROR_TAG in held.tags and ERROR_TAG not in view.tags
     if recovered:
         client.delete_tag(run.info.run_id, ERROR_TAG)
-    return bool(metrics or params or tags or recovered)
+    return news or recovered
+
+
+def _requests(lines: Sequence[Sequence[Point]]) -> Iterator[list[Point]]:
+    """Points in as few requests as MLflow takes, each of whole steps: of a step all arrives or nothing."""
+    request: list[Point] = []
+    for line in lines:
+        if request and len(request) + len(line) > LONGEST_REQUEST:
+            yield request
+            request = []
+        request.extend(line)
+    if request:
+        yield request
 
 
 def _is_news(point: Point, held: Mapping[str, float]) -> bool:
@@ -89,11 +106,14 @@ def _write_name(client: MlflowClient, run: Run, view: RunView) -> bool:
 def _write_artifacts(client: MlflowClient, run: Run, view: RunView) -> bool:
     uploaded: dict[str, str] = json.loads(run.data.tags.get(ARTIFACTS_TAG, "{}"))
     changed = [a for a in view.artifacts if uploaded.get(a.name) != a.digest]
+    # A picture that is sent twice is there twice: one that arrived may not be noted.
+    there = _pictures(client, run) if any(a.kind == "picture" for a in changed) else set()
     try:
         for artifact in changed:
-            _upload(client, run.info.run_id, artifact, view)
+            if artifact.kind != "picture" or (artifact.step, _moment(artifact)) not in there:
+                _upload(client, run.info.run_id, artifact, view)
             uploaded[artifact.name] = artifact.digest
-    finally:  # a picture that is sent twice is there twice
+    finally:
         if changed:
             client.set_tag(run.info.run_id, ARTIFACTS_TAG, json.dumps(uploaded, sort_keys=True))
     return bool(changed)
@@ -126,12 +146,27 @@ def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView
 def _log_picture(client: MlflowClient, run_id: str, artifact: Artifact) -> None:
     from PIL import Image
 
-    moment = artifact.source.stat().st_mtime_ns // 1_000_000
     with Image.open(artifact.source) as picture:
         picture.load()
         client.log_image(
-            run_id, picture, key=PICTURES_KEY, step=artifact.step, timestamp=moment, synchronous=True
+            run_id,
+            picture,
+            key=PICTURES_KEY,
+            step=artifact.step,
+            timestamp=_moment(artifact),
+            synchronous=True,
         )
+
+
+def _moment(artifact: Artifact) -> int:
+    return artifact.source.stat().st_mtime_ns // 1_000_000
+
+
+def _pictures(client: MlflowClient, run: Run) -> set[tuple[int, int]]:
+    """Steps and moments of the pictures that are there whole, by MLflow's names: the small one comes last."""
+    names = (found.path for found in client.list_artifacts(run.info.run_id, PICTURES_FOLDER))
+    parts = (re.search(r"[+%]step[+%](\d+)[+%]timestamp[+%](\d+)[+%].*compressed", name) for name in names)
+    return {(int(found[1]), int(found[2])) for found in parts if found}
 
 
 def _save_model(run: RunFolder, path: Path) -> None:

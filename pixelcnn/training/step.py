@@ -74,7 +74,8 @@ class TrainingStep:
             params = self.model(x, y)
         nats = -self.model.likelihood.log_prob(params, x).sum(dim=(1, 2)).mean()
         # The loss is nats per dimension, so that clipping means the same at every image size.
-        (nats / x[0].numel()).backward()
+        if self.trained:  # else the weights are what they should be
+            (nats / x[0].numel()).backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.gradient_clip)
         self.optimizer.step(gradients_of(self.trained), self._factor())
         self.done += 1
