@@ -10,7 +10,10 @@ import click
 @click.command()
 @click.argument("of", type=click.Choice(["benchmark", "published"]), default="benchmark")
 def schema(of: str) -> None:
-    """Print the JSON Schema of configs, or of docs/published.yaml, for editors."""
+    """Print the JSON Schema of configs, for editors.
+
+    With `published`: of docs/published.yaml.
+    """
     from pixelcnn.config.benchmark import Benchmark
     from pixelcnn.config.published import PublishedFile
     from pixelcnn.config.validation import json_schema

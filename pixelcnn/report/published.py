@@ -44,7 +44,7 @@ WORDS: dict[str, Callable[[str], str]] = {
     "binarization": lambda value: {
         "none": "not binarized",
         "static": "static binarization",
-        "dynamic": "dynamic binarization (test images drawn anew)",
+        "dynamic": "dynamic binarization (test images drawn anew from the intensities)",
         "threshold": "binarized at a threshold",
     }[value],
     "split": lambda value: {

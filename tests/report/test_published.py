@@ -62,6 +62,8 @@ def test_what_compares_with_what():
     "images",
     [
         DatasetSpec("mnist5k", 14, 16),
+        DatasetSpec("mnist5k", 28),
+        DatasetSpec("mnist", 28, 16),
         DatasetSpec("binarized_mnist", 14, 2),
         DatasetSpec("mnist", (28, 14), 2),
         DatasetSpec("cifar10", 16, 16),
@@ -69,7 +71,7 @@ def test_what_compares_with_what():
         DatasetSpec("own.py", 28, 2),
     ],
 )
-def test_nothing_compares_with_data_of_ones_own(images: DatasetSpec):
+def test_nothing_compares_with_other_sizes_levels_or_data_of_ones_own(images: DatasetSpec):
     assert numbers(images)[0] == set()
 
 
