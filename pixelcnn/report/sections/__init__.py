@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pixelcnn.report.sections import (
     agreement,
+    below_truth,
     bits,
     completions,
     cost,
@@ -26,6 +27,7 @@ from pixelcnn.report.sections import (
     samples,
     sees,
     summary,
+    truth,
     tuning,
     unfinished,
     what_was_run,
@@ -34,10 +36,12 @@ from pixelcnn.report.sections.base import OfBenchmark, OfDataset
 
 #: Those of a dataset that follow each other stand together, dataset by dataset.
 SECTIONS: list[OfBenchmark | OfDataset] = [
+    below_truth.SECTION,
     unfinished.SECTION,
     summary.SECTION,
     remarks.SECTION,
     results.SECTION,
+    truth.SECTION,
     paid.SECTION,
     mixture.SECTION,
     published.SECTION,
