@@ -53,7 +53,7 @@ def above_at_offsets(truth: Truth, answers: Mapping[Place, Sequence[Place]]) -> 
         )  # fmt: skip
     caption = (
         "What each variant can use: nats above the truth at a pixel that copies the one at this offset (rows "
-        f"up, columns to the side), mean over these pixels, test images and seeds. 0 is all of it, {most:.2f} is "
+        f"up, columns to the side), mean over these pixels, test images and seeds. 0 is all of it, {most:.2f} "
         "nothing. Hatched: the pixel there is beyond the reach of the layers or in their blind spot, so that "
         "no training can help."
     )
