@@ -88,6 +88,7 @@ else:
     include: "workflow/rules/evaluate.smk"
     include: "workflow/rules/sample.smk"
     include: "workflow/rules/analyse.smk"
+    include: "workflow/rules/audit.smk"
     include: "workflow/rules/report.smk"
 
 

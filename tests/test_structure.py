@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "evaluation": "results data models likelihoods config system",
     "sampling": "models likelihoods incremental config system",
     "images": "sampling results data models likelihoods system",
+    "coding": "sampling evaluation results data models likelihoods incremental config system",
     "training": "evaluation results data models layers likelihoods config system",
     "invariants": "sampling models likelihoods incremental config system",
     "analysis": "invariants training images sampling evaluation results data models likelihoods config "
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "report": "statistics images results data config system",
     "tracking": "trained report results data config system",
     "cli": "analysis training images invariants sampling evaluation results data models likelihoods config "
-    "system scheduling report tracking trained tuning",
+    "system scheduling report tracking trained tuning coding",
 }
 
 #: What a report, a Snakefile or a config reader imports: works in a moment and without torch.

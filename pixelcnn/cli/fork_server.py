@@ -34,8 +34,8 @@ from pixelcnn.system.code_digest import PACKAGE
 
 #: What the jobs import that there are many of. Others import what they lack when they have begun.
 MODULES = (
-    "cli.analyse", "cli.classify", "cli.evaluate", "cli.measure", "cli.sample", "cli.train",
-    "analysis.cost", "analysis.run", "config.differences", "evaluation.export", "evaluation.run",
+    "cli.analyse", "cli.audit", "cli.classify", "cli.evaluate", "cli.measure", "cli.sample", "cli.train",
+    "analysis.cost", "analysis.run", "coding.audit", "config.differences", "evaluation.export", "evaluation.run",
     "images.pictures", "images.while_training", "invariants.before_training", "scheduling.planning",
     "system.gpus", "training.loop", "training.records",
 )  # fmt: skip

@@ -52,6 +52,8 @@ RESERVED_NAMES = (
 TEMPERATURES = (1e-6, 1e6)
 #: CPU threads, at most: a slip of the pen above.
 MOST_THREADS = 4096
+#: The hyper-parameter of an architecture that knows the field which the images of a dataset are drawn from.
+FIELD = "field"
 #: Images that are drawn or looked at, at most: they are in memory together.
 MOST_IMAGES = 1_000_000
 
@@ -73,6 +75,14 @@ class AnalysisSpec:
     images: int = at_least(1, 64, MOST_IMAGES)
     # Of each conditional run, for the classifier to judge.
     samples: int = at_least(1, 300, MOST_IMAGES)
+
+
+@dataclass(frozen=True)
+class AuditSpec:
+    """How many test images of one run of each variant are compressed without loss, to see what they cost."""
+
+    images: int = at_least(0, 100, MOST_IMAGES)
+    """Drawn at random, the same ones of every variant; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,8 @@ class Benchmark:
     """Which variants were tuned, and by which trials, as `snakemake tune` writes it; it changes no run."""
     sampling: SamplingSpec = SamplingSpec()
     analysis: AnalysisSpec = AnalysisSpec()
+    audit: AuditSpec | None = added(None, absent=None)  # noqa: RUF009  # a field
+    """Whether test images are compressed by each variant; null: no."""
     report: ReportSpec = added(ReportSpec(), absent=ReportSpec())  # noqa: RUF009  # a field
     saving: SavingSpec = SavingSpec()
     jobs: JobsSpec = field(default_factory=JobsSpec)
@@ -225,16 +237,29 @@ class Benchmark:
             own_files=own,
         )
 
+    @property
+    def audited(self) -> int:
+        """How many test images of each variant are compressed."""
+        return self.audit.images if self.audit else 0
+
     def match(self, dataset: str, variant: str) -> Match | None:
         """The width that was found for a variant on a dataset; None if it asks for none."""
         return (self.matched or {}).get(dataset, {}).get(variant)
 
     def variant_on(self, dataset: str, variant: str) -> VariantSpec:
-        """A variant of a resolved benchmark as it is on a dataset: as if a width that was found was given."""
+        """A variant of a resolved benchmark as it is on a dataset: as if a width that was found was given.
+
+        An architecture that knows the truth (it has the hyper-parameter `field`) is told that of the dataset.
+        """
         spec, found = self.variants[variant], self.match(dataset, variant)
-        if found is None:
-            return spec
-        return dataclasses.replace(spec, hyperparameters=found.hyperparameters, match_parameters=None)
+        if found is not None:
+            spec = dataclasses.replace(spec, hyperparameters=found.hyperparameters, match_parameters=None)
+        if FIELD in spec.hyperparameters:
+            field = self.datasets[dataset].field
+            told = {**spec.hyperparameters, FIELD: field and dataclasses.asdict(field)}
+            asks = field is not None and field.label_matters
+            spec = dataclasses.replace(spec, hyperparameters=told, conditional=asks)
+        return spec
 
     def runs(self) -> list[RunSpec]:
         """Every run, dataset by dataset, variant by variant, seed by seed."""
@@ -245,7 +270,7 @@ class Benchmark:
         """Plain data that `reading.benchmark_from` takes for the same benchmark, resolved."""
         plain = dataclasses.asdict(self)
         del plain["resolved"]
-        for key in ("tuning", "tuned", "matched", "tunes"):  # most have none of them
+        for key in ("tuning", "tuned", "audit", "matched", "tunes"):  # most have none of them
             if plain[key] is None:
                 del plain[key]
         return {"format": FORMAT, **plain}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pixelcnn.config.fields import at_least
+from pixelcnn.config.fields import added, at_least
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class JobsSpec:
     """What the jobs of the runs ask a cluster for, and how many runs one job takes.
 
     `gpus` is what each job of a run asks for; null means one if the benchmark's device is a GPU.
-    `classify` trains the classifier of a dataset, `measure` times one variant on a machine of its own.
+    `classify` trains the classifier of a dataset, `measure` times one variant on a machine of its own,
+    `audit` compresses test images on a CPU.
     With `runs_per_job` or `seeds_per_job` above 1 one job trains, evaluates, samples and analyses several
     runs: the seeds that train together, and as many such groups as make no more than `runs_per_job`.
     """
@@ -33,6 +34,7 @@ class JobsSpec:
     analyse: JobSpec = JobSpec()
     classify: JobSpec = JobSpec()
     measure: JobSpec = JobSpec()
+    audit: JobSpec = added(JobSpec(), absent=JobSpec())  # noqa: RUF009  # a field
     gpus: int | None = at_least(0, None, 1000)
     """GPUs of each of these jobs; null: 1 with device: cuda, or where GPUs are seen, else 0."""
     runs_per_job: int = at_least(1, 1, 200)  # their names go into one command line

@@ -86,8 +86,8 @@ def evaluate_run(
 
 
 @contextmanager
-def noted_in_record(run_dir: Path) -> Iterator[None]:
-    """Note in the record of a trained run whether its evaluation, which is the block, went well.
+def noted_in_record(run_dir: Path, what: str = "evaluation") -> Iterator[None]:
+    """Note in the record of a trained run whether its evaluation, or `what` the block is, went well.
 
     A run without a finite likelihood has failed, however well it trained.
     """
@@ -97,10 +97,10 @@ def noted_in_record(run_dir: Path) -> Iterator[None]:
         yield
     except RunFailed as error:
         if record is not None:
-            record.end("failed", f"evaluation: {error}")
+            record.end("failed", f"{what}: {error}")
             record.write(folder.record_file)
         raise
-    if record is not None and record.status == "failed":
-        # There is a checkpoint, so the training had ended well: what failed was an earlier evaluation.
+    if record is not None and record.status == "failed" and (record.error or "").startswith(f"{what}: "):
+        # There is a checkpoint, so the training had ended well: what failed was an earlier one of these.
         record.end("finished")
         record.write(folder.record_file)

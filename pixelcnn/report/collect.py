@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,7 @@ from pixelcnn.config.run_spec import DatasetSpec, RunSpec, VariantSpec
 from pixelcnn.data.prepared import left_out_words, read_description
 from pixelcnn.data.repeated import repeated_words
 from pixelcnn.report.comparable import check_comparable
+from pixelcnn.results.audit import Audit, audit_of
 from pixelcnn.results.folder import BenchmarkFolder, RunFolder, existing
 from pixelcnn.results.metric import RunRecords
 from pixelcnn.results.records import Analysis, Cost, Metrics, Record, is_lost
@@ -53,6 +54,7 @@ class Run:
     metrics: Metrics | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     analysis: Analysis | None = None
+    audit: Audit | None = None
 
     @property
     def finished(self) -> bool:
@@ -65,7 +67,12 @@ class Run:
         if not self.finished:
             return RunRecords(self.spec.variant.conditional, self.record)
         return RunRecords(
-            self.spec.variant.conditional, self.record, self.metrics, self.analysis, self.history
+            self.spec.variant.conditional,
+            self.record,
+            self.metrics,
+            self.analysis,
+            self.history,
+            self.audit,
         )
 
     @property
@@ -125,6 +132,11 @@ class VariantRuns:
     def finished(self) -> list[Run]:
         """The runs that enter a mean."""
         return [run for run in self.runs if run.finished]
+
+    @property
+    def audit(self) -> Audit | None:
+        """What one of its runs paid for test images."""
+        return next((run.audit for run in self.finished if run.audit), None)
 
     @property
     def commits(self) -> list[str]:
@@ -213,6 +225,7 @@ def _variants(
     baselines = _baselines(folder.plan, dataset)
     for name, spec in benchmark.variants.items():
         own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
+        spec = replace(spec, conditional=benchmark.variant_on(dataset, name).conditional)
         yield VariantRuns(name, spec, own, _cost(folder.cost(dataset, name), own), baselines.get(name))
 
 
@@ -252,8 +265,10 @@ def read_run(spec: RunSpec, path: Path, data_sha256: str | None = None) -> Run:
     except (UserError, TypeError, ValueError) as error:
         return Run(spec, path, Status.DAMAGED, str(error).replace(f"{path}/", ""))
     status, detail = _status(spec, path, trained, record, metrics, data_sha256)
-    analysis = _analysis(folder, spec) if status is Status.FINISHED else None
-    return Run(spec, path, status, detail, record, metrics, history, analysis)
+    if status is not Status.FINISHED:
+        return Run(spec, path, status, detail, record, metrics, history)
+    analysis, audit = _analysis(folder, spec), audit_of(folder, record)
+    return Run(spec, path, status, detail, record, metrics, history, analysis, audit)
 
 
 def _analysis(folder: RunFolder, spec: RunSpec) -> Analysis | None:

@@ -50,7 +50,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         "detail": run.detail,
         **_numbers(run, "test"),
         **{key: test.get(key) for key in TEST_FACTS},
-        **_numbers(run, "analysis", "history"),
+        **_numbers(run, "analysis", "history", "audit"),
         **_numbers(run, "training"),
         **{key: record.get(key) for key in TRAINING_FACTS},
         "stale": run.stale,
@@ -115,6 +115,8 @@ def _variant_row(dataset: DatasetRuns, result: VariantResult) -> dict[str, Any]:
         "commits": " ".join(result.variant.commits),
         "stale": result.variant.stale,
     }
+    audit = result.variant.audit
+    row["paid_bits_per_dim"] = audit.paid_bits_per_dim if audit else None
     for metric in METRICS:
         if not metric.summarized:
             continue

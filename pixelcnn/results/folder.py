@@ -20,6 +20,8 @@ from pixelcnn.system.files import read_json
 
 #: What the benchmark of a tuning's trials is called, after the benchmark that it tunes.
 TRIALS = "-tuning"
+#: What test images of one run of a variant cost as a file, in the variant's folder.
+AUDIT = "audit.json"
 #: The names that `RunFolder.picture` gives.
 PICTURE = re.compile(r"(?:epoch|images)([0-9]+)\.png")
 
@@ -116,6 +118,10 @@ class BenchmarkFolder:
     def cost(self, dataset: str, variant: str) -> Path:
         """What a variant costs, measured by itself; see `records.Cost`."""
         return self.path / dataset / variant / "cost.json"
+
+    def audit(self, dataset: str, variant: str) -> Path:
+        """What test images of one of its runs cost as a file; see `results.audit`."""
+        return self.path / dataset / variant / AUDIT
 
     def run(self, dataset: str, variant: str, seed: int | str) -> RunFolder:
         """The folder of a run."""

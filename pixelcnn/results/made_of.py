@@ -39,6 +39,8 @@ def _records(folder: BenchmarkFolder, benchmark: Benchmark) -> Iterator[Path]:
     for dataset in benchmark.datasets:
         yield folder.dataset(dataset).classifier_note
         yield from (folder.cost(dataset, variant) for variant in benchmark.variants)
+        if benchmark.audited:
+            yield from (folder.audit(dataset, variant) for variant in benchmark.variants)
     for spec in benchmark.runs():
         run = folder.run_of(spec)
         yield from (run.spec_file, run.record_file, run.metrics_file, run.sampled, run.analysis_file)

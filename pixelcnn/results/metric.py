@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pixelcnn.results.audit import Audit
 from pixelcnn.results.records import Analysis, Metrics, Record
 
 #: The record that a metric is read from, by its name in `RunRecords`.
-Source = Literal["test", "training", "analysis", "history"]
+Source = Literal["test", "training", "analysis", "history", "audit"]
 #: A part of a summary over seeds.
 Part = Literal["mean", "sd", "low", "high"]
 #: A table of the report's page.
@@ -26,6 +27,7 @@ class RunRecords:
     test: Metrics | None = None
     analysis: Analysis | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+    audit: Audit | None = None
 
 
 @dataclass(frozen=True)

@@ -154,4 +154,8 @@ METRICS = [
         "given as the share of earlier pixels that hold 95 % of the influence", source="analysis",
         value=_effective_share, digits=1, counted=True, per_run=False, summarized=False,
         spoken=Spoken("effective receptive field", "The field"), tracked=None),
+    # By compressing some of the test images.
+    Metric("paid_bits_per_dim", "Paid bits/dim", "bits/dim",
+        "the size of a file of test images, compressed without loss by the model’s own probabilities",
+        source="audit", better="lower", digits=4, summarized=False),
 ]  # fmt: skip

@@ -55,8 +55,11 @@ class FastSampler:
         model: AutoregressiveModel,
         likelihood: Likelihood,
         order: Order | None = None,
+        *,
+        guesses: bool = True,
     ) -> None:
-        self._model, self._likelihood, self._order = model, likelihood, order
+        """Without `guesses` each pixel is drawn once, from what no later one can change."""
+        self._model, self._likelihood, self._order, self._guesses = model, likelihood, order, guesses
         #: That of its wavefront.
         self.skew = self._smallest_skew()
         self._looks_back = self._has_operation_that_looks_back()
@@ -104,8 +107,11 @@ class FastSampler:
         channels, height, width = self._model.image_shape
         fronts = Wavefront(height, width, self.skew).steps
         once = not self._looks_back and not self._ahead()
-        if once and fronts > height * width and (images >= SEVERAL or channels > 1):
+        several = images >= SEVERAL or channels > 1 or not self._guesses
+        if once and fronts > height * width and several:
             return "pixels"
+        if not self._guesses:
+            return "wavefront"
         # A row is drawn until the slowest image has settled: with trained networks and digits 28x28 one
         # image takes 2.5 passes a row, twice as many about one more. In colour a row takes about as many as
         # it has pixels: few draws are the same by another guess. A pass takes longer than a front.

@@ -109,7 +109,8 @@ class Jobs:
         runs = self.runs_of(wildcards)
         if kind == PACK:
             return packs.minutes(self.benchmark, runs, self.gpus)
-        least = estimates.minutes(self.benchmark, [(kind, runs[0])], on_gpu=self.gpus > 0)
+        on_gpu = self.gpus > 0 and not KINDS[kind].on_cpu
+        least = estimates.minutes(self.benchmark, [(kind, runs[0])], on_gpu=on_gpu)
         fixed = kind in TRAIN or estimates.asked(self.benchmark, kind).minutes is not None
         return least if fixed else least * attempt
 
@@ -175,15 +176,26 @@ class Jobs:
 
     def read_to_measure(self, wildcards: Mapping[str, str]) -> Read:
         """The checkpoint that a variant is measured by, or the mark of the pack that makes it."""
-        run = self.measured_run(wildcards)
+        return self._read_of(self.measured_run(wildcards), "train")
+
+    def audited_run(self, wildcards: Mapping[str, str]) -> RunSpec:
+        """The run whose test images a variant pays for."""
+        return self.runs_of(wildcards)[0]
+
+    def read_to_audit(self, wildcards: Mapping[str, str]) -> Read:
+        """The test results that a variant's audit holds its own against, or the mark of their pack."""
+        return self._read_of(self.audited_run(wildcards), "evaluate")
+
+    def _read_of(self, run: RunSpec, kind: str) -> Read:
+        """What a job of a kind made of one run, or the mark of the pack that makes it."""
         if not self.packs:
-            return {KINDS["train"].made(folder_of(self.benchmark), run): self.is_settled("train", run)}
+            return {KINDS[kind].made(folder_of(self.benchmark), run): self.is_settled(kind, run)}
         # Turning packing on makes the mark anew without training anything; the plan sees what was trained.
         return {self.mark_of(run): True}
 
     def read_by_report(self) -> Read:
-        """The results of every run, or the marks of the packs, and the cost of every variant."""
-        return self._read_at_the_end(["measure"])
+        """The results of every run, or the marks of the packs; the cost of every variant, what it paid."""
+        return self._read_at_the_end(["measure", "audit"] if self.benchmark.audited else ["measure"])
 
     def read_by_tune(self) -> Read:
         """How every trial went, or the marks of the packs."""

@@ -29,7 +29,8 @@ class Kind:
     It reads what the kinds that it comes `after` have made. `makes` are the files that it makes, by the first
     of which one knows that it did; `said` is what the record of that says, None if it cannot be read;
     `wanted` is what it must say to be what the config asks for now: a set stands for any of its values, and
-    what else it says is free. Without `work` its jobs ask for the same resources always.
+    what else it says is free. Without `work` its jobs ask for the same resources always. Those `on_cpu`
+    compute there, whatever the benchmark's device.
     """
 
     of: Literal["dataset", "variant", "run"]
@@ -38,6 +39,7 @@ class Kind:
     said: Callable[[BenchmarkFolder, RunSpec], Any]
     wanted: Callable[[Benchmark, Sequence[RunSpec]], dict[str, Any]]
     work: Callable[[Benchmark, RunSpec, work.Description], work.Work] | None = None
+    on_cpu: bool = False
 
     def made(self, folder: BenchmarkFolder, run: RunSpec) -> Path:
         """The file by which one knows that a job for a run was done."""
@@ -111,6 +113,19 @@ def analysis_settings(spec: RunSpec, analysis: AnalysisSpec) -> dict[str, Any]:
     return settings
 
 
+def _of_its_audit(benchmark: Benchmark, runs: Sequence[RunSpec]) -> dict[str, Any]:
+    """Of the first seed's weights as they are, and of as many images as there are of those asked for."""
+    folder = folder_of(benchmark)
+    record = _json(folder.run_of(runs[0]).record_file)
+    data = _said_of_data(folder.dataset(runs[0].dataset_name).data)
+    wanted = _of_its_training(benchmark, runs)
+    if isinstance(record, dict):
+        wanted |= {"run_id": record.get("run_id")}
+    if isinstance(counts := (data or {}).get("counts"), dict):
+        wanted |= {"images": min(benchmark.audited, counts["test"])}
+    return wanted
+
+
 KINDS: dict[str, Kind] = {
     "prepare": Kind(
         of="dataset",
@@ -181,6 +196,15 @@ KINDS: dict[str, Kind] = {
             "threads": benchmark.threads,
         },
         work=work.measurement,
+    ),
+    "audit": Kind(
+        of="variant",
+        after=("prepare", "train", "evaluate"),
+        makes=lambda folder, run: (folder.audit(run.dataset_name, run.variant_name),),
+        said=lambda folder, run: _json(folder.audit(run.dataset_name, run.variant_name)),
+        wanted=_of_its_audit,
+        work=work.audit,
+        on_cpu=True,
     ),
 }
 

@@ -60,6 +60,11 @@ def analysis(benchmark: Benchmark, spec: RunSpec, data: Description) -> Work:
     return Work(passes + PASSES_A_FIELD * benchmark.analysis.images)
 
 
+def audit(benchmark: Benchmark, spec: RunSpec, data: Description) -> Work:
+    """Compressing, decompressing and drawing as many images."""
+    return Work(3 * PASSES_A_SAMPLE * min(benchmark.audited, data["counts"]["test"]))
+
+
 def classification(benchmark: Benchmark, spec: RunSpec, data: Description) -> Work:
     """A network of its own is trained."""
     passes = 3 * CLASSIFIER_PASSES * data["counts"]["train"]

@@ -13,7 +13,7 @@ import functools
 import hashlib
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
@@ -40,6 +40,9 @@ PINNED = (
     "training.step",
 )
 
+#: What counts for the architectures that import it: others, and the fields that the oracle's weights are of.
+FOLLOWED = ("models.", "config.random_field")
+
 
 @functools.cache
 def code_digest(model: str, package: Path = PACKAGE) -> str:
@@ -48,15 +51,20 @@ def code_digest(model: str, package: Path = PACKAGE) -> str:
     `model` is a name, or the path of a user's own file, of which here only counts what it imports of
     `pixelcnn.models`.
     """
+    return digest_of(code_files(model, package))[:16]
+
+
+def digest_of(files: Mapping[str, Path]) -> str:
+    """SHA-256 over the code of modules, by name."""
     digest = hashlib.sha256()
-    for name, path in sorted(code_files(model, package).items()):
+    for name, path in sorted(files.items()):
         digest.update(f"{name}\n{plain_code(path.read_text(encoding='utf-8'))}\n".encode())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
-def code_files(model: str, package: Path = PACKAGE) -> dict[str, Path]:
-    """The modules that `code_digest` covers, those of architectures with what they import of each other."""
-    found = {name: path for pinned in PINNED for name, path in _modules(pinned, package)}
+def code_files(model: str, package: Path = PACKAGE, pinned: Sequence[str] = PINNED) -> dict[str, Path]:
+    """The `pinned` modules, and that of an architecture with those of others that it imports."""
+    found = {name: path for entry in pinned for name, path in _modules(entry, package)}
     if model.endswith(".py"):
         waiting = {name for path in own_files(model) for name in _imports(Path(path))}
     else:
@@ -64,7 +72,7 @@ def code_files(model: str, package: Path = PACKAGE) -> dict[str, Path]:
     while waiting:
         name = waiting.pop().removeprefix("pixelcnn.")
         path = package.joinpath(*name.split(".")).with_suffix(".py")
-        if name.startswith("models.") and name not in found and path.is_file():
+        if name.startswith(FOLLOWED) and name not in found and path.is_file():
             found[name] = path
             waiting |= _imports(path)
     return found

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from pixelcnn import __version__
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
+from pixelcnn.results.audit import audit_file, audit_of
 from pixelcnn.results.folder import RunFolder, existing
 from pixelcnn.results.metric import RunRecords, Source
 from pixelcnn.results.metric_table import METRICS, SERIES
@@ -35,6 +36,7 @@ SOURCES: dict[Source, Callable[[RunFolder], Path]] = {
     "test": lambda folder: folder.metrics_file,
     "analysis": lambda folder: folder.analysis_file,
     "history": lambda folder: folder.history_file,
+    "audit": audit_file,
 }
 MAX_TEXT = 4000  # characters; MLflow refuses or cuts longer values
 
@@ -274,6 +276,7 @@ def _finals(folder: RunFolder, record: Record, spec: RunSpec, status: Status) ->
         record,
         _of_this_training(folder.metrics(), record) if finished else None,
         _of_this_training(folder.analysis(), record) if finished else None,
+        audit=audit_of(folder, record) if finished else None,
     )
     started, points = _milliseconds(record.started), []
     for metric in METRICS:
