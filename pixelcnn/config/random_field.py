@@ -35,6 +35,8 @@ COPY = 0.5 * math.log(0.95 / 0.05)
 #: Of `offsets`, where the config names none: near, above, two that a stack of masked convolutions does not
 #: see (to the right in the rows just above), and far ones.
 OFFSETS: tuple[Place, ...] = ((0, -2), (-2, 0), (-2, 6), (-1, 5), (-5, -5), (-9, -2))
+#: Places that copy the pixel at one of several offsets, at most: enough to learn and to measure.
+MOST_COPIES = 64
 #: Classes and images of a split, at most.
 MOST_CLASSES, MOST_IN_SPLIT = 1000, 100_000_000
 
@@ -173,7 +175,8 @@ def answers_of(field: FieldSpec, height: int, width: int) -> dict[Place, tuple[P
         return {offset: tuple(_inside(offset, height, width))}
     grid = _Grid(height, width)
     # Those that lead furthest have the fewest places to lie at.
-    found = {o: grid.take(o, height * width // (2 * len(offsets))) for o in sorted(offsets, key=_distance)}
+    most = min(MOST_COPIES, height * width // (2 * len(offsets)))
+    found = {offset: grid.take(offset, most) for offset in sorted(offsets, key=_distance)}
     return {offset: found[offset] for offset in offsets}
 
 
@@ -196,6 +199,8 @@ class _Grid:
     def take(self, offset: Place, most: int) -> tuple[Place, ...]:
         """The largest rectangle that is free, with that at the offset, of `most` places; the lowest one."""
         for height, width in self._shapes(most):
+            if height > -offset[0] and width > abs(offset[1]):
+                continue  # it would copy itself
             for row in range(self.height - height, -offset[0] - 1, -1):
                 for column in range(self.width - width, -1, -1):
                     if not 0 <= column + offset[1] <= self.width - width:
@@ -212,7 +217,8 @@ class _Grid:
 
     def _shapes(self, most: int) -> list[Place]:
         """Heights and widths of up to `most` places: the largest first, of those the nearest to a square."""
-        sides = ((h, w) for h in range(1, self.height + 1) for w in range(1, self.width + 1) if h * w <= most)
+        rows, columns = range(1, min(self.height, most) + 1), range(1, min(self.width, most) + 1)
+        sides = ((h, w) for h in rows for w in columns if h * w <= most)
         return sorted(sides, key=lambda side: (-side[0] * side[1], abs(side[0] - side[1])))
 
     def _bits(self, row: int, column: int, height: int, width: int) -> int:
