@@ -202,8 +202,9 @@ class _Known:
 
     def _refresh(self) -> None:
         found = (run for run in self._search() if run.data.tags.get(ORIGIN_TAG) == self.origin)
-        self._runs = [run for run in found if RUN_ID_TAG in run.data.tags]
-        # The newest comes last and wins, should a run have been made twice.
+        named = [run for run in found if RUN_ID_TAG in run.data.tags]
+        # The one that was written comes last and wins, should a run have been made twice.
+        self._runs = sorted(named, key=lambda run: len(run.data.tags))
         self._ids = {run.data.tags[RUN_ID_TAG]: run.info.run_id for run in self._runs}
         self.fresh = True
 

@@ -49,3 +49,17 @@ def wanted(directory: Path, scratch: Path) -> list[dict[str, Any]]:
     uri = f"sqlite:///{scratch / 'wanted.db'}"
     assert projection.project(directory, uri=uri).ok
     return held(uri, directory.name)
+
+
+def differences(there: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[Any]:
+    """What is held otherwise than expected: the run, the key, what there is and what should be."""
+    if len(there) != len(expected):
+        return [[run["run"] for run in runs] for runs in (there, expected)]
+    found: list[Any] = []
+    for run, other in zip(there, expected, strict=True):
+        for part, values in run.items():
+            pairs = (values, other[part]) if isinstance(values, dict) else ({"": values}, {"": other[part]})
+            keys = sorted(pairs[0].keys() | pairs[1].keys())
+            all_ = [(run["run"][0], part, key, *(pair.get(key) for pair in pairs)) for key in keys]
+            found += [entry for entry in all_ if entry[-2] != entry[-1]]
+    return found
