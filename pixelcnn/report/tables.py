@@ -78,11 +78,12 @@ def comparison_table(
     nats. `mixture_nll` is that of the mixture of `mixture_n` seeds' networks, which is another model. Where
     the truth is known, `truth_nll`, it lies `excess` nats above that, over test images.
     """
+    truths = {dataset.name: truth_of(dataset) for dataset, *_ in datasets}
     return pd.DataFrame(
         [
             _variant_row(dataset, result)
             | _place(pairs, result.name)
-            | _above(truth_of(dataset), result.name)
+            | _above(truths[dataset.name], result.name)
             | {
                 "mixture_nll": mix.nll if (mix := mixed.get(result.name)) else None,
                 "mixture_n": mix.n if mix else 0,

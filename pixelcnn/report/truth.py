@@ -111,7 +111,11 @@ def truth_words(truth: Truth) -> str:
         return f"{known}."
     nearest = truth.others[0]
     above = f"{abs(nearest.excess.mean):.3f} nats {'above' if nearest.excess.mean >= 0 else 'below'} it"
-    used = f", {100 * nearest.used:.1f} % of what there is to know" if nearest.used is not None else ""
+    used = (
+        f", {100 * nearest.used:.1f} % of what there is to know"
+        if nearest.used is not None and nearest.used <= 1
+        else ""
+    )
     return f"{known}; {nearest.variant.name} comes nearest, {above}{used}."
 
 

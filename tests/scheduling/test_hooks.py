@@ -81,3 +81,6 @@ def test_a_partial_report_is_of_the_config_that_was_accepted_and_not_taken_for_t
     assert hooks.partial_report(benchmark, report) == folder.report.page
     assert not folder.report.whole.exists()
     assert hooks.partial_report(benchmark, [sys.executable, "-c", "raise SystemExit(1)"]) is None
+    below_truth = f"open({str(folder.report.made_of)!r}, 'w').close(); raise SystemExit(1)"
+    assert hooks.partial_report(benchmark, [sys.executable, "-c", below_truth]) == folder.report.page
+    assert hooks.partial_report(benchmark, [sys.executable, "-c", "raise SystemExit(1)"]) is None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks import control
 from pixelcnn.statistics.truth import Excess, below, excess
 
 
@@ -50,3 +51,18 @@ def test_holm_counts_every_variant_that_was_asked():
 def test_other_images_are_refused():
     with pytest.raises(ValueError, match="same images"):
         excess(np.zeros(3), np.zeros(4))
+
+
+def test_the_measurement_of_alarms_and_leaks_counts_them():
+    """Images of one fair coin: who knows it, who is 0.05 nats above, one 0.3 above, and one that leaks."""
+    random = np.random.default_rng(1)
+    truth, last = np.full(1000, math.log(2)), np.log(random.choice([0.3, 0.7], 1000, p=[0.3, 0.7]))
+    gain = control.leak(last, 0.1)
+    assert gain.mean() == pytest.approx(0.1) and (gain > 0).all() and (gain + last <= 0).all()
+    others = {"exact": truth, "near": truth + 0.05, "far": truth + 0.3}
+    scored = {"coin": control.Scored(truth, others, last)}
+    assert control.false_alarms(scored, 250) == (0, 4)
+    caught = {variant: (n, of) for _, variant, _, n, of in control.found_leaks(scored, 500, 0.1)}
+    assert caught == {"exact": (2, 2), "near": (2, 2), "far": (0, 2)}
+    scored["coin"].variants["leaking"] = truth - gain
+    assert control.false_alarms(scored, 250) == (4, 4)

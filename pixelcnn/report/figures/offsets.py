@@ -54,8 +54,8 @@ def above_at_offsets(truth: Truth, answers: Mapping[Place, Sequence[Place]]) -> 
     caption = (
         "What each variant can use: nats above the truth at a pixel that copies the one at this offset (rows "
         "up, columns to the side), mean over these pixels, test images and seeds. 0 is to use all of it, "
-        f"{most:.2f} nothing. Hatched: the pixel there is beyond the reach of the layers or in their blind spot, "
-        "so that no training can help."
+        f"{most:.2f} nothing. Hatched: the pixel there is beyond the reach of the layers or in their blind "
+        "spot, so that no training can help."
     )
     alt = "Nats above the truth by offset: " + "; ".join(
         f"{variant.name} " + ", ".join(f"{o} {v:.3f}" for o, v in zip(answers, row, strict=True))
