@@ -3,6 +3,7 @@
 # make test-all  the tests, and the invariants of every architecture with every likelihood, channels and shape
 # make env-slurm set up with Snakemake's plugin for SLURM; make test-slurm tries it on a throw-away SLURM (root on Debian)
 # make test-browser tries the report and MLflow's pages in a headless Chromium (Debian's; root installs it)
+# make test-server tries an MLflow server for a group: PostgreSQL (Debian's; root installs it), users, a kill
 # make test-hostile tries make preview in odd folders, locales and environments
 # make mutants   plants faults in the code and shows those that the tests do not notice (a quarter of an hour)
 # make ui        opens the runs in MLflow; make check runs the linters
@@ -21,7 +22,7 @@ ifneq ($(shell test -w "$$HOME" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 endif
 
-.PHONY: report preview test test-all env-slurm test-slurm test-browser test-hostile mutants check format ui clean-env
+.PHONY: report preview test test-all env-slurm test-slurm test-browser test-server test-hostile mutants check format ui clean-env
 
 report: $(BIN)/.installed
 	@$(BIN)/snakemake --profile none report --cores $(CORES) --configfile '$(CONFIG)'
@@ -45,6 +46,10 @@ test-slurm: $(BIN)/.installed-test $(BIN)/.installed-slurm
 test-browser: $(BIN)/.installed-browser
 	$(BIN)/python tests/browser/chromium.py install
 	$(BIN)/python -m pytest tests/browser
+
+test-server: $(BIN)/.installed-server
+	$(BIN)/python tests/server/lab.py install
+	$(BIN)/python -m pytest tests/server
 
 test-hostile: $(BIN)/.installed
 	tests/hostile/preview.sh
@@ -90,6 +95,10 @@ $(BIN)/.installed-slurm: requirements-slurm.lock $(BIN)/.installed
 
 $(BIN)/.installed-browser: requirements-browser.lock $(BIN)/.installed-test
 	$(BIN)/python -m pip install --quiet -r requirements-browser.lock
+	@touch $@
+
+$(BIN)/.installed-server: requirements-server.lock $(BIN)/.installed-test
+	$(BIN)/python -m pip install --quiet -r requirements-server.lock
 	@touch $@
 
 $(BIN)/.installed-mutants: requirements-mutants.lock $(BIN)/.installed-test

@@ -19,7 +19,7 @@ from pixelcnn.report.collect import collect
 from pixelcnn.report.differences import differences_of
 from pixelcnn.report.findings import find
 from pixelcnn.report.page import build_report
-from pixelcnn.report.sections import SECTIONS
+from pixelcnn.report.sections import SECTIONS, results
 from pixelcnn.results import metric_table
 from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.results.metric_table import METRICS
@@ -130,9 +130,10 @@ def test_the_metric_shown_is_in_the_tables_on_the_page_and_in_mlflow(made):
 def new_section() -> Iterator[None]:
     names: dict[str, Any] = {}
     exec(code("A section of the report"), names)
-    SECTIONS.insert(4, names["SECTION"])
+    place = SECTIONS.index(results.SECTION) + 1
+    SECTIONS.insert(place, names["SECTION"])
     yield
-    del SECTIONS[4]
+    del SECTIONS[place]
 
 
 @pytest.mark.usefixtures("new_section")

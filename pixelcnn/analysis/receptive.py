@@ -171,5 +171,7 @@ def _at_centre(params: Tensor, image: ImageSpec) -> Tensor:
 
 def _slopes(value: Tensor, entered: Tensor, image: ImageSpec) -> Tensor:
     """d value / d pixel: [N, C, H, W]; zero for a network that never looks at its input."""
+    if not value.requires_grad:  # nor has it weights that are trained
+        return torch.zeros_like(entered[:, : image.channels])
     (slopes,) = torch.autograd.grad(value, entered, retain_graph=True, materialize_grads=True)
     return slopes[:, : image.channels]

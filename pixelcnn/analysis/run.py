@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pixelcnn.analysis.classifier import Classifier
 from pixelcnn.analysis.gaps import split_nlls
 from pixelcnn.analysis.neighbours import nearest, nearest_or_mirrored, training_images
+from pixelcnn.analysis.offsets import offsets_seen
 from pixelcnn.analysis.receptive import receptive_field
 from pixelcnn.config.benchmark import AnalysisSpec
 from pixelcnn.data.contract import Split
@@ -62,6 +63,8 @@ def analyse_run(
         else _classified(model, likelihood, classifier, settings.samples, trained.spec.seed)
     )
     arrays: dict[str, Any] = {"reach": field.reach, "effective": field.effective} | near | classified
+    if (seen := offsets_seen(model, trained.spec.dataset)) is not None:
+        arrays["offsets_seen"] = seen
     with atomic(folder.analysis_arrays) as temporary:
         np.savez_compressed(temporary, **arrays)
     analysis = Analysis(

@@ -79,7 +79,8 @@ def _matched(benchmark: Benchmark, dataset: str, variant: str) -> str:
 
 def _offer(benchmark: Benchmark, dataset: str, sizes: Mapping[tuple[str, str], Size]) -> str | None:
     """A word on `match_parameters` where it would help: networks of other sizes that do not use it."""
-    networks = [name for name in benchmark.variants if not sizes[dataset, name].baseline]
+    competing = [name for name in benchmark.variants if not sizes[dataset, name].truth]
+    networks = [name for name in competing if not sizes[dataset, name].baseline]
     if all(benchmark.variants[name].match_parameters for name in networks):
         return None
     counts = [sizes[dataset, name].parameters for name in networks]

@@ -52,6 +52,8 @@ RESERVED_NAMES = (
 TEMPERATURES = (1e-6, 1e6)
 #: CPU threads, at most: a slip of the pen above.
 MOST_THREADS = 4096
+#: The hyper-parameter of an architecture that knows the field which the images of a dataset are drawn from.
+FIELD = "field"
 #: Images that are drawn or looked at, at most: they are in memory together.
 MOST_IMAGES = 1_000_000
 
@@ -245,11 +247,19 @@ class Benchmark:
         return (self.matched or {}).get(dataset, {}).get(variant)
 
     def variant_on(self, dataset: str, variant: str) -> VariantSpec:
-        """A variant of a resolved benchmark as it is on a dataset: as if a width that was found was given."""
+        """A variant of a resolved benchmark as it is on a dataset: as if a width that was found was given.
+
+        An architecture that knows the truth (it has the hyper-parameter `field`) is told that of the dataset.
+        """
         spec, found = self.variants[variant], self.match(dataset, variant)
-        if found is None:
-            return spec
-        return dataclasses.replace(spec, hyperparameters=found.hyperparameters, match_parameters=None)
+        if found is not None:
+            spec = dataclasses.replace(spec, hyperparameters=found.hyperparameters, match_parameters=None)
+        if FIELD in spec.hyperparameters:
+            field = self.datasets[dataset].field
+            told = {**spec.hyperparameters, FIELD: field and dataclasses.asdict(field)}
+            asks = field is not None and field.label_matters
+            spec = dataclasses.replace(spec, hyperparameters=told, conditional=asks)
+        return spec
 
     def runs(self) -> list[RunSpec]:
         """Every run, dataset by dataset, variant by variant, seed by seed."""

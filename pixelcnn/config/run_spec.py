@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pixelcnn.config.fields import added, at_least, from_plain, part_of, without_absent
+from pixelcnn.config.random_field import FieldSpec
 from pixelcnn.system.code_digest import own_files
 from pixelcnn.system.errors import ConfigError
 
@@ -31,7 +32,7 @@ MOST_PARAMETERS = 10**12
 #: Keys of a dataset that only some sources take.
 SOURCE_KEYS = (
     "path", "channels", "crop", "resize", "background", "labels", "shares", "skip_unreadable",
-    "axes",
+    "axes", "field",
 )  # fmt: skip
 #: Hyper-parameters of what tells a network the class, which are nothing to one that is not conditional.
 LABEL_ONLY = ("class_maps",)
@@ -47,7 +48,7 @@ class DatasetSpec:
 
     source: str
     """mnist5k, mnist, binarized_mnist, fashion_mnist, kmnist, cifar10, svhn, celeba, imagenet32, photos,
-    folder, array, or the path of a .py file of one's own."""
+    markov, folder, array, or the path of a .py file of one's own."""
     image_size: int | tuple[int, ...] | None = at_least(1, None, LARGEST_IMAGE)
     """Height and width after average pooling by a whole factor: one number or [height, width]; null: the
     source's own."""
@@ -56,11 +57,11 @@ class DatasetSpec:
     binarize: Literal["threshold", "stochastic"] | None = None
     """With levels: 2; stochastic draws the training images anew for every epoch."""
     split_seed: int = at_least(0, 0)
-    """Draws the split of mnist5k and of a folder, and the fixed binarization."""
+    """Draws the split of mnist5k and of a folder, the images of markov, and the fixed binarization."""
     path: str | None = added(None, absent=None)
     """Of a folder or an array: where it is."""
     channels: int | None = at_least(1, None, MOST_CHANNELS, absent=None)
-    """Of a folder: 1 (grey) or 3 (colour)."""
+    """Of a folder: 1 (grey) or 3 (colour); of markov: 1 to 16."""
     crop: Literal["center"] | None = added(None, absent=None)
     """Of a folder: keep the centre of each picture, of the shape of image_size."""
     resize: Literal["area"] | None = added(None, absent=None)
@@ -76,6 +77,8 @@ class DatasetSpec:
     """Of a folder: leave out what cannot be read, and count it."""
     axes: Literal["NHW", "NCHW", "NHWC"] | None = added(None, absent=None)
     """Of an array: its axes, images N, channels C (1 to 16), height H and width W."""
+    field: FieldSpec | None = added(None, absent=None)  # noqa: RUF009  # a field
+    """Of markov: the random field that images are drawn from."""
 
     def __post_init__(self) -> None:
         if self.binarize is not None and self.levels != 2:
@@ -185,12 +188,12 @@ class VariantSpec:
     """
 
     model: str
-    """pixelcnn, gated, attention, pixelcnn_pp, pixelsnail, transformer, independent, or a .py file of one's
-    own."""
+    """pixelcnn, gated, attention, pixelcnn_pp, pixelsnail, transformer, independent, oracle (of images of
+    markov), or a .py file of one's own."""
     conditional: bool = False
     """Give the class label to the network."""
     likelihood: str = "auto"
-    """auto, bernoulli, categorical, logistic_mixture, or the path of a .py file of one's own. Auto takes
+    """auto, bernoulli, categorical, logistic_mixture, tilted, or the path of a .py file of one's own. Auto is
     bernoulli for one channel of two levels, logistic_mixture for several of over 32, else categorical."""
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     """Those of the architecture; what is left out has its default."""

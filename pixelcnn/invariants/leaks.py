@@ -32,7 +32,7 @@ def randomise(model: AutoregressiveModel, seed: int = 0, scale: float = SCALE) -
     model = model.double().eval()
     with torch.no_grad():
         for weight in model.parameters():
-            fan_in = weight[0].numel() if weight.ndim > 1 else 1
+            fan_in = weight[0].numel() if weight.ndim > 1 and len(weight) else 1
             noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
             weight.copy_(noise * scale / math.sqrt(fan_in))
     return model

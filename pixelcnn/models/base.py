@@ -67,6 +67,10 @@ class AutoregressiveModel(nn.Module):
     #: Something to hold networks against rather than one of them. How such a one varies from seed to seed
     #: says nothing of networks, so the report keeps it out of the error that these are judged by.
     baseline = False
+    #: What the images were drawn from, whose NLL no network is below but by chance: no competitor either.
+    truth = False
+    #: The likelihood that `auto` is, where the architecture has one of its own.
+    likelihood_name: str | None = None
     #: The hyper-parameter that makes the network wider: `match_parameters` scales it. An architecture without
     #: one of that name has no width.
     width = "channels"

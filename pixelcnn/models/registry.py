@@ -61,7 +61,9 @@ def resolve(variant: VariantSpec) -> VariantSpec:
     Raises:
         ConfigError: naming the key that is unknown or wrong.
     """
-    _, described_by = find_architecture(variant.model)
+    architecture, described_by = find_architecture(variant.model)
+    if variant.likelihood == "auto" and architecture.likelihood_name is not None:
+        variant = dataclasses.replace(variant, likelihood=architecture.likelihood_name)
     return dataclasses.replace(
         variant,
         hyperparameters=_resolved(described_by, variant.hyperparameters, "hyperparameters", variant.model),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -120,6 +120,7 @@ class VariantRuns:
     """The runs of one variant on one dataset, one a seed, and what it costs where that was measured.
 
     `baseline` says that its architecture is one to hold networks against, and none of them; None: not known.
+    `truth` says that it knows what the images were drawn from, and so competes with none.
     """
 
     name: str
@@ -127,6 +128,7 @@ class VariantRuns:
     runs: list[Run]
     cost: Cost | None = None
     baseline: bool | None = None
+    truth: bool = False
 
     @property
     def finished(self) -> list[Run]:
@@ -222,17 +224,19 @@ def collect(directory: Path) -> Collected:
 def _variants(
     benchmark: Benchmark, dataset: str, runs: list[Run], folder: BenchmarkFolder
 ) -> Iterator[VariantRuns]:
-    baselines = _baselines(folder.plan, dataset)
+    baselines, truths = (_planned(folder.plan, dataset, key) for key in ("baseline", "truth"))
     for name, spec in benchmark.variants.items():
         own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
-        yield VariantRuns(name, spec, own, _cost(folder.cost(dataset, name), own), baselines.get(name))
+        spec = replace(spec, conditional=benchmark.variant_on(dataset, name).conditional)
+        cost = _cost(folder.cost(dataset, name), own)
+        yield VariantRuns(name, spec, own, cost, baselines.get(name), truths.get(name, False))
 
 
-def _baselines(path: Path, dataset: str) -> dict[str, bool]:
-    """Which variants are baselines, by what was planned; those of which that is not known are left out."""
+def _planned(path: Path, dataset: str, key: str) -> dict[str, bool]:
+    """What was planned of each variant; those of which it is not known are left out."""
     try:
         sizes = read_json(path)[dataset]
-        return {name: size["baseline"] for name, size in sizes.items() if type(size.get("baseline")) is bool}
+        return {name: size[key] for name, size in sizes.items() if type(size.get(key)) is bool}
     except (UserError, KeyError, TypeError, AttributeError):
         return {}  # not there or damaged: planning writes it again
 

@@ -71,8 +71,11 @@ class VariantResult:
 
 
 def rank(dataset: DatasetRuns) -> list[VariantResult]:
-    """The variants of a dataset, lowest mean of the comparable NLL first, those without one last."""
-    results = [_result(variant) for variant in dataset.variants]
+    """The variants of a dataset, lowest mean of the comparable NLL first, those without one last.
+
+    Without one that knows the truth, which would win: see `report.truth`.
+    """
+    results = [_result(variant) for variant in dataset.variants if not variant.truth]
     ranked = sorted((r for r in results if r.nll), key=lambda r: r.nll.mean if r.nll else 0.0)
     numbered = [VariantResult(r.variant, r.summaries, i) for i, r in enumerate(ranked, 1)]
     return numbered + [r for r in results if not r.nll]

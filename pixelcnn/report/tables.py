@@ -12,6 +12,7 @@ from pixelcnn.report.collect import DatasetRuns, Run
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.pairs import Pairs
 from pixelcnn.report.seed_mixtures import Mixture
+from pixelcnn.report.truth import Truth, truth_of
 from pixelcnn.results.metric import Source
 from pixelcnn.results.metric_table import METRICS
 
@@ -74,12 +75,14 @@ def comparison_table(
     """One row a dataset and variant, ranked: `expected` seeds, and each metric over the finished ones.
 
     By what is certain a variant's rank is `best_rank` to `worst_rank`; it is `behind` the best one by so many
-    nats. `mixture_nll` is that of the mixture of `mixture_n` seeds' networks, which is another model.
+    nats. `mixture_nll` is that of the mixture of `mixture_n` seeds' networks, which is another model. Where
+    the truth is known, `truth_nll`, it lies `excess` nats above that, over test images.
     """
     return pd.DataFrame(
         [
             _variant_row(dataset, result)
             | _place(pairs, result.name)
+            | _above(truth_of(dataset), result.name)
             | {
                 "mixture_nll": mix.nll if (mix := mixed.get(result.name)) else None,
                 "mixture_n": mix.n if mix else 0,
@@ -88,6 +91,19 @@ def comparison_table(
             for result in results
         ]
     )
+
+
+def _above(truth: Truth | None, name: str) -> dict[str, float | None]:
+    other = next((o for o in truth.others if o.variant.name == name), None) if truth else None
+    if truth is None or other is None:
+        return dict.fromkeys(("truth_nll", "excess", "excess_low", "excess_high"))
+    found = other.excess
+    return {
+        "truth_nll": truth.nll,
+        "excess": found.mean,
+        "excess_low": found.low,
+        "excess_high": found.high,
+    }
 
 
 def _place(pairs: Pairs, name: str) -> dict[str, Any]:

@@ -230,6 +230,7 @@ class RunFolder:
     #: sample_mirrored  bool [n]              where training mirrors images: whether its mirror image is meant
     #: test_distance    float64 [m]           the same of the first test images, as many as there are samples
     #: confusion        int64 [K, K]          judged samples by the label asked for (row) and the answer
+    #: offsets_seen     bool [offsets]         of a field with the rule `offsets`: whether its reach has each
     #: judged           uint8 [k, C, H, W]    the first two judged samples of each class
     #: judged_labels    int64 [k]             the labels asked for
     #: judged_answers   int64 [k]             the classifier's answers

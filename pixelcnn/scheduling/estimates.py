@@ -33,11 +33,15 @@ MEMORY_MB = 6000
 
 @dataclass(frozen=True)
 class Size:
-    """A network's parameters, the multiply-adds of one image's forward pass, whether it is a baseline."""
+    """A network's parameters, the multiply-adds of one image's forward pass, and whether it is a competitor.
+
+    `baseline` and `truth` are those of the architecture's class.
+    """
 
     parameters: int
     multiply_adds: int
     baseline: bool = False
+    truth: bool = False
 
 
 def minutes(

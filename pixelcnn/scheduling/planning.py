@@ -44,7 +44,7 @@ def check_benchmark(benchmark: Benchmark) -> dict[tuple[str, str], Size]:
 def _size(spec: RunSpec) -> Size:
     model = check_run(spec)
     with _named_variant(spec), registry.errors_of(spec.variant, "run"):
-        return Size(*size_of(model), baseline=model.baseline)
+        return Size(*size_of(model), baseline=model.baseline, truth=model.truth)
 
 
 def resolve(benchmark: Benchmark) -> Benchmark:

@@ -68,7 +68,7 @@ def resolved_from(config: Mapping[str, Any], where: str, files: Iterable[Path] =
     known = _known(folder_of(written).config, key) or _known(tuning_folder(written).config, key)
     if known is None:
         known = _ask(config, where)
-    keys = ("hyperparameters", "likelihood_hyperparameters")
+    keys = ("hyperparameters", "likelihood", "likelihood_hyperparameters")
     variants = {
         name: replace(variant, **{key: getattr(known.variants[name], key) for key in keys})
         for name, variant in written.variants.items()

@@ -40,6 +40,9 @@ PINNED = (
     "training.step",
 )
 
+#: What counts for the architectures that import it: others, and the fields that the oracle's weights are of.
+FOLLOWED = ("models.", "config.random_field")
+
 
 @functools.cache
 def code_digest(model: str, package: Path = PACKAGE) -> str:
@@ -69,7 +72,7 @@ def code_files(model: str, package: Path = PACKAGE, pinned: Sequence[str] = PINN
     while waiting:
         name = waiting.pop().removeprefix("pixelcnn.")
         path = package.joinpath(*name.split(".")).with_suffix(".py")
-        if name.startswith("models.") and name not in found and path.is_file():
+        if name.startswith(FOLLOWED) and name not in found and path.is_file():
             found[name] = path
             waiting |= _imports(path)
     return found

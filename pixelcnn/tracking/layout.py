@@ -7,6 +7,7 @@ names it. It is where a user starts: whatever he then changes stays in his brows
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
@@ -15,6 +16,8 @@ from pixelcnn.results.metric_table import METRICS, RANKED_BY, metric
 #: The pictures that were drawn while a run trained, as MLflow's images by step. What stands before the slash
 #: is a section of its own, which the UI puts above the metrics of a run.
 PICTURES_KEY = "samples/while training"
+PICTURES_FOLDER, PICTURES_TAG = "images", "mlflow.loggedImages"
+SMALL_PICTURE = (256, 256)  # pixels at most, shown where there are many
 VIEW = "pixelcnn"
 #: The metric that the trials of a tuning are judged by.
 CHOSEN_BY = "best_valid_nll"
@@ -51,6 +54,15 @@ def run_title(benchmark: Benchmark, dataset: str, variant: str, seed: int) -> st
     digits = len(str(max(benchmark.seeds)))  # so that names sort as seeds do
     title = f"{variant} · seed {seed:0{digits}}"
     return title if len(benchmark.datasets) == 1 else f"{title} · {dataset}"
+
+
+def picture_name(step: int, moment: int, digest: str) -> str:
+    """The file of a picture by step, as MLflow's `log_image` names it, so that the UI knows it by its name.
+
+    `moment` is in milliseconds. MLflow ends it by a random id: sent again, a picture would be there twice.
+    """
+    known = uuid.uuid5(uuid.NAMESPACE_OID, digest)
+    return f"{PICTURES_KEY.replace('/', '~')}+step+{step}+timestamp+{moment}+{known}"
 
 
 def comparison_metric(benchmark: Benchmark, column: str, dataset: str, variant: str) -> str:

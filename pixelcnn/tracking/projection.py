@@ -17,6 +17,7 @@ from pixelcnn.results.folder import BenchmarkFolder, RunFolder
 from pixelcnn.system import locks
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import write_json
+from pixelcnn.tracking.experiment import open_experiment
 from pixelcnn.tracking.layout import TABLE_QUERY
 from pixelcnn.tracking.origin import origin_of
 from pixelcnn.tracking.report_view import REPORT, read_report
@@ -27,7 +28,6 @@ from pixelcnn.tracking.store import (
     find_store,
     hide_password,
     mlflow_errors,
-    open_experiment,
 )
 from pixelcnn.tracking.summary import Summary
 from pixelcnn.tracking.view import RUN_ID_TAG, RunView, read_view
@@ -103,7 +103,9 @@ class Projector:
         store = find_store(self.directory, benchmark, self._uri)
         with locks.acquire(self.folder.tracking_lock, wait=True):
             known = self._open(store, benchmark, origin_of(self.folder), anew=not only_changed)
-            summary = Summary(benchmark.benchmark, known.experiment_id, store.uri)
+            summary = Summary(known.experiment, known.experiment_id, store.uri)
+            if known.experiment != benchmark.benchmark:
+                summary.beside = benchmark.benchmark
             for name, (spec, folder) in runs.items():
                 seen = (stamp(self.config), signature(folder))
                 if not only_changed or self._shown.get(name) != seen:
@@ -142,8 +144,8 @@ class Projector:
         now = (config, store, origin)
         if self._known is None or anew or self._known_by != now:
             client = self._known.client if self._known and self._known.store == store else connect(store)
-            experiment_id = open_experiment(client, store, benchmark)
-            self._known, self._known_by = _Known(client, store, experiment_id, origin), now
+            experiment = open_experiment(client, store, benchmark)
+            self._known, self._known_by = _Known(client, store, *experiment, origin), now
         else:
             self._known.fresh = False
         return self._known
@@ -167,7 +169,7 @@ class Projector:
         except TrackingError:
             raise  # of the store, not of this run: the next runs would fail alike
         except UserError as error:
-            summary.problems.append(str(error))
+            summary.problems.append(known.store.hidden(str(error)))
 
     def _project_report(self, known: _Known, benchmark: Benchmark, summary: Summary) -> None:
         try:
@@ -178,7 +180,7 @@ class Projector:
         except TrackingError:
             raise
         except UserError as error:
-            summary.problems.append(str(error))
+            summary.problems.append(known.store.hidden(str(error)))
 
 
 class _Known:
@@ -190,15 +192,19 @@ class _Known:
     single runs, and for all again when a run is new, since another process may have made it.
     """
 
-    def __init__(self, client: MlflowClient, store: Store, experiment_id: str, origin: str) -> None:
-        self.client, self.store, self.experiment_id, self.origin = client, store, experiment_id, origin
+    def __init__(
+        self, client: MlflowClient, store: Store, experiment_id: str, experiment: str, origin: str
+    ) -> None:
+        self.client, self.store, self.origin = client, store, origin
+        self.experiment_id, self.experiment = experiment_id, experiment
         with mlflow_errors(store, "listing the runs"):
             self._refresh()
 
     def _refresh(self) -> None:
         found = (run for run in self._search() if run.data.tags.get(ORIGIN_TAG) == self.origin)
-        self._runs = [run for run in found if RUN_ID_TAG in run.data.tags]
-        # The newest comes last and wins, should a run have been made twice.
+        named = [run for run in found if RUN_ID_TAG in run.data.tags]
+        # The one that was written comes last and wins, should a run have been made twice.
+        self._runs = sorted(named, key=lambda run: len(run.data.tags))
         self._ids = {run.data.tags[RUN_ID_TAG]: run.info.run_id for run in self._runs}
         self.fresh = True
 
@@ -235,7 +241,8 @@ class _Known:
 
     def create(self, view: RunView) -> Run:
         """An empty run for a view."""
-        tags = {RUN_ID_TAG: view.run_id, ORIGIN_TAG: self.origin}
+        # All by which it is found again, should nothing more arrive, or this arrive twice.
+        tags = {RUN_ID_TAG: view.run_id, ORIGIN_TAG: self.origin, **view.group}
         run = self.client.create_run(self.experiment_id, view.started, tags, view.title)
         self._ids[view.run_id] = run.info.run_id
         return run

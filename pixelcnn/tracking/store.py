@@ -19,13 +19,12 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.results.folder import ResultsFolder
 from pixelcnn.system import locks
 from pixelcnn.system.errors import UserError
-from pixelcnn.tracking.layout import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 SQLITE = "sqlite:///"
 EXPECTED_URI = "http://HOST:PORT, sqlite:////FOLDER/FILE.db or another that MLflow knows"
 
@@ -41,10 +40,11 @@ ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
+#: A URI's name, with the colon that ends it, and password.
+USER_PART = re.compile(r"://(?:([^/?#:@]*:)?[^/?#]*)@")
+
 #: Loggers that warn of what an error tells, too; that the versions here are not those that a model asks for.
 UNHEARD = ("mlflow.utils.databricks_utils", "mlflow.utils.requirements_utils")
-
-EXPERIMENT_NOTE = "mlflow.note.content"
 
 
 class TrackingError(UserError):
@@ -73,6 +73,23 @@ class Store:
             return None
         parts = urllib.parse.urlsplit(self.uri)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+    def user(self) -> str | None:
+        """As whom a server is asked; None without a name and a password, as where a token stands for both."""
+        if self.server is None:
+            return None
+        parts = urllib.parse.urlsplit(self.uri)
+        if parts.username and parts.password:
+            return urllib.parse.unquote(parts.username)
+        from mlflow.utils.credentials import read_mlflow_creds
+
+        name: str | None = read_mlflow_creds().username
+        return name
+
+    def hidden(self, text: str) -> str:
+        """A text fit for a log: where others quote the URI, its password is replaced by stars."""
+        found = USER_PART.search(self.uri)
+        return text.replace(found[0], hide_password(found[0])) if found else text
 
 
 def configure() -> None:
@@ -151,10 +168,25 @@ def mlflow_errors(store: Store, doing: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        reason = str(error).strip().split("\n")[0][:300]
-        if "NewConnectionError" in str(error):  # a page of urllib3's innards otherwise
-            reason = "the server cannot be reached"
+        reason = _reason(store, error)
         raise TrackingError(f"MLflow at {hide_password(store.uri)}, {doing}: {reason}") from error
+
+
+def _reason(store: Store, error: Exception) -> str:
+    """Why MLflow failed, in a line."""
+    code = getattr(error, "error_code", None)
+    if "NewConnectionError" in str(error):  # a page of urllib3's innards otherwise
+        return "the server cannot be reached"
+    if any(end in str(error) for end in ("RemoteDisconnected", "ConnectionResetError", "IncompleteRead")):
+        return "the server ended the connection"
+    if store.server and code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"):
+        user = store.user()
+        known = f"does not know {user!r} with this password" if user else "asks for a name and a password"
+        return f"the server {known} ({', '.join(CREDENTIALS)})"
+    # A server refuses, too, whoever calls it by a name that it was not told of, and says so.
+    if store.server and code == "PERMISSION_DENIED" and "Permission denied" in str(error):
+        return f"the server does not allow that to {store.user() or 'whoever has no name'}"
+    return store.hidden(str(error).strip().split("\n")[0])[:300]
 
 
 def connect(store: Store) -> MlflowClient:
@@ -192,52 +224,7 @@ def _import_mlflow() -> type[MlflowClient]:
     return MlflowClient
 
 
-def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) -> str:
-    """The id of the benchmark's experiment, made or restored if need be, with title and note up to date.
-
-    Raises:
-        UserError: if MLflow fails.
-    """
-    artifacts = store.artifacts / benchmark.benchmark if store.artifacts else None
-    tags = experiment_tags(benchmark)
-    if description := "\n\n".join(text.strip() for text in (benchmark.title, benchmark.note) if text):
-        tags[EXPERIMENT_NOTE] = description
-    with mlflow_errors(store, f"opening the experiment {benchmark.benchmark}"):
-        found = client.get_experiment_by_name(benchmark.benchmark)
-        if found and found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        if found and artifacts and store.database and _lies_elsewhere(found, artifacts):
-            found = _exchange(client, found, artifacts)
-        if found is None:
-            location = artifacts.as_uri() if artifacts else None
-            return client.create_experiment(benchmark.benchmark, artifact_location=location, tags=tags)
-        for key, value in tags.items():
-            if found.tags.get(key) != value:
-                client.set_experiment_tag(found.experiment_id, key, value)
-    return found.experiment_id
-
-
-def _lies_elsewhere(experiment: Experiment, artifacts: Path) -> bool:
-    """Whether its files lie beside another database, from whose place this one was moved or copied.
-
-    MLflow cannot change where that is, and a copy must not write into the original's folder.
-    """
-    parts = urllib.parse.urlsplit(experiment.artifact_location)
-    place = Path(urllib.parse.unquote(parts.path))
-    ours = parts.scheme == "file" and place.parts[-2:] == artifacts.parts[-2:]
-    return ours and place.resolve() != artifacts.resolve()
-
-
-def _exchange(client: MlflowClient, old: Experiment, artifacts: Path) -> Experiment | None:
-    """The experiment of this place, if there was one; that of the other place takes a name that tells it."""
-    client.rename_experiment(old.experiment_id, f"{old.name}, files at {old.artifact_location}")
-    kept = client.get_experiment_by_name(f"{old.name}, files at {artifacts.as_uri()}")
-    if kept is not None:
-        client.rename_experiment(kept.experiment_id, old.name)
-    return kept
-
-
 def hide_password(uri: str) -> str:
     """A URI fit for a log: a password in it, or a token in the place of a name, is replaced by stars."""
     # Not by taking it apart, which a URI that is none does not allow.
-    return re.sub(r"://(?:([^/?#:@]*:)?[^/?#]*)@", lambda match: f"://{match[1] or ''}***@", uri, count=1)
+    return USER_PART.sub(lambda match: f"://{match[1] or ''}***@", uri, count=1)

@@ -21,6 +21,14 @@ class Summary:
     superseded: list[str] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    beside: str | None = None  # the experiment that has the benchmark's name and is another user's
+
+    @property
+    def notice(self) -> str | None:
+        """What is not as expected, though nothing is wrong."""
+        if self.beside is None:
+            return None
+        return f"the experiment {self.beside} there is another user's, so the runs are in {self.experiment}"
 
     @property
     def ok(self) -> bool:
@@ -31,4 +39,5 @@ class Summary:
         counts = ("created", "updated", "unchanged", "superseded", "waiting")
         told = ", ".join(f"{len(getattr(self, key))} {key}" for key in counts if getattr(self, key))
         problems = "".join(f"\n  problem: {problem}" for problem in self.problems)
-        return f"{self.experiment} in {hide_password(self.uri)}: {told or 'no runs'}{problems}"
+        notice = f"; {self.notice}" if self.notice else ""
+        return f"{self.experiment} in {hide_password(self.uri)}: {told or 'no runs'}{notice}{problems}"

@@ -17,6 +17,8 @@ from pathlib import Path
 from pixelcnn.config.reading import load_planned
 from pixelcnn.results.folder import BenchmarkFolder
 from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import read_json
+from pixelcnn.tracking.experiment import find_experiment
 from pixelcnn.tracking.layout import CHARTS_QUERY, TABLE_QUERY
 from pixelcnn.tracking.store import (
     Store,
@@ -25,7 +27,6 @@ from pixelcnn.tracking.store import (
     default_store,
     find_store,
     hide_password,
-    mlflow_errors,
 )
 
 HOST = "127.0.0.1"
@@ -174,12 +175,23 @@ def runs_address(benchmark_dir: Path, *, host: str = HOST, port: int = PORT) -> 
         UserError: if the benchmark was not tracked there yet.
     """
     store = _existing_store(benchmark_dir)
-    name = load_planned(BenchmarkFolder(benchmark_dir).config).benchmark
-    client = connect(store)
-    with mlflow_errors(store, f"looking for the experiment {name}"):
-        found = client.get_experiment_by_name(name)
+    folder = BenchmarkFolder(benchmark_dir)
+    benchmark = load_planned(folder.config)
+    found = find_experiment(connect(store), store, benchmark, _noted(folder, store))
     if found is None:
         where = store.database or hide_password(store.uri)
-        raise UserError(f"{where}: has no experiment {name}; expected what `pixelcnn track` makes")
+        raise UserError(
+            f"{where}: has no experiment {benchmark.benchmark}; expected what `pixelcnn track` makes"
+        )
     server = store.server or f"http://{_in_url(host)}:{port}"
     return f"{server}/#/experiments/{found.experiment_id}/runs?{TABLE_QUERY}"
+
+
+def _noted(folder: BenchmarkFolder, store: Store) -> str | None:
+    """The id of the experiment that the tracker last wrote to in this store; None if it was in another."""
+    if not folder.tracked.exists():
+        return None
+    noted = read_json(folder.tracked)
+    there = Store(str(noted.get("uri")), None)
+    same = there.server == store.server if store.server else there.uri == hide_password(store.uri)
+    return noted.get("experiment_id") if same else None

@@ -69,13 +69,13 @@ class Artifact:
     """What to show with the run: a file or the files of a folder as they are, or something made from a file.
 
     A "picture" is one of MLflow's images by step, a "preview" a small one for the description, the "history"
-    a plot, the "model" a folder of MLflow's.
+    a plot, the "model" a folder of MLflow's. The "config" is shown without a password.
     """
 
     name: str
     source: Path
     digest: str
-    kind: Literal["file", "folder", "picture", "preview", "history", "model"] = "file"
+    kind: Literal["file", "folder", "config", "picture", "preview", "history", "model"] = "file"
     step: int | None = None
 
 
@@ -302,11 +302,12 @@ def _artifacts(
     folder: RunFolder, record: Record, spec: RunSpec, config: Path, status: Status
 ) -> list[Artifact]:
     """What to show; what a training still changes only once it ended."""
-    sources = [folder.spec_file, config]
+    sources = [folder.spec_file]
     if status != "RUNNING":
         sources += [folder.record_file, folder.checkpoint, folder.metrics_file, folder.analysis_file]
         sources += [folder.sample_grid, folder.completion_grid]
     artifacts = [file_artifact(path.name, path) for path in sources if path.exists()]
+    artifacts.insert(1, Artifact(config.name, config, files.sha256(config)[:16], "config"))
     history = existing(folder.history_file)
     if status != "RUNNING" and history:
         artifacts.append(Artifact(HISTORY_PLOT, history, files.sha256(history)[:16], "history"))

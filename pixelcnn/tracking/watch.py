@@ -84,6 +84,9 @@ class Watcher:
             if self._statuses.get(name) != status:
                 _say(f"{name}: {status}")
         self._statuses |= summary.statuses
+        if summary.notice and summary.notice not in self._told:
+            _say(summary.notice)
+            self._told.add(summary.notice)
         for problem in summary.problems:
             if problem not in self._told:
                 _say(f"problem: {problem}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelcnn.results.folder import RunFolder
 from pixelcnn.system.errors import UserError
-from pixelcnn.tracking.layout import PICTURES_KEY
+from pixelcnn.tracking.layout import PICTURES_FOLDER, PICTURES_TAG, SMALL_PICTURE, picture_name
 from pixelcnn.tracking.model_folder import save_model
+from pixelcnn.tracking.store import hide_password
 from pixelcnn.tracking.view import ERROR_TAG, HISTORY_PLOT, Artifact, Point, RunView
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 NOTE_TAG = "mlflow.note.content"
 PREVIEW_SIZE = (560, 560)  # pixels at most
+#: Metrics: MLflow cuts what is more than 1000 with the parameters and tags beside them, 100 of each at most.
+LONGEST_REQUEST = 800
 ARTIFACTS_TAG = "pixelcnn.artifacts"  # what was uploaded: name -> digest, as JSON
 
 
@@ -34,21 +38,34 @@ def _write_values(client: MlflowClient, run: Run, view: RunView) -> bool:
     from mlflow.entities import Metric, Param, RunTag
 
     held = run.data
-    points = [point for point in view.finals if _is_news(point, held.metrics)]
     logged = _logged_steps(client, run, view)
-    points += [p for step, line in view.series.items() if step not in logged for p in line]
-    metrics = [Metric(p.key, float(p.value), p.milliseconds, p.step) for p in points]
+    lines = [line for step, line in view.series.items() if step not in logged]
+    lines.append([point for point in view.finals if _is_news(point, held.metrics)])
     params = [Param(key, value) for key, value in view.params.items() if key not in held.params]
     tags = [RunTag(key, value) for key, value in view.tags.items() if held.tags.get(key) != value]
     if view.note and NOTE_TAG not in held.tags:  # what a user wrote there stays
         tags.append(RunTag(NOTE_TAG, view.note.replace("{run_id}", run.info.run_id)))
-    if metrics or params or tags:
-        # log_batch cuts what is too much for one request into several.
+    news = any(lines) or bool(params or tags)
+    for points in list(_requests(lines)) or [[]] if news else []:
+        metrics = [Metric(p.key, float(p.value), p.milliseconds, p.step) for p in points]
         client.log_batch(run.info.run_id, metrics, params, tags, synchronous=True)
+        params, tags = [], []
     recovered = ERROR_TAG in held.tags and ERROR_TAG not in view.tags
     if recovered:
         client.delete_tag(run.info.run_id, ERROR_TAG)
-    return bool(metrics or params or tags or recovered)
+    return news or recovered
+
+
+def _requests(lines: Sequence[Sequence[Point]]) -> Iterator[list[Point]]:
+    """Points in as few requests as MLflow takes, each of whole steps: of a step all arrives or nothing."""
+    request: list[Point] = []
+    for line in lines:
+        if request and len(request) + len(line) > LONGEST_REQUEST:
+            yield request
+            request = []
+        request.extend(line)
+    if request:
+        yield request
 
 
 def _is_news(point: Point, held: Mapping[str, float]) -> bool:
@@ -89,11 +106,13 @@ def _write_name(client: MlflowClient, run: Run, view: RunView) -> bool:
 def _write_artifacts(client: MlflowClient, run: Run, view: RunView) -> bool:
     uploaded: dict[str, str] = json.loads(run.data.tags.get(ARTIFACTS_TAG, "{}"))
     changed = [a for a in view.artifacts if uploaded.get(a.name) != a.digest]
+    if any(a.kind == "picture" for a in changed) and PICTURES_TAG not in run.data.tags:
+        client.set_tag(run.info.run_id, PICTURES_TAG, True)
     try:
         for artifact in changed:
             _upload(client, run.info.run_id, artifact, view)
             uploaded[artifact.name] = artifact.digest
-    finally:  # a picture that is sent twice is there twice
+    finally:
         if changed:
             client.set_tag(run.info.run_id, ARTIFACTS_TAG, json.dumps(uploaded, sort_keys=True))
     return bool(changed)
@@ -114,7 +133,9 @@ def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView
                     _save_model(RunFolder(artifact.source.parent), path)
                     client.log_artifacts(run_id, str(path), artifact.name)
                     return
-                if artifact.kind == "preview":
+                if artifact.kind == "config":
+                    _save_config(artifact.source, path)
+                elif artifact.kind == "preview":
                     _save_preview(artifact.source, path)
                 else:
                     _draw_history(view.history, view.title, path)
@@ -124,20 +145,29 @@ def _upload(client: MlflowClient, run_id: str, artifact: Artifact, view: RunView
 
 
 def _log_picture(client: MlflowClient, run_id: str, artifact: Artifact) -> None:
-    from PIL import Image
+    """As MLflow's `log_image`, but under names that are the same when a picture is sent again."""
+    from PIL import Image, ImageOps
 
     moment = artifact.source.stat().st_mtime_ns // 1_000_000
-    with Image.open(artifact.source) as picture:
-        picture.load()
-        client.log_image(
-            run_id, picture, key=PICTURES_KEY, step=artifact.step, timestamp=moment, synchronous=True
-        )
+    name = picture_name(artifact.step or 0, moment, artifact.digest)
+    with tempfile.TemporaryDirectory(prefix="pixelcnn-") as temporary:
+        shutil.copyfile(artifact.source, Path(temporary) / f"{name}.png")
+        with Image.open(artifact.source) as picture:
+            ImageOps.contain(picture, SMALL_PICTURE).save(Path(temporary) / f"{name}+compressed.webp")
+        client.log_artifacts(run_id, temporary, PICTURES_FOLDER)
 
 
 def _save_model(run: RunFolder, path: Path) -> None:
     spec, record = run.spec(), run.record()
     assert spec is not None and record is not None  # the view was made from them
     save_model(run.model, spec, record, path)
+
+
+def _save_config(source: Path, path: Path) -> None:
+    """The tracking URI in it may have a password, and many may read what a server has."""
+    text = source.read_text(encoding="utf-8")
+    uri = json.loads(text)["tracking"]["uri"]
+    path.write_text(text.replace(uri, hide_password(uri)) if uri else text, encoding="utf-8")
 
 
 def _save_preview(source: Path, path: Path) -> None:

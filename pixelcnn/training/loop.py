@@ -255,6 +255,8 @@ class Training:
         record.images_per_second = record.images_seen / record.training_seconds
         patience = self.spec.training.patience
         record.stopped_early = patience is not None and validation - best.validation >= patience
+        if not any(weight.requires_grad for weight in self.model.parameters()):
+            record.stopped_early = True  # it has nothing to learn
         self.history.append(
             {
                 "epoch": epoch,

@@ -101,12 +101,14 @@ class StackedStep:
         Returns the NLL in nats per image and the gradient norm of each seed, both [k].
         """
         nats = self._nats(x, y)
-        # The loss is nats per dimension, so that clipping means the same at every image size.
-        loss = nats / x[0, 0].numel()
-        loss.backward(torch.ones_like(loss))
-        gradients = gradients_of(self.trained)
-        norms = clip_each(list(gradients.values()), self.spec.gradient_clip)
-        self.optimizer.step(gradients, self._factor())
+        norms = torch.zeros_like(nats)
+        if self.trained:  # else the weights are what they should be
+            # The loss is nats per dimension, so that clipping means the same at every image size.
+            loss = nats / x[0, 0].numel()
+            loss.backward(torch.ones_like(loss))
+            gradients = gradients_of(self.trained)
+            norms = clip_each(list(gradients.values()), self.spec.gradient_clip)
+            self.optimizer.step(gradients, self._factor())
         self.done += 1
         self._average()
         return nats.detach(), norms

@@ -73,10 +73,12 @@ class TrainingStep:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             params = self.model(x, y)
         nats = -self.model.likelihood.log_prob(params, x).sum(dim=(1, 2)).mean()
-        # The loss is nats per dimension, so that clipping means the same at every image size.
-        (nats / x[0].numel()).backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.gradient_clip)
-        self.optimizer.step(gradients_of(self.trained), self._factor())
+        norm = torch.zeros_like(nats)
+        if self.trained:  # else the weights are what they should be
+            # The loss is nats per dimension, so that clipping means the same at every image size.
+            (nats / x[0].numel()).backward()
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.gradient_clip)
+            self.optimizer.step(gradients_of(self.trained), self._factor())
         self.done += 1
         self.ema.update(self.model)
         return nats.detach(), norm.detach()

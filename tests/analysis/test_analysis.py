@@ -162,7 +162,7 @@ def test_a_run_is_analysed_and_its_variant_measured(folder, capsys, monkeypatch,
     cost = json.loads(folder_of(benchmark).cost("toy", variant).read_text(encoding="utf-8"))
     plan = json.loads(folder_of(benchmark).plan.read_text(encoding="utf-8"))["toy"][variant]
     assert cost["digest"] == found.digest and cost["batch_size"] == 16 and cost["threads"] == 1
-    assert plan.pop("baseline") is False and {key: cost[key] for key in plan} == plan
+    assert not plan.pop("baseline") and not plan.pop("truth") and {key: cost[key] for key in plan} == plan
     rounds = [cost[f"{what}_seconds"] for what in ("step", "evaluation", "sampling")]
     assert len({len(values) for values in rounds}) == 1 and len(rounds[0]) >= 3
     assert all(seconds > 0 for values in rounds for seconds in values)

@@ -26,7 +26,8 @@ stale digest expected_digest
 """
 COMPARISON = (
     "dataset variant model conditional rank n expected parameters commits stale mixture_nll mixture_n "
-    "paid_bits_per_dim best_rank worst_rank behind behind_low behind_high behind_p"
+    "paid_bits_per_dim best_rank worst_rank behind behind_low behind_high behind_p "
+    "truth_nll excess excess_low excess_high"
 )
 #: Each with _mean, _sd, _low, _high and _n.
 COMPARED = """

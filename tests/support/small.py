@@ -7,7 +7,7 @@ import numpy as np
 from pixelcnn.config.run_spec import AugmentSpec, DatasetSpec, RunSpec, TrainingSpec, VariantSpec
 from pixelcnn.data.contract import Split
 from pixelcnn.data.prepared import PreparedData
-from pixelcnn.models.registry import resolve
+from pixelcnn.models.registry import find_architecture, names, resolve
 
 #: Small hyper-parameters of every registered architecture; one that is new runs with its own.
 SMALL = {
@@ -18,6 +18,8 @@ SMALL = {
     "pixelsnail": {"channels": 4, "blocks": 1, "resnets": 1, "key_size": 2},
     "transformer": {"channels": 4, "blocks": 2, "heads": 2, "mlp_factor": 2},
 }
+#: Architectures that have something to learn.
+TRAINED = [name for name in names() if not find_architecture(name)[0].truth]
 #: A recipe that mirrors half of the images.
 MIRRORED = {"augment": AugmentSpec("horizontal")}
 #: What more a conditional one has.

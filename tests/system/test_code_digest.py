@@ -102,6 +102,7 @@ def test_the_digest_covers_these_modules_and_no_others():
         "training.stacked",
         "training.step",
     }
+    assert set(code_files("oracle")) - set(code_files("gated")) == {"models.oracle", "config.random_field"}
     whole = {f"layers.{path.stem}" for path in (PACKAGE / "layers").glob("*.py")}
     assert whole == {name for name in code_files("gated") if name.startswith("layers.")}
     assert not any(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -12,7 +13,7 @@ from benchmarks.made_up import write_run
 from pixelcnn.cli import main
 from pixelcnn.results.folder import folder_of
 from pixelcnn.tracking import projection, watch
-from pixelcnn.tracking.store import URI_VARIABLE, hide_password
+from pixelcnn.tracking.store import URI_VARIABLE, Store, TrackingError, hide_password, mlflow_errors
 
 pytest.importorskip("mlflow")
 
@@ -73,3 +74,39 @@ def test_a_watcher_says_once_that_its_uri_is_bad(made, monkeypatch, capsys):
 )
 def test_a_password_is_hidden(uri, shown):
     assert hide_password(uri) == shown
+    assert Store(uri, None).hidden(f"PUT {uri}/api: 500 (a@b)") == f"PUT {shown}/api: 500 (a@b)"
+
+
+@pytest.mark.parametrize(
+    ("uri", "code", "told"),
+    [
+        ("http://ana:secret@h", "UNAUTHENTICATED", "the server does not know 'ana' with this password"),
+        ("http://h", "CUSTOMER_UNAUTHORIZED", "the server asks for a name and a password (MLFLOW_TRACKING_"),
+        ("http://ana:secret@h", "PERMISSION_DENIED", "the server does not allow that to ana"),
+        ("http://invalid.host", "PERMISSION_DENIED", "trying: Invalid Host header"),
+        ("http://ana:secret@h", "INTERNAL_ERROR", "at http://ana:***@h/x"),
+    ],
+)
+def test_what_a_server_refuses_is_told_in_words(uri, code, told):
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import ErrorCode
+
+    with (
+        pytest.raises(TrackingError, match="MLflow at ") as raised,
+        mlflow_errors(Store(uri, None), "trying"),
+    ):
+        said = "Invalid Host header" if "invalid" in uri else f"Permission denied at {uri}/x"
+        raise MlflowException(said, error_code=ErrorCode.Value(code))
+    assert told in str(raised.value) and "secret" not in str(raised.value)
+
+
+def test_the_config_that_is_shown_has_no_password(made, tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
+    config = folder_of(made).config
+    said = json.loads(config.read_text(encoding="utf-8"))
+    said["tracking"]["uri"] = "http://ana:secret@host"
+    config.write_text(json.dumps(said, indent=1), encoding="utf-8")
+    write_run(made, made.runs()[0])
+    assert projection.project(folder_of(made).path, uri=uri).ok
+    (shown,) = (tmp_path / "mlflow").rglob("config.json")
+    assert shown.read_text(encoding="utf-8") == config.read_text(encoding="utf-8").replace("secret", "***")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pixelcnn.report.sections import (
     agreement,
+    below_truth,
     bits,
     completions,
     cost,
@@ -19,12 +20,14 @@ from pixelcnn.report.sections import (
     overfitting,
     paid,
     pairs,
+    published,
     remarks,
     results,
     runs,
     samples,
     sees,
     summary,
+    truth,
     tuning,
     unfinished,
     what_was_run,
@@ -33,12 +36,15 @@ from pixelcnn.report.sections.base import OfBenchmark, OfDataset
 
 #: Those of a dataset that follow each other stand together, dataset by dataset.
 SECTIONS: list[OfBenchmark | OfDataset] = [
+    below_truth.SECTION,
     unfinished.SECTION,
     summary.SECTION,
     remarks.SECTION,
     results.SECTION,
+    truth.SECTION,
     paid.SECTION,
     mixture.SECTION,
+    published.SECTION,
     findings.SECTION,
     pairs.SECTION,
     learning.SECTION,

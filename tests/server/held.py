@@ -1,0 +1,65 @@
+"""What a server holds of an experiment, and what it should: what the same folder gives in an own database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pixelcnn.tracking import projection
+from pixelcnn.tracking.view import RUN_ID_TAG
+
+#: Tags that say who gave which command, and in which folder.
+BY_WHOM = ("mlflow.user", "mlflow.source.name")
+
+
+def held(uri: str, experiment: str) -> list[dict[str, Any]]:
+    """All active runs of an experiment, without MLflow's own ids: equal if the same arrived."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None, experiment
+    runs = []
+    for run in client.search_runs([found.experiment_id]):
+        points = {key: client.get_metric_history(run.info.run_id, key) for key in run.data.metrics}
+        info = run.info
+        runs.append(
+            {
+                "run": (info.run_name, info.status, info.start_time, info.end_time),
+                "params": run.data.params,
+                "tags": {
+                    k: v.replace(info.run_id, "ID") for k, v in run.data.tags.items() if k not in BY_WHOM
+                },
+                "metrics": {k: sorted((m.step, m.value, m.timestamp) for m in v) for k, v in points.items()},
+                "files": sorted(files(client, info.run_id)),
+            }
+        )
+    return sorted(runs, key=lambda run: run["tags"][RUN_ID_TAG])
+
+
+def files(client: Any, run_id: str, folder: str | None = None) -> list[str]:
+    """The names of a run's artifacts."""
+    found = client.list_artifacts(run_id, folder)
+    inner = [name for entry in found if entry.is_dir for name in files(client, run_id, entry.path)]
+    return [entry.path for entry in found if not entry.is_dir] + inner
+
+
+def wanted(directory: Path, scratch: Path) -> list[dict[str, Any]]:
+    """What one undisturbed projection of a benchmark's folder gives in a fresh database."""
+    uri = f"sqlite:///{scratch / 'wanted.db'}"
+    assert projection.project(directory, uri=uri).ok
+    return held(uri, directory.name)
+
+
+def differences(there: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[Any]:
+    """What is held otherwise than expected: the run, the key, what there is and what should be."""
+    if len(there) != len(expected):
+        return [[run["run"] for run in runs] for runs in (there, expected)]
+    found: list[Any] = []
+    for run, other in zip(there, expected, strict=True):
+        for part, values in run.items():
+            pairs = (values, other[part]) if isinstance(values, dict) else ({"": values}, {"": other[part]})
+            keys = sorted(pairs[0].keys() | pairs[1].keys())
+            all_ = [(run["run"][0], part, key, *(pair.get(key) for pair in pairs)) for key in keys]
+            found += [entry for entry in all_ if entry[-2] != entry[-1]]
+    return found
