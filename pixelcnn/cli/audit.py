@@ -12,7 +12,7 @@ from pixelcnn.system.errors import UserError
 @click.command()
 @options.of_a_run(seed_needed=False)
 def audit(run: Run) -> None:
-    """Pay for test images: compress, decompress, compare with the NLL."""
+    """Pay for test images in bits, and compare with their NLL."""
     from pixelcnn.coding.audit import audit_run
     from pixelcnn.evaluation.run import noted_in_record
     from pixelcnn.results.folder import folder_of

@@ -19,7 +19,9 @@ from pixelcnn.system.errors import UserError
 )
 @click.option("--anywhere", is_flag=True, help="Try it with other software or on another processor, too.")
 def decompress(model: Path, file: Path, out: Path, anywhere: bool) -> None:
-    """Get back the images that `compress` kept in FILE, by the same MODEL.
+    """Get back the images that a compressed file holds.
+
+    FILE is one of `compress`, MODEL the same one as there.
 
     They come out bit for bit, or are refused with what differs: another model, other weights, other code,
     other software, another processor, a damaged file. A folder gets a .png each, whose brightness is read as

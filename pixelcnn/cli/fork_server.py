@@ -35,9 +35,9 @@ from pixelcnn.system.code_digest import PACKAGE
 #: What the jobs import that there are many of. Others import what they lack when they have begun.
 MODULES = (
     "cli.analyse", "cli.audit", "cli.classify", "cli.evaluate", "cli.measure", "cli.sample", "cli.train",
-    "analysis.cost", "analysis.run", "coding.audit", "config.differences", "evaluation.export", "evaluation.run",
-    "images.pictures", "images.while_training", "invariants.before_training", "scheduling.planning",
-    "system.gpus", "training.loop", "training.records",
+    "analysis.cost", "analysis.run", "coding.audit", "config.differences", "evaluation.export",
+    "evaluation.run", "images.pictures", "images.while_training", "invariants.before_training",
+    "scheduling.planning", "system.gpus", "training.loop", "training.records",
 )  # fmt: skip
 #: Seconds that a command may take to say what it is, and within which a signal that came to all processes
 #: at once reaches each.

@@ -19,13 +19,14 @@ dataset variant model conditional seed status detail
 nll bits_per_dim perplexity marginal_nll marginal_bits_per_dim marginal_perplexity accuracy
 images dims levels split data_sha256 comparable_nll evaluation_seconds
 gap end_gap effective_pixels effective_radius reach_pixels agreement sample_distance test_distance
+paid_bits_per_dim
 parameters training_seconds wall_seconds images_per_second peak_memory_bytes epochs best_epoch best_valid_nll
 stopped_early device threads precision host commit code resumes run_id started ended
 stale digest expected_digest
 """
 COMPARISON = (
     "dataset variant model conditional rank n expected parameters commits stale mixture_nll mixture_n "
-    "best_rank worst_rank behind behind_low behind_high behind_p "
+    "paid_bits_per_dim best_rank worst_rank behind behind_low behind_high behind_p "
     "truth_nll excess excess_low excess_high"
 )
 #: Each with _mean, _sd, _low, _high and _n.
@@ -47,7 +48,7 @@ mean_images_per_second peak_memory_bytes
 comparable_nll comparable_bits_per_dim comparable_perplexity nll bits_per_dim perplexity
 marginal_nll marginal_bits_per_dim marginal_perplexity accuracy images evaluation_seconds
 selected_train_nll selected_valid_nll earlier_pixels reach_pixels effective_pixels effective_radius
-sample_distance test_distance agreement classifier_accuracy analysis_seconds
+sample_distance test_distance agreement classifier_accuracy analysis_seconds paid_bits_per_dim
 """
 TRACKED_BY_EPOCH = "gradient_norm images_per_second learning_rate train_nll valid_nll"
 TRACKED_OF_VARIANTS = """

@@ -28,6 +28,7 @@ KINDS = {name: kind for name, kind in EVERY_KIND.items() if name != "trial"}
 BASE = {"base": {"model": "pixelcnn", "hyperparameters": SMALL}}
 COND = {"model": "gated", "conditional": True, "hyperparameters": SMALL}
 TRAINING = {"epochs": 2, "batch_size": 16, "warmup_steps": 2}
+AUDIT = {"images": 5}
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +37,13 @@ def finished(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        config = str(toy(folder, seeds=[0]))
+        config = str(toy(folder, seeds=[0], audit=AUDIT))
         commands = [["plan", config], ["prepare", config], ["classify", config]]
         for name in ("base", "cond"):
             of_run = [config, "--variant", name, "--seed", "0"]
             commands += [[kind, *of_run] for kind in OF_A_RUN if kind != "sample"]
             commands.insert(-2, ["sample", *of_run, "--also-complete"])
+            commands.append(["audit", *of_run])
         for command in commands:
             assert main(command) == 0, command
         benchmark = load_resolved(config)
@@ -69,7 +71,7 @@ def here(finished, tmp_path, monkeypatch) -> Path:
 
 def affected(folder: Path, **edit) -> dict[str, int]:
     """How many jobs of each kind have nothing yet, or made it from another config than the edited one."""
-    benchmark = load_resolved(toy(folder, **{"seeds": [0], **edit}))
+    benchmark = load_resolved(toy(folder, **{"seeds": [0], "audit": AUDIT, **edit}))
     jobs = Jobs(benchmark, benchmark.runs(), gpus=0)
     counts: Counter[str] = Counter()
     for name, kind in KINDS.items():
@@ -81,8 +83,8 @@ def affected(folder: Path, **edit) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-ALL = {"prepare": 1, "classify": 1, **dict.fromkeys(OF_A_RUN, 2), "measure": 2}
-ONE_RUN = dict.fromkeys(OF_A_RUN, 1)
+ALL = {"prepare": 1, "classify": 1, **dict.fromkeys(OF_A_RUN, 2), "measure": 2, "audit": 2}
+ONE_RUN = {**dict.fromkeys(OF_A_RUN, 1), "measure": 1, "audit": 1}
 
 
 @pytest.mark.parametrize(
@@ -93,15 +95,16 @@ ONE_RUN = dict.fromkeys(OF_A_RUN, 1)
         ({"tracking": {"pictures": 0}}, {}),
         ({"jobs": {"runs_per_job": 2}}, {}),
         ({"seeds": [0, 1]}, dict.fromkeys(OF_A_RUN, 2)),
-        ({"variants": BASE | {"cond": {**COND, "training": {"epochs": 3}}}}, ONE_RUN | {"measure": 1}),
-        ({"variants": BASE | {"cond": {**COND, "conditional": False}}}, ONE_RUN | {"measure": 1}),
-        ({"training": {**TRAINING, "learning_rate": 0.001}}, dict.fromkeys(OF_A_RUN, 2) | {"measure": 2}),
+        ({"variants": BASE | {"cond": {**COND, "training": {"epochs": 3}}}}, ONE_RUN),
+        ({"variants": BASE | {"cond": {**COND, "conditional": False}}}, ONE_RUN),
+        ({"training": {**TRAINING, "learning_rate": 0.001}}, dict.fromkeys(ONE_RUN, 2)),
         ({"sampling": {"images": 3}}, {"sample": 2}),
         ({"sampling": {"images": 4, "completions": 3}}, {"sample": 2}),
         ({"sampling": {"images": 4, "temperature": 0.5}}, {"sample": 2}),
         ({"analysis": {"images": 20}}, {"analyse": 2}),
         ({"analysis": {"samples": 20}}, {"analyse": 1}),  # only conditional runs have samples judged
         ({"threads": 2}, {"measure": 2}),
+        ({"audit": {"images": 6}}, {"audit": 2}),
         ({"datasets": {"toy": {"source": "toy_data.py", "levels": 3}}}, ALL),
     ],
 )
@@ -121,14 +124,15 @@ def test_an_edit_of_a_file_of_ones_own_affects_all_that_was_made_from_it(here, m
 
 @pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"digest": []}'])
 def test_what_does_not_say_what_it_was_made_from_is_not_current(here, content):
-    benchmark = load_resolved("toy.yaml")
+    benchmark = load_resolved(toy(here, seeds=[0], audit=AUDIT))
     folder = folder_of(benchmark)
     run = folder.run("toy", "cond", 0)
     for path in (run.spec_file, run.sampled, folder.dataset("toy").classifier_note):
         path.unlink()
         if content is not None:
             path.write_text(content, encoding="utf-8")
-    for path in (run.metrics_file, run.analysis_file, folder.cost("toy", "cond")):
+    variant = folder.cost("toy", "cond"), folder.audit("toy", "cond")
+    for path in (run.metrics_file, run.analysis_file, *variant):
         path.write_text(content or "", encoding="utf-8")
     folder.dataset("toy").data.write_bytes(b"PK")
     cond = [one for one in benchmark.runs() if one.variant_name == "cond"]
@@ -175,11 +179,12 @@ def settled(jobs: Jobs) -> set[str]:
 
 
 def test_what_is_forced_is_made_anew_with_all_that_is_made_from_it(here):
-    benchmark = load_resolved(toy(here, seeds=[0]))
+    benchmark = load_resolved(toy(here, seeds=[0], audit=AUDIT))
     runs = benchmark.runs()
     folder = folder_of(benchmark).run("toy", "cond", 0)
     left = {
         "analyse": set(KINDS) - {"analyse"},
+        "evaluate": set(KINDS) - {"evaluate", "audit"},
         "sample": set(KINDS) - {"sample", "analyse"},
         "train": {"prepare", "classify"},
         "prepare": set(),
@@ -191,7 +196,7 @@ def test_what_is_forced_is_made_anew_with_all_that_is_made_from_it(here):
 
 
 def test_what_was_made_from_other_images_is_not_current(here):
-    benchmark = load_resolved(toy(here, seeds=[0]))
+    benchmark = load_resolved(toy(here, seeds=[0], audit=AUDIT))
     path = folder_of(benchmark).dataset("toy").data
     data = load_prepared(path)
     # Of the same description, such as a folder of one's own to which an image was added.
@@ -204,7 +209,7 @@ def test_what_was_made_from_other_images_is_not_current(here):
 
 
 def test_what_lacks_a_part_is_not_current(here):
-    benchmark = load_resolved(toy(here, seeds=[0]))
+    benchmark = load_resolved(toy(here, seeds=[0], audit=AUDIT))
     cond = [run for run in benchmark.runs() if run.variant_name == "cond"]
     of_a_dataset_or_run = {name: kind for name, kind in KINDS.items() if kind.of != "variant"}
     for name, kind in of_a_dataset_or_run.items():
@@ -217,7 +222,7 @@ def test_what_lacks_a_part_is_not_current(here):
 
 
 def test_a_training_that_waits_to_replace_one_of_its_spec_makes_that_not_current(here):
-    benchmark = load_resolved(toy(here, seeds=[0]))
+    benchmark = load_resolved(toy(here, seeds=[0], audit=AUDIT))
     cond = [run for run in benchmark.runs() if run.variant_name == "cond"]
     run = folder_of(benchmark).run_of(cond[0])
     run.attempt.path.mkdir()
@@ -232,7 +237,7 @@ def test_a_training_that_waits_to_replace_one_of_its_spec_makes_that_not_current
 
 
 def test_a_report_is_current_if_it_is_whole_and_of_the_records_as_they_are(here):
-    benchmark = load_resolved(toy(here, seeds=[0]))
+    benchmark = load_resolved(toy(here, seeds=[0], audit=AUDIT))
     report = folder_of(benchmark).report
     assert report_is_current(benchmark), "what is missing needs no second reason"
     assert main(["report", "results/toy"]) == 0
@@ -243,6 +248,7 @@ def test_a_report_is_current_if_it_is_whole_and_of_the_records_as_they_are(here)
         folder_of(benchmark).config,
         folder_of(benchmark).run("toy", "cond", 0).metrics_file,
         folder_of(benchmark).cost("toy", "base"),
+        folder_of(benchmark).audit("toy", "base"),
     ):
         content = record.read_bytes()
         record.write_bytes(content + b" ")
