@@ -43,8 +43,11 @@ def _write_values(client: MlflowClient, run: Run, view: RunView) -> bool:
     lines.append([point for point in view.finals if _is_news(point, held.metrics)])
     params = [Param(key, value) for key, value in view.params.items() if key not in held.params]
     tags = [RunTag(key, value) for key, value in view.tags.items() if held.tags.get(key) != value]
-    if view.note and NOTE_TAG not in held.tags:  # what a user wrote there stays
-        tags.append(RunTag(NOTE_TAG, view.note.replace("{run_id}", run.info.run_id)))
+    if view.note:
+        note, old = view.note.replace("{run_id}", run.info.run_id), held.tags.get(NOTE_TAG)
+        # What a user wrote there stays; ours grows once there is a model.
+        if old is None or (old and old != note and note.startswith(old)):
+            tags.append(RunTag(NOTE_TAG, note))
     news = any(lines) or bool(params or tags)
     for points in list(_requests(lines)) or [[]] if news else []:
         metrics = [Metric(p.key, float(p.value), p.milliseconds, p.step) for p in points]

@@ -13,7 +13,10 @@ BY_WHOM = ("mlflow.user", "mlflow.source.name")
 
 
 def held(uri: str, experiment: str) -> list[dict[str, Any]]:
-    """All active runs of an experiment, without MLflow's own ids: equal if the same arrived."""
+    """All active runs of an experiment, without MLflow's own ids: equal if the same arrived.
+
+    When a number was written depends on when the tracker looked: its file may be written anew with the same.
+    """
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
@@ -30,7 +33,7 @@ def held(uri: str, experiment: str) -> list[dict[str, Any]]:
                 "tags": {
                     k: v.replace(info.run_id, "ID") for k, v in run.data.tags.items() if k not in BY_WHOM
                 },
-                "metrics": {k: sorted((m.step, m.value, m.timestamp) for m in v) for k, v in points.items()},
+                "metrics": {k: sorted((m.step, m.value) for m in v) for k, v in points.items()},
                 "files": sorted(files(client, info.run_id)),
             }
         )

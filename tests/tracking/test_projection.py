@@ -55,6 +55,10 @@ def test_shows_a_finished_run(made):
     assert run["info"]["run_id"] in run["tags"]["mlflow.note.content"]
     assert dump(made)["experiment"]["mlflow.note.content"] == "A toy benchmark\n\nA note."
 
+    RunFolder(folder).model.write_bytes(b"weights")  # as where a watcher looked before the evaluation
+    projection.project(folder_of(made).path)
+    assert f"runs:/{run['info']['run_id']}/model" in runs(made)[0]["tags"]["mlflow.note.content"]
+
 
 def test_a_second_projection_changes_nothing(made):
     write_run(made, made.runs()[0])
