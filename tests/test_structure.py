@@ -37,9 +37,10 @@ MAY_IMPORT = {
     "tuning": "results models config system",
     "scheduling": "tuning results data models config system",
     "report": "statistics images results data config system",
+    "site": "report results config system",
     "tracking": "trained report results data config system",
     "cli": "analysis training images invariants sampling evaluation results data models likelihoods config "
-    "system scheduling report tracking trained tuning coding",
+    "system scheduling report site tracking trained tuning coding",
 }
 
 #: What a report, a Snakefile or a config reader imports: works in a moment and without torch.
@@ -52,6 +53,7 @@ WITHOUT_TORCH = [
     "results.folder",
     "scheduling.estimates",
     "scheduling.jobs",
+    "site.publish",
     "system.code_digest",
     "tracking.projection",
     "tracking.ui",

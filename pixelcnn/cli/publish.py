@@ -1,0 +1,24 @@
+"""`pixelcnn publish`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pixelcnn.cli import options
+
+
+@click.command()
+@click.argument(
+    "directories", metavar="RESULTS...", type=options.PATH, nargs=-1, required=True, help="results/BENCHMARK"
+)
+@click.option("--site", type=options.PATH, required=True, metavar="DIR", help="Folder of the site.")
+def publish(directories: tuple[Path, ...], site: Path) -> None:
+    """Make or update a static site of benchmarks: reports, records, all numbers as JSON.
+
+    A benchmark of the same name there is replaced, others stay.
+    """
+    from pixelcnn.site.publish import publish as make
+
+    print(make(directories, site))

@@ -1,0 +1,147 @@
+"""Benchmarks into the folder of a site, new or published before: others' entries there stay as they are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.reading import load_planned
+from pixelcnn.results.folder import BenchmarkFolder
+from pixelcnn.results.made_of import report_digest
+from pixelcnn.site.copies import copy_records, copy_report, json_text
+from pixelcnn.site.numbers import numbers_of
+from pixelcnn.site.pages import index_page, readme, records_page
+from pixelcnn.site.schema import FORMAT, numbers_schema
+from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import atomic, read_json
+
+INDEX, README, NUMBERS, SCHEMA = "index.html", "README.md", "numbers.json", "numbers.schema.json"
+Entry = dict[str, Any]
+
+
+def publish(directories: Sequence[Path], site: Path) -> Path:
+    """Publish benchmarks, each with a current report, in `site`; returns the page that lists them.
+
+    Those of the same name there are replaced, others stay. All is made beside first: what fails before that
+    leaves the site as it was. The same folders give the same bytes.
+
+    Raises:
+        UserError: if a folder is none of a benchmark or has no current report, two have the same name, or
+            `site` is a folder of something else.
+    """
+    found = [_read(directory) for directory in directories]
+    names = [benchmark.benchmark for _, benchmark in found]
+    _check_names([folder.path for folder, _ in found], names, site)
+    kept = _published(site)
+    for name in names:
+        if name not in kept and (site / name).exists():
+            raise UserError(f"{site / name}: is there already, and nothing that was published; move it away")
+    site.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(site) as made:
+        for folder, benchmark in found:
+            kept[benchmark.benchmark] = _make(folder, benchmark, made / benchmark.benchmark)
+        # By date, the latest first.
+        entries = sorted(sorted(kept.values(), key=lambda e: e["name"]), key=_date, reverse=True)
+        site.mkdir(exist_ok=True)
+        for name in names:
+            _replace(made / name, site / name, made / f"{name}.old")
+    numbers = {"$schema": SCHEMA, "format": FORMAT, "benchmarks": entries}
+    _write(site / SCHEMA, json_text(numbers_schema()))
+    _write(site / NUMBERS, json_text(numbers))
+    _write(site / README, readme(entries))
+    return _write(site / INDEX, index_page(entries))
+
+
+def _read(directory: Path) -> tuple[BenchmarkFolder, Benchmark]:
+    """A benchmark whose report is there and of the records as they are."""
+    folder = BenchmarkFolder(directory)
+    if not folder.config.exists():
+        raise UserError(f"{folder.config}: not found; expected the folder of one benchmark, results/NAME")
+    benchmark = load_planned(folder.config)
+    report = folder.report
+    made_of = report.made_of.read_text(encoding="utf-8") if report.made_of.exists() else None
+    if made_of is None or not report.page.exists():
+        raise UserError(f"{report.page}: no report to publish; `pixelcnn report {directory}` writes it")
+    if made_of != report_digest(folder, benchmark):
+        raise UserError(f"{report.page}: is of older records; `pixelcnn report {directory}` writes it anew")
+    return folder, benchmark
+
+
+def _check_names(folders: list[Path], names: list[str], site: Path) -> None:
+    for i, (folder, name) in enumerate(zip(folders, names, strict=True)):
+        if name in names[:i]:
+            other = folders[names.index(name)]
+            raise UserError(f"{other} and {folder}: both are of benchmark {name}; a site has one of a name")
+        if name in (INDEX, README, NUMBERS, SCHEMA):
+            raise UserError(
+                f"{folder}: a benchmark called {name} cannot be published, since the site has such a file"
+            )
+        if site.resolve().is_relative_to(folder.resolve()):
+            raise UserError(
+                f"{site}: lies in {folder}, which it is made from; choose another folder for the site"
+            )
+
+
+def _published(site: Path) -> dict[str, Entry]:
+    """The entries of a site by name, but for those whose folder was removed.
+
+    Raises:
+        UserError: if it is the folder of something else, or a site of another version.
+    """
+    if not site.exists() or (site.is_dir() and not any(site.iterdir())):
+        return {}
+    if not (site / NUMBERS).is_file():
+        raise UserError(f"{site}: no site of `pixelcnn publish` (it has no {NUMBERS}); choose another folder")
+    numbers = read_json(site / NUMBERS)
+    if not isinstance(numbers, dict) or numbers.get("format") != FORMAT:
+        raise UserError(
+            f"{site / NUMBERS}: expected format {FORMAT}, that of this version; choose another folder"
+        )
+    return {
+        entry["name"]: entry for entry in numbers["benchmarks"] if (site / entry["name"] / INDEX).exists()
+    }
+
+
+def _date(entry: Entry) -> str:
+    return entry["date"] or ""
+
+
+@contextlib.contextmanager
+def _beside(site: Path) -> Iterator[Path]:
+    """A folder on the same disk, gone at the end."""
+    made = Path(tempfile.mkdtemp(prefix=f".{site.name}.", dir=site.parent))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+def _make(folder: BenchmarkFolder, benchmark: Benchmark, target: Path) -> Entry:
+    """All of a benchmark in `target`; returns its entry."""
+    target.mkdir()
+    entry = numbers_of(folder, benchmark)
+    copy_report(folder.report, target, [folder.path.resolve(), Path.cwd(), Path.home()])
+    records = copy_records(folder, benchmark, target)
+    for run in entry["runs"]:
+        run["records"] = records.get((run["dataset"], run["variant"], run["seed"]))
+    (target / "records.html").write_text(records_page(entry, target), encoding="utf-8")
+    return entry
+
+
+def _replace(new: Path, target: Path, old: Path) -> None:
+    """A folder in the place of another, which goes to `old`."""
+    if target.exists():
+        os.replace(target, old)
+    os.replace(new, target)
+
+
+def _write(path: Path, text: str) -> Path:
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
