@@ -37,9 +37,10 @@ MAY_IMPORT = {
     "tuning": "results models config system",
     "scheduling": "tuning results data models config system",
     "report": "statistics images results data config system",
+    "merging": "results data config system",
     "tracking": "trained report results data config system",
     "cli": "analysis training images invariants sampling evaluation results data models likelihoods config "
-    "system scheduling report tracking trained tuning coding",
+    "system scheduling report merging tracking trained tuning coding",
 }
 
 #: What a report, a Snakefile or a config reader imports: works in a moment and without torch.
@@ -48,6 +49,7 @@ WITHOUT_TORCH = [
     "config.benchmark",
     "data.prepared",
     "images.grids",
+    "merging.joining",
     "report.page",
     "results.folder",
     "scheduling.estimates",

@@ -22,7 +22,7 @@ from pixelcnn.system.errors import Interrupted, RunFailed, UserError
 #: In the order in which one meets them. Each is a function of this name in the file of this name.
 COMMANDS = (
     "plan", "prepare", "precision", "train", "evaluate", "sample", "classify", "analyse", "measure",
-    "audit", "report", "seeds", "trial", "tuned", "track", "ui", "score", "complete", "compress",
+    "audit", "report", "merge", "seeds", "trial", "tuned", "track", "ui", "score", "complete", "compress",
     "decompress", "check", "schema",
 )  # fmt: skip
 

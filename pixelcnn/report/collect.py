@@ -19,6 +19,7 @@ from pixelcnn.data.repeated import repeated_words
 from pixelcnn.report.comparable import check_comparable
 from pixelcnn.results.audit import Audit, audit_of
 from pixelcnn.results.folder import BenchmarkFolder, RunFolder, existing
+from pixelcnn.results.machines import Machine, main_machine
 from pixelcnn.results.metric import RunRecords
 from pixelcnn.results.records import Analysis, Cost, Metrics, Record, is_lost
 from pixelcnn.system.code_digest import code_digest
@@ -120,6 +121,7 @@ class VariantRuns:
     """The runs of one variant on one dataset, one a seed, and what it costs where that was measured.
 
     `baseline` says that its architecture is one to hold networks against, and none of them; None: not known.
+    `machine` is that of most runs on the dataset, by which variants are compared in what they cost.
     """
 
     name: str
@@ -127,6 +129,7 @@ class VariantRuns:
     runs: list[Run]
     cost: Cost | None = None
     baseline: bool | None = None
+    machine: Machine | None = None
 
     @property
     def finished(self) -> list[Run]:
@@ -223,10 +226,13 @@ def _variants(
     benchmark: Benchmark, dataset: str, runs: list[Run], folder: BenchmarkFolder
 ) -> Iterator[VariantRuns]:
     baselines = _baselines(folder.plan, dataset)
+    here = [r for r in runs if r.spec.dataset_name == dataset]
+    machine = main_machine(run.record for run in here if run.finished and run.record)
     for name, spec in benchmark.variants.items():
-        own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
+        own = [r for r in here if r.spec.variant_name == name]
         spec = replace(spec, conditional=benchmark.variant_on(dataset, name).conditional)
-        yield VariantRuns(name, spec, own, _cost(folder.cost(dataset, name), own), baselines.get(name))
+        cost = _cost(folder.cost(dataset, name), own)
+        yield VariantRuns(name, spec, own, cost, baselines.get(name), machine)
 
 
 def _baselines(path: Path, dataset: str) -> dict[str, bool]:
