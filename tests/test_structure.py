@@ -38,9 +38,10 @@ MAY_IMPORT = {
     "scheduling": "tuning results data models config system",
     "report": "statistics images results data config system",
     "site": "report results config system",
+    "merging": "results data config system",
     "tracking": "trained report results data config system",
     "cli": "analysis training images invariants sampling evaluation results data models likelihoods config "
-    "system scheduling report site tracking trained tuning coding",
+    "system scheduling report site merging tracking trained tuning coding",
 }
 
 #: What a report, a Snakefile or a config reader imports: works in a moment and without torch.
@@ -49,6 +50,7 @@ WITHOUT_TORCH = [
     "config.benchmark",
     "data.prepared",
     "images.grids",
+    "merging.joining",
     "report.page",
     "results.folder",
     "scheduling.estimates",

@@ -22,8 +22,8 @@ from pixelcnn.system.errors import Interrupted, RunFailed, UserError
 #: In the order in which one meets them. Each is a function of this name in the file of this name.
 COMMANDS = (
     "plan", "prepare", "precision", "train", "evaluate", "sample", "classify", "analyse", "measure",
-    "audit", "report", "publish", "seeds", "trial", "tuned", "track", "ui", "score", "complete", "compress",
-    "decompress", "check", "schema",
+    "audit", "report", "merge", "publish", "seeds", "trial", "tuned", "track", "ui", "score", "complete",
+    "compress", "decompress", "check", "schema",
 )  # fmt: skip
 
 #: Exit statuses: a mistake in the input, a run that failed, a signal (128 + its number), and a signal

@@ -14,29 +14,33 @@ from pixelcnn.config.run_spec import DatasetSpec, RunSpec
 NAMED = 3
 
 
-def differences(then: RunSpec, now: RunSpec) -> list[str]:
+#: How the two descriptions are called: one follows the other.
+THEN_NOW = ("then", "now")
+
+
+def differences(then: RunSpec, now: RunSpec, words: tuple[str, str] = THEN_NOW) -> list[str]:
     """What decides the result of a run and is another, such as "training.epochs: 10 then, 20 now"."""
     return [
-        *_compared({"seed": then.seed}, {"seed": now.seed}),
-        *function_differences(then, now),
-        *_compared(_other_of_dataset(then), _other_of_dataset(now), "dataset."),
+        *_compared({"seed": then.seed}, {"seed": now.seed}, words=words),
+        *function_differences(then, now, words),
+        *_compared(_other_of_dataset(then), _other_of_dataset(now), "dataset.", words),
         *edited(then.own_files.get("source", {}), now.own_files.get("source", {})),
-        *_compared(asdict(then.training), asdict(now.training), "training."),
+        *_compared(asdict(then.training), asdict(now.training), "training.", words),
     ]
 
 
-def function_differences(then: RunSpec, now: RunSpec) -> list[str]:
+def function_differences(then: RunSpec, now: RunSpec, words: tuple[str, str] = THEN_NOW) -> list[str]:
     """Those by which the same weights are another function: of network, likelihood, kind of image."""
     return [
-        *_compared(_function(then), _function(now)),
+        *_compared(_function(then), _function(now), words=words),
         *edited(then.own_files.get("model", {}), now.own_files.get("model", {})),
         *edited(then.own_files.get("likelihood", {}), now.own_files.get("likelihood", {})),
     ]
 
 
-def dataset_differences(then: DatasetSpec, now: DatasetSpec) -> list[str]:
+def dataset_differences(then: DatasetSpec, now: DatasetSpec, words: tuple[str, str] = THEN_NOW) -> list[str]:
     """The keys of two descriptions of a dataset that differ."""
-    return list(_compared(asdict(then), asdict(now)))
+    return list(_compared(asdict(then), asdict(now), words=words))
 
 
 def edited(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -80,14 +84,19 @@ def _other_of_dataset(spec: RunSpec) -> dict[str, Any]:
     return {k: value for k, value in asdict(spec.dataset).items() if k not in ("image_size", "levels")}
 
 
-def _compared(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _compared(
+    then: Mapping[str, Any],
+    now: Mapping[str, Any],
+    prefix: str = "",
+    words: tuple[str, str] = THEN_NOW,
+) -> Iterator[str]:
     for key in dict.fromkeys([*then, *now]):
         before, after = (json.dumps(one[key]) if key in one else "no such key" for one in (then, now))
         moved = key in ("model", "source", "likelihood") and all(
-            words.endswith('.py"') for words in (before, after)
+            value.endswith('.py"') for value in (before, after)
         )
         if before != after and not moved:  # of one's own files the code counts, see `edited`
-            yield f"{prefix}{key}: {before} then, {after} now"
+            yield f"{prefix}{key}: {before} {words[0]}, {after} {words[1]}"
 
 
 def _by_name(files: Mapping[str, str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from pixelcnn.data.repeated import repeated_words
 from pixelcnn.report.comparable import check_comparable
 from pixelcnn.results.audit import Audit, audit_of
 from pixelcnn.results.folder import BenchmarkFolder, RunFolder, existing
+from pixelcnn.results.machines import Machine, main_machine
 from pixelcnn.results.metric import RunRecords
 from pixelcnn.results.records import Analysis, Cost, Metrics, Record, is_lost
 from pixelcnn.system.code_digest import code_digest
@@ -121,6 +122,7 @@ class VariantRuns:
 
     `baseline` says that its architecture is one to hold networks against, and none of them; None: not known.
     `truth` says that it knows what the images were drawn from, and so competes with none.
+    `machine` is that of most runs on the dataset, by which variants are compared in what they cost.
     """
 
     name: str
@@ -129,6 +131,7 @@ class VariantRuns:
     cost: Cost | None = None
     baseline: bool | None = None
     truth: bool = False
+    machine: Machine | None = None
 
     @property
     def finished(self) -> list[Run]:
@@ -225,11 +228,14 @@ def _variants(
     benchmark: Benchmark, dataset: str, runs: list[Run], folder: BenchmarkFolder
 ) -> Iterator[VariantRuns]:
     baselines, truths = (_planned(folder.plan, dataset, key) for key in ("baseline", "truth"))
+    here = [r for r in runs if r.spec.dataset_name == dataset]
+    machine = main_machine(run.record for run in here if run.finished and run.record)
     for name, spec in benchmark.variants.items():
-        own = [r for r in runs if (r.spec.dataset_name, r.spec.variant_name) == (dataset, name)]
+        own = [r for r in here if r.spec.variant_name == name]
         spec = replace(spec, conditional=benchmark.variant_on(dataset, name).conditional)
         cost = _cost(folder.cost(dataset, name), own)
-        yield VariantRuns(name, spec, own, cost, baselines.get(name), truths.get(name, False))
+        planned = baselines.get(name), truths.get(name, False)
+        yield VariantRuns(name, spec, own, cost, *planned, machine)
 
 
 def _planned(path: Path, dataset: str, key: str) -> dict[str, bool]:

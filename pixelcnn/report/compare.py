@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pixelcnn.report.collect import DatasetRuns, VariantRuns
+from pixelcnn.report.timed import timed_runs
 from pixelcnn.results.metric import Metric
 from pixelcnn.results.metric_table import METRICS, RANKED_BY
 from pixelcnn.statistics.summary import Summary, summarize
@@ -66,7 +67,10 @@ class VariantResult:
 
     def by_seed(self, metric: Metric) -> dict[int, float]:
         """The values of a metric by seed."""
-        found = {run.spec.seed: metric.of(run.records) for run in self.variant.finished}
+        runs = self.variant.finished
+        if metric.of_machine:
+            runs = [run for run in timed_runs(self.variant) if run.finished]
+        found = {run.spec.seed: metric.of(run.records) for run in runs}
         return {seed: value for seed, value in found.items() if value is not None}
 
 

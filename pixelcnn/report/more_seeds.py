@@ -12,6 +12,7 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.collect import DatasetRuns, Run
 from pixelcnn.report.pairs import Pair, Pairs
 from pixelcnn.report.text import duration
+from pixelcnn.report.timed import timed_runs
 from pixelcnn.report.words import amount, count_of, ordinal
 from pixelcnn.statistics.comparisons import Comparison
 from pixelcnn.statistics.seeds_needed import IN_REACH, seeds_needed
@@ -113,8 +114,9 @@ def cost_words(more: int, seconds: float, at_once: int | None = None) -> str:
 
 
 def _seconds_of_a_seed(dataset: DatasetRuns) -> float:
-    """Of all variants, the mean over the seeds of each."""
-    return sum(fmean(map(_seconds_of, variant.finished)) for variant in dataset.variants if variant.finished)
+    """Of all variants, the mean over the seeds of each on one machine."""
+    timed = ([run for run in timed_runs(variant) if run.finished] for variant in dataset.variants)
+    return sum(fmean(map(_seconds_of, runs)) for runs in timed if runs)
 
 
 def _seconds_of(run: Run) -> float:

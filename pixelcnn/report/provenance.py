@@ -11,6 +11,9 @@ from typing import Any
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.collect import Collected, DatasetRuns, Run
 from pixelcnn.report.text import duration
+from pixelcnn.report.timed import timed_on
+from pixelcnn.report.words import joined
+from pixelcnn.results.machines import Machine, lines_by_machine, machine_of
 from pixelcnn.results.records import Record
 
 
@@ -32,8 +35,6 @@ def facts(collected: Collected) -> list[Fact]:
     found = records(collected.runs)
     if not found:
         return []
-    total = sum(record.training_seconds for record in found)
-    wall = sum(record.wall_seconds for record in found)
     starts = [record.started for record in found]
     ends = [record.ended for record in found if record.ended]
     versions = sorted({name for record in found for name in record.versions})
@@ -44,9 +45,35 @@ def facts(collected: Collected) -> list[Fact]:
         _distinct("threads per run", found, lambda r: r.threads),
         _distinct("precision of training", found, lambda r: r.precision),
         *(_distinct(name, found, partial(_version, name)) for name in versions),
-        Fact("training, all runs", [f"{duration(total)} of training steps, {duration(wall)} in all"]),
+        Fact("training, all runs", _spent(found)),
+        *_machines(collected),
         Fact("first start, last end", [_minute(min(starts)), _minute(max(ends, default="unknown"))]),
     ]
+
+
+def _spent(found: Sequence[Record]) -> list[str]:
+    """How long the trainings took, machine by machine."""
+    by_machine: dict[Machine, list[Record]] = {}
+    for record in found:
+        by_machine.setdefault(machine_of(record), []).append(record)
+    spent = []
+    for machine in sorted(by_machine, key=lambda one: (-len(by_machine[one]), one)):
+        total = sum(record.training_seconds for record in by_machine[machine])
+        wall = sum(record.wall_seconds for record in by_machine[machine])
+        where = f" on {machine}" if len(by_machine) > 1 else ""
+        spent.append(f"{duration(total)} of training steps, {duration(wall)} in all{where}")
+    return spent
+
+
+def _machines(collected: Collected) -> list[Fact]:
+    """What was trained where, if that was not on one machine."""
+    named = [
+        ((run.spec.dataset_name, run.spec.variant_name, run.spec.seed), run.record)
+        for run in collected.runs
+        if run.finished and run.record
+    ]
+    lines = lines_by_machine(named)
+    return [Fact("machines", [" / ".join(lines)])] if len(lines) > 1 else []
 
 
 def _commit(record: Record) -> str:
@@ -103,6 +130,7 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
     dirty = sum(str(record.commit).endswith("-dirty") for record in records(dataset.runs))
     if dirty:
         sentences.append(f"{dataset.name}: {dirty} of its runs ran code that no commit holds (-dirty).")
+    sentences += _timed(dataset)
     for key, plural in _PLURALS.items():
         values = sorted({str(getattr(record, key)) for record in records(dataset.runs)})
         if len(values) > 1:
@@ -112,6 +140,23 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
                 f"{dataset.name}: its runs were trained {plural} ({listed}); compare their {what} with care."
             )
     return sentences
+
+
+def _timed(dataset: DatasetRuns) -> Iterator[str]:
+    """Whose seconds and memory are shown where runs came from several machines."""
+    if len({machine_of(record) for record in records(dataset.runs)}) < 2:
+        return
+    by_machine: dict[str, list[str]] = {}
+    for variant in dataset.variants:
+        if variant.finished:
+            by_machine.setdefault(str(timed_on(variant)), []).append(variant.name)
+    main = str(dataset.variants[0].machine)
+    by_machine.pop(main, None)
+    others = [f"; those of {joined(own)}, never trained there, on {m}" for m, own in by_machine.items()]
+    yield (
+        f"{dataset.name}: seconds, speed and memory of training are not pooled over machines. They are those "
+        f"of the runs on {main}, which has most{''.join(others)}."
+    )
 
 
 def _stale(dataset: DatasetRuns) -> Iterator[str]:

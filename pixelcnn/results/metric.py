@@ -77,6 +77,7 @@ class Metric:
         digits: decimals shown; 0 for a whole number.
         counted: a share of things counted, which can be the same for two seeds by chance.
         conditional: shown on the page only for variants that are given the label.
+        of_machine: a cost that another machine has otherwise: over seeds only those of one are summarized.
         per_run: a column of metrics.csv.
         summarized: columns of comparison.csv: mean, sd, low, high and n over seeds.
         tables: the tables of the page that have a column of it.
@@ -95,6 +96,7 @@ class Metric:
     small: str = ""
     counted: bool = False
     conditional: bool = False
+    of_machine: bool = False
     per_run: bool = True
     summarized: bool = True
     tables: tuple[Table, ...] = ()

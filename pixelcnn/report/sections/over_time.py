@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from pixelcnn.report.compare import VariantResult, far_off
 from pixelcnn.report.figures.over_time import quality_over_time
-from pixelcnn.report.progress import TRAINED, mean_over_seeds, trained_curves
+from pixelcnn.report.progress import mean_over_seeds, trained_curves
 from pixelcnn.report.reaching import Reached, reached, round_levels
 from pixelcnn.report.sections.base import Content, Material, OfDataset
+from pixelcnn.report.timed import timed_runs
 from pixelcnn.report.words import joined
 
 #: What must agree before the seconds of two trainings compare.
@@ -45,7 +46,7 @@ def build(material: Material) -> Content | None:
 
 def _rows(results: Sequence[VariantResult], levels: Sequence[float]) -> Iterator[Row]:
     for result in results:
-        curves = trained_curves(result)
+        curves = [curve for curve in trained_curves(result) if curve.timed]
         yield Row(result, [reached(curves, level) for level in levels])
 
 
@@ -69,7 +70,7 @@ def _levels(results: Sequence[VariantResult]) -> tuple[list[float], int]:
 
 def _unlike(results: Sequence[VariantResult]) -> str:
     """In what the trainings differ so that their seconds do not compare; '' if in nothing."""
-    records = [run.record for r in results for run in r.variant.runs if run.status in TRAINED and run.record]
+    records = [run.record for r in results for run in timed_runs(r.variant) if run.record]
     found = {key: sorted({str(getattr(record, key)) for record in records}) for key in ALIKE}
     return "; ".join(f"{key} {joined(values)}" for key, values in found.items() if len(values) > 1)
 

@@ -1,0 +1,271 @@
+"""From several folders to one, which appears whole or not at all."""
+
+from __future__ import annotations
+
+import glob
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.config.run_spec import VariantSpec
+from pixelcnn.merging.agreement import check_configs, check_runs, merged_tables, precisions, same_run
+from pixelcnn.merging.sources import NOTE, Found, Source, read_source, runs_of
+from pixelcnn.results.folder import BenchmarkFolder
+from pixelcnn.results.machines import lines_by_machine
+from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import read_json, write_json
+from pixelcnn.system.processes import process_alive
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What is to be written: the config of all, the runs, each once, and what is to be told."""
+
+    sources: Sequence[Source]
+    benchmark: Benchmark
+    runs: Mapping[str, Found]
+    lines: list[str]
+    left: list[str]
+
+
+def merge(folders: Sequence[Path], into: Path) -> Merged:
+    """Join the folders of one benchmark into a further one, and change none of them.
+
+    If that is there and came from a merge, what it has is kept, and what is new is added: to merge twice
+    changes nothing.
+
+    Raises:
+        UserError: naming what does not belong together; then nothing is written.
+    """
+    paths = list({path.resolve(): path for path in folders}.values())
+    _check_places(paths, into)
+    paths = [path for path in paths if path.resolve() != into.resolve()]
+    sources = [read_source(path) for path in [*paths, *([into] if _is_merge(into) else [])]]
+    merged = _joined(sources, into)
+    with _beside(into) as building:
+        _write(merged, building)
+        if _is_merge(into):
+            _keep(into, building)
+    return merged
+
+
+def _check_places(paths: Sequence[Path], into: Path) -> None:
+    target = into.resolve()
+    for path in paths:
+        place = path.resolve()
+        if place != target and (target.is_relative_to(place) or place.is_relative_to(target)):
+            raise UserError(f"--into {into}: one lies within the other ({path}); take a folder beside it")
+    if into.exists() and not _is_merge(into) and (not into.is_dir() or any(into.iterdir())):
+        raise UserError(
+            f"--into {into}: is there and came from no merge (it has no {NOTE}); take a new folder"
+        )
+    if len({*(path.resolve() for path in paths), target}) < 3 and not _is_merge(into):
+        raise UserError("expected at least two folders to merge")
+
+
+def _is_merge(into: Path) -> bool:
+    return (into / NOTE).is_file()
+
+
+def _joined(sources: Sequence[Source], into: Path) -> Merged:
+    check_configs(sources)
+    found, left = [], []
+    for source in sources:
+        own, lines = runs_of(source)
+        if source.folder.path == into and lines:
+            raise UserError(
+                f"--into {into}: has what a merge would not keep ({lines[0]}); take another folder"
+            )
+        found += own
+        left += lines
+    check_runs(found)
+    runs: dict[str, Found] = {}
+    for run in found:
+        runs[run.spec.name] = _one_of(runs[run.spec.name], run, left) if run.spec.name in runs else run
+    if not runs:
+        raise UserError(f"{', '.join(str(s.folder.path) for s in sources)}: no run there has ended")
+    benchmark = _union(sources, into)
+    runs = {spec.name: runs[spec.name] for spec in benchmark.runs() if spec.name in runs}
+    if missing := len(benchmark.runs()) - len(runs):
+        left.append(
+            f"{missing} of {len(benchmark.runs())} runs of datasets x variants x seeds are in no folder"
+        )
+    trained = [
+        ((run.spec.dataset_name, run.spec.variant_name, run.spec.seed), run.record) for run in runs.values()
+    ]
+    left += precisions(list(runs.values()))
+    return Merged(sources, benchmark, runs, lines_by_machine(trained), left)
+
+
+def _one_of(first: Found, other: Found, left: list[str]) -> Found:
+    """The one of two of the same name: a training that ended well before one that failed."""
+    if first.finished != other.finished:
+        better, worse = (first, other) if first.finished else (other, first)
+        left.append(f"{worse.place}: left out, it failed; {better.place} ended well")
+        return better
+    same_run(first, other)
+    return replace(first, files={**other.files, **first.files})
+
+
+def _union(sources: Sequence[Source], into: Path) -> Benchmark:
+    """The config of all: the first one's with the datasets, variants and seeds of the others."""
+    first, every = sources[0].benchmark, [source.benchmark for source in sources]
+    asked = {benchmark.asked for benchmark in every}
+    tuned = [(s, {"tuned": dict(s.benchmark.tuned)}) for s in sources if s.benchmark.tuned]
+    matched = [(s, s.benchmark.matched) for s in sources if s.benchmark.matched]
+    datasets = {
+        name: dataset for benchmark in reversed(every) for name, dataset in benchmark.datasets.items()
+    }
+    return replace(
+        first,
+        benchmark=into.name,
+        results=str(into.parent),
+        datasets={name: datasets[name] for benchmark in every for name in benchmark.datasets},
+        variants={name: _variant(name, sources) for b in every for name in b.variants},
+        seeds=tuple(sorted({seed for benchmark in every for seed in benchmark.seeds})),
+        tuned=merged_tables("config", tuned)["tuned"] if tuned else None,
+        matched=merged_tables("config", matched) if matched else None,
+        asked=asked.pop() if len(asked) == 1 else "",
+    )
+
+
+def _variant(name: str, sources: Sequence[Source]) -> VariantSpec:
+    """A variant as the first folder has it that has it; the recipe that is common must be the first one's."""
+    owner = next(s for s in sources if name in s.benchmark.variants)
+    variant = owner.benchmark.variants[name]
+    if owner.benchmark.training == sources[0].benchmark.training:
+        return variant
+    raise UserError(
+        f"{sources[0].folder.path} and {owner.folder.path}: the common recipe (training) is another one in "
+        f"the second, by which only it trains {name}; give the variants their own recipes instead"
+    )
+
+
+def _write(merged: Merged, place: Path) -> None:
+    folder, sources = BenchmarkFolder(place), merged.sources
+    for run in merged.runs.values():
+        for name, path in run.files.items():
+            _copy(path, folder.run_of(run.spec).path / name)
+    _copy_first((s.folder.precision for s in sources), folder.precision)
+    for dataset in merged.benchmark.datasets:
+        own = [s.folder.dataset(dataset) for s in sources]
+        target = folder.dataset(dataset)
+        _copy_first((one.data for one in own), target.data)
+        judges = [one for one in own if all(path.is_file() for path in one.classified)]
+        if judges:  # both of one place: the note is of these weights
+            for path, copy in zip(judges[0].classified, target.classified, strict=True):
+                _copy(path, copy)
+    costs = _write_costs(merged, folder)
+    plans = [(s, read_json(s.folder.plan)) for s in sources if s.folder.plan.is_file()]
+    if plans:
+        write_json(folder.plan, merged_tables("plan.json", plans))
+    looks = _looks(sources)
+    if looks:
+        write_json(folder.looks, looks)
+    write_json(folder.config, merged.benchmark.to_json())
+    write_json(place / NOTE, _note(merged, costs))
+
+
+def _write_costs(merged: Merged, folder: BenchmarkFolder) -> dict[str, str]:
+    """One measurement a variant, never a mean: of the folder that measured most, and which host that was."""
+    taken = {}
+    for kind in ("cost", "audit"):
+        measured = {
+            (dataset, variant): [
+                s for s in merged.sources if getattr(s.folder, kind)(dataset, variant).is_file()
+            ]
+            for dataset in merged.benchmark.datasets
+            for variant in merged.benchmark.variants
+        }
+        counts = [sum(source in own for own in measured.values()) for source in merged.sources]
+        for (dataset, variant), own in measured.items():
+            if not own:
+                continue
+            chosen = max(own, key=lambda source: counts[merged.sources.index(source)])
+            path = getattr(chosen.folder, kind)(dataset, variant)
+            _copy(path, getattr(folder, kind)(dataset, variant))
+            if kind == "cost":
+                taken[f"{dataset}/{variant}"] = str(read_json(path).get("host") or "unknown host")
+    return taken
+
+
+def _looks(sources: Sequence[Source]) -> dict[str, list[Any]]:
+    """Every look that was taken anywhere, each once: whoever looked at a part has looked."""
+    union: dict[str, list[Any]] = {}
+    for source in sources:
+        path = source.folder.looks
+        for dataset, looks in (read_json(path) if path.is_file() else {}).items():
+            own = union.setdefault(dataset, [])
+            own += [look for look in looks if look not in own]
+    return union
+
+
+def _note(merged: Merged, costs: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "benchmark": merged.sources[0].name,
+        "machines": merged.lines,
+        "runs": {
+            name: {
+                "from": run.source.came_from(name),
+                "host": run.record.host,
+                "device": run.record.device,
+                "run_id": run.record.run_id,
+            }
+            for name, run in merged.runs.items()
+        },
+        "costs_measured_on": dict(costs),
+    }
+
+
+@contextmanager
+def _beside(into: Path) -> Iterator[Path]:
+    """A folder beside, which takes the place of `into` if the block ends well, else is removed.
+
+    What a killed merge of this host left is removed, too.
+    """
+    into.parent.mkdir(parents=True, exist_ok=True)
+    start = f".{into.name}.{platform.node()}-"
+    for left in into.parent.glob(f"{glob.escape(start)}*"):
+        pid = left.name.removeprefix(start)
+        if pid.isdigit() and not process_alive(int(pid)):
+            shutil.rmtree(left)
+    building = into.with_name(f"{start}{os.getpid()}")
+    old = into.with_name(f"{start}{os.getpid()}-before")
+    try:
+        building.mkdir()
+        yield building
+        if _is_merge(into):
+            into.rename(old)
+        building.rename(into)
+    finally:
+        if old.exists() and not into.exists():
+            old.rename(into)
+        for path in (building, old):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _keep(into: Path, building: Path) -> None:
+    """Take over what an earlier merge's folder has besides runs: report, logs, where MLflow has it."""
+    for path in into.iterdir():
+        target = building / path.name
+        if path.is_dir() and not target.exists():
+            shutil.copytree(path, target)
+        elif not target.exists():
+            shutil.copy2(path, target)
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(path, target)
+
+
+def _copy_first(paths: Iterator[Path], target: Path) -> None:
+    found = next((path for path in paths if path.is_file()), None)
+    if found:
+        _copy(found, target)

@@ -1,0 +1,60 @@
+"""A benchmark of five seeds, whole and as two halves that two machines might have run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import made_up
+from pixelcnn.config.benchmark import Benchmark
+from pixelcnn.results.folder import folder_of
+from pixelcnn.system.files import write_json
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folder of the whole, those of its halves, and where they are merged into."""
+
+    whole: Benchmark
+    first: Path
+    second: Path
+    into: Path
+
+
+def part(whole: Benchmark, place: Path, seeds: Sequence[int], host: str = "host") -> Path:
+    """A copied folder that has only these seeds, trained on a host."""
+    shutil.copytree(folder_of(whole).path, place)
+    write_json(place / "config.json", replace(whole, seeds=tuple(seeds)).to_json())
+    for path in place.glob("*/*/seed*"):
+        if int(path.name.removeprefix("seed")) not in seeds:
+            shutil.rmtree(path)
+        else:
+            changed(path / "record.json", host=host)
+    return place
+
+
+def changed(path: Path, **values: object) -> None:
+    """Replace entries of a JSON file."""
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **values})
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """Seeds 0-2 here, 3 and 4 there; costs were measured at the first place alone."""
+    names = ("independent", "pixelcnn", "gated-conditional")
+    whole = made_up.benchmark(
+        tmp_path / "whole",
+        variants={name: made_up.VARIANTS[name][0] for name in names},
+        seeds=[0, 1, 2, 3, 4],
+    )
+    made_up.write_all(whole)
+    first = part(whole, tmp_path / "here" / "toy", (0, 1, 2))
+    second = part(whole, tmp_path / "there" / "copied", (3, 4))
+    for path in second.glob("*/*/cost.json"):
+        path.unlink()
+    return Places(whole, first, second, tmp_path / "all" / "toy")

@@ -1,0 +1,165 @@
+"""Two halves give the report of the whole, number by number; what does not belong together is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from merging.conftest import Places, changed, part
+
+from benchmarks import made_up
+from pixelcnn.cli import main
+from pixelcnn.config.reading import load_planned
+from pixelcnn.merging.joining import merge
+from pixelcnn.report.page import build_report
+from pixelcnn.results.folder import BenchmarkFolder, folder_of
+from pixelcnn.scheduling.freshness import is_current
+from pixelcnn.system.errors import UserError
+from pixelcnn.system.files import write_json
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
+    }
+
+
+def test_two_halves_give_the_report_of_the_whole(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents(places.first), contents(places.second)
+    assert main(["merge", str(places.first), str(places.second), "--into", str(places.into)]) == 0
+    said = capsys.readouterr()
+    assert "from host (cpu): seeds 0-4 of independent, pixelcnn, gated-conditional, 15 runs" in said.out
+    assert not said.err, "nothing was left"
+    assert (contents(places.first), contents(places.second)) == before
+    whole = build_report(folder_of(places.whole).path).parent
+    merged = build_report(places.into).parent
+    for name in ("comparison.csv", "pairs.csv", "metrics.csv"):
+        expected, found = (pd.read_csv(folder / name) for folder in (whole, merged))
+        pd.testing.assert_frame_equal(found, expected, check_exact=True)
+        assert len(expected) > 2
+    benchmark = load_planned(places.into / "config.json")
+    assert folder_of(benchmark).path == places.into
+    for run in benchmark.runs():
+        assert is_current("train", benchmark, [run]) and folder_of(benchmark).run_of(run).checkpoint.is_file()
+    assert is_current("measure", benchmark, benchmark.runs()[:5]), "nothing is to be made again"
+    once = contents(places.into)
+    merge([places.first, places.second], places.into)
+    assert contents(places.into) == once, "to merge twice changes nothing"
+    assert not list(places.into.parent.glob(".*")), "nothing is left beside"
+
+
+def test_costs_are_never_pooled_over_machines(places: Places) -> None:
+    for path in places.second.glob("*/*/seed*/record.json"):
+        changed(path, host="slow", training_seconds=1e6, wall_seconds=1e6, peak_memory_bytes=10**12)
+        lines = [json.loads(line) for line in (path.parent / "history.jsonl").read_text().splitlines()]
+        slow = [json.dumps({**line, "seconds": 1e6 + line["seconds"]}) + "\n" for line in lines]
+        (path.parent / "history.jsonl").write_text("".join(slow))
+    alone = build_report(places.first).parent
+    merge([places.second, places.first], places.into)
+    both = build_report(places.into).parent
+    costs = [f"{key}_{part}" for key in ("training_seconds", "wall_seconds") for part in ("mean", "sd", "n")]
+    costs += ["images_per_second_mean", "peak_memory_bytes_mean"]
+    mine, all_of_them = (pd.read_csv(p / "comparison.csv").set_index("variant") for p in (alone, both))
+    pd.testing.assert_frame_equal(all_of_them[costs].sort_index(), mine[costs].sort_index())
+    assert (all_of_them["comparable_nll_n"] == 5).all()
+    text = (both / "report.md").read_text(encoding="utf-8")
+    assert "host (cpu): seeds 0-2 of independent, pixelcnn, gated-conditional, 9 runs" in text
+    assert "slow (cpu): seeds 3-4 of independent, pixelcnn, gated-conditional, 6 runs" in text
+    assert "not pooled over machines. They are those of the runs on host (cpu)" in text
+    times = text.partition("### Over time")[2].partition("![")[0]
+    assert "time to" in times and " d |" not in times and " h" not in times, "seconds of the first machine"
+
+
+def other_data(places: Places) -> None:
+    spec = places.whole.datasets["digits"]
+    data = BenchmarkFolder(places.second).dataset("digits").data
+    with np.load(data) as file:
+        arrays = {**file, "description": np.array(json.dumps({"sha256": made_up.data_sha256(spec)[::-1]}))}
+    np.savez_compressed(data, **arrays)
+
+
+def data_of_a_run(places: Places) -> None:
+    BenchmarkFolder(places.second).dataset("digits").data.unlink()
+    changed(places.second / "digits/pixelcnn/seed4/metrics.json", data_sha256="beef")
+
+
+def other_recipe(places: Places) -> None:
+    config = load_planned(places.second / "config.json")
+    recipe = replace(config.training, learning_rate=0.5)
+    write_json(places.second / "config.json", replace(config, training=recipe).to_json())
+
+
+def other_code(places: Places) -> None:
+    for place, code in ((places.first, "aaaa"), (places.second, "bbbb")):
+        for seed in place.glob("digits/pixelcnn/seed*/record.json"):
+            changed(seed, code=code)
+
+
+def other_name(places: Places) -> None:
+    changed(places.second / "config.json", benchmark="mine")
+
+
+def another_training(places: Places) -> None:
+    part(places.whole, places.second.parent / "again", (2, 3, 4))
+    for path in places.second.glob("*"):
+        path.rename(path.with_name(f"{path.name}.old"))
+    for path in (places.second.parent / "again").glob("*"):
+        path.rename(places.second / path.name)
+    changed(places.second / "digits/pixelcnn/seed2/record.json", run_id="another")
+
+
+REFUSED = [
+    (other_data, ["datasets.digits: SHA-256"]),
+    (data_of_a_run, ["pixelcnn/seed4", "data_sha256 is", "'beef' in the second"]),
+    (other_recipe, ["digits/independent", "training.learning_rate: 0.02 in the first, 0.5 in the second"]),
+    (
+        other_code,
+        ["pixelcnn/seed0", "pixelcnn/seed3", "code that trained it is 'aaaa'", "'bbbb' in the second"],
+    ),
+    (other_name, ['benchmark is "toy" in the first and "mine" in the second']),
+    (another_training, ["pixelcnn/seed2/record.json", "run_id is", '"another" in the second']),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), REFUSED, ids=[spoil.__name__ for spoil, _ in REFUSED])
+def test_what_does_not_belong_together_is_refused_by_name(places, spoil, words) -> None:
+    spoil(places)
+    with pytest.raises(UserError) as refusal:
+        merge([places.first, places.second], places.into)
+    assert all(word in str(refusal.value) for word in [*words, str(places.first), str(places.second)])
+    assert not places.into.parent.exists(), "nothing was written"
+
+
+def test_what_is_not_finished_is_told_and_looks_add_up(places: Places) -> None:
+    run = BenchmarkFolder(places.second).run("digits", "pixelcnn", 4)
+    changed(run.record_file, status="failed", error="no memory")
+    stopped = BenchmarkFolder(places.second).run("digits", "pixelcnn", 3)
+    changed(stopped.record_file, status="interrupted")
+    stopped.state("0123").write_bytes(b"state")
+    for place in (places.first, places.second):
+        build_report(place)
+    merged = merge([places.first, places.second], places.into)
+    assert any("pixelcnn/seed3" in line and "state-0123.pt" in line for line in merged.left)
+    assert any("pixelcnn/seed3" in line and "interrupted" in line for line in merged.left)
+    folder = BenchmarkFolder(places.into)
+    assert not list(places.into.rglob("state-*")) and not folder.run("digits", "pixelcnn", 3).path.exists()
+    assert "no memory" in (build_report(places.into).parent / "report.md").read_text(encoding="utf-8")
+    looks = json.loads(folder.looks.read_text(encoding="utf-8"))["digits"]
+    assert [len(look["independent"]) for look in looks] == [3, 2, 5], "two looks at a half, then this one"
+
+
+def test_a_folder_that_is_no_merge_is_not_written_over(places: Places) -> None:
+    kept = contents(folder_of(places.whole).path)
+    for into, words in (
+        (folder_of(places.whole).path, "came from no merge"),
+        (places.first / "inside", "one lies within the other"),
+    ):
+        with pytest.raises(UserError, match=words):
+            merge([places.first, places.second], into)
+    assert contents(folder_of(places.whole).path) == kept
