@@ -64,6 +64,8 @@ def test_two_halves_give_the_report_of_the_whole(places: Places, capsys: pytest.
     assert folder_of(benchmark).path == places.into
     for run in benchmark.runs():
         assert is_current("train", benchmark, [run]) and folder_of(benchmark).run_of(run).checkpoint.is_file()
+    data = [BenchmarkFolder(place).dataset("digits").data for place in (places.first, places.into)]
+    assert data[0].read_bytes() == data[1].read_bytes()
     assert is_current("measure", benchmark, benchmark.runs()[:5]), "nothing is to be made again"
     once = contents(places.into)
     merge([places.first, places.second], places.into)
@@ -98,7 +100,7 @@ def test_costs_are_never_pooled_over_machines(places: Places) -> None:
     said = " ".join(provenance.mixtures(collected.datasets[0]))
     assert "not pooled over machines. They are those of the runs on host (cpu), which has most." in said
     curves = [trained_curves(result) for result in rank(collected.datasets[0])]
-    assert all(mean_over_seeds(own)[0].seconds.max() < 1e6 for own in curves), "seconds of the first machine"
+    assert all(mean_over_seeds(own)[0].seconds.max() < 1e4 for own in curves), "seconds of the first machine"
     assert all(len(own) == 5 for own in curves), "but the NLL of all"
 
 
@@ -167,7 +169,8 @@ def test_what_is_not_finished_is_told_and_looks_add_up(places: Places) -> None:
     changed(run.record_file, status="failed", error="no memory")
     stopped = BenchmarkFolder(places.second).run("digits", "pixelcnn", 3)
     changed(stopped.record_file, status="interrupted")
-    stopped.state("0123").write_bytes(b"state")
+    for one in (run, stopped):
+        one.state("0123").write_bytes(b"state")
     for place in (places.first, places.second):
         tables(place)
     merged = merge([places.first, places.second], places.into)
