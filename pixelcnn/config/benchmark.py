@@ -40,6 +40,7 @@ RESERVED_NAMES = (
     "plan.json",
     "precision.json",
     "looks.json",
+    "merged.json",
     "tracking.json",
     "tuned.yaml",
     "trials.csv",

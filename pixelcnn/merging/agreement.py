@@ -88,7 +88,8 @@ def check_runs(found: Sequence[Found]) -> None:
 def _said(run: Found) -> Iterator[tuple[tuple[str, ...], str]]:
     """What must be the same: of all runs on a dataset, or of those of a variant."""
     spec = run.spec
-    metrics = read_json(run.files["metrics.json"]) if "metrics.json" in run.files else {}
+    path = run.source.folder.run_of(spec).metrics_file
+    metrics = read_json(path) if path.is_file() else {}
     for said in (run.record.data_sha256, metrics.get("data_sha256")):
         if said is not None:
             yield (spec.dataset_name, "data_sha256"), said

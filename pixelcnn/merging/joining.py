@@ -15,7 +15,7 @@ from typing import Any
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.merging.agreement import check_configs, check_runs, merged_tables, precisions, same_run
-from pixelcnn.merging.sources import NOTE, Found, Source, read_source, runs_of
+from pixelcnn.merging.sources import Found, Source, read_source, runs_of
 from pixelcnn.results.folder import BenchmarkFolder
 from pixelcnn.results.machines import lines_by_machine
 from pixelcnn.system.errors import UserError
@@ -63,14 +63,18 @@ def _check_places(paths: Sequence[Path], into: Path) -> None:
             raise UserError(f"--into {into}: one lies within the other ({path}); take a folder beside it")
     if into.exists() and not _is_merge(into) and (not into.is_dir() or any(into.iterdir())):
         raise UserError(
-            f"--into {into}: is there and came from no merge (it has no {NOTE}); take a new folder"
+            f"--into {into}: is there and came from no merge (no {_note_of(into).name} in it); take a new one"
         )
     if len({*(path.resolve() for path in paths), target}) < 3 and not _is_merge(into):
         raise UserError("expected at least two folders to merge")
 
 
 def _is_merge(into: Path) -> bool:
-    return (into / NOTE).is_file()
+    return _note_of(into).is_file()
+
+
+def _note_of(into: Path) -> Path:
+    return BenchmarkFolder(into).merged
 
 
 def _joined(sources: Sequence[Source], into: Path) -> Merged:
@@ -164,12 +168,12 @@ def _write(merged: Merged, place: Path) -> None:
     costs = _write_costs(merged, folder)
     plans = [(s, read_json(s.folder.plan)) for s in sources if s.folder.plan.is_file()]
     if plans:
-        write_json(folder.plan, merged_tables("plan.json", plans))
+        write_json(folder.plan, merged_tables(folder.plan.name, plans))
     looks = _looks(sources)
     if looks:
         write_json(folder.looks, looks)
     write_json(folder.config, merged.benchmark.to_json())
-    write_json(place / NOTE, _note(merged, costs))
+    write_json(folder.merged, _note(merged, costs))
 
 
 def _write_costs(merged: Merged, folder: BenchmarkFolder) -> dict[str, str]:

@@ -17,9 +17,6 @@ from pixelcnn.system import locks
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import read_json
 
-#: What a folder that was joined says of where its runs came from.
-NOTE = "merged.json"
-
 
 @dataclass(frozen=True)
 class Source:
@@ -59,7 +56,7 @@ def read_source(path: Path) -> Source:
         raise UserError(f"{path}: a workflow works on it ({holder}); merge once it has ended")
     files = {name: folder.dataset(name).data for name in benchmark.datasets}
     data = {name: str(read_description(file)["sha256"]) for name, file in files.items() if file.is_file()}
-    note = read_json(path / NOTE) if (path / NOTE).is_file() else {}
+    note = read_json(folder.merged) if folder.merged.is_file() else {}
     return Source(folder, benchmark, data, note)
 
 

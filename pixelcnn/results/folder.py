@@ -88,6 +88,7 @@ class BenchmarkFolder:
     origin = At(".origin.json")  # tells the runs of this folder from a copy's, see `tracking.origin`
     #: The runs that reports so far were made of, which decide how much a further one may find.
     looks = At("looks.json")
+    merged = At("merged.json")  # of a folder that several were merged into: what came from where
     workflow_lock = At(".workflow.lock")  # locked by the workflow that works on this folder
     logs = At("logs")
     packs = At("packs")  # marks of the jobs that hold several runs

@@ -16,7 +16,15 @@ from benchmarks import made_up
 from pixelcnn.cli import main
 from pixelcnn.config.reading import load_planned
 from pixelcnn.merging.joining import merge
-from pixelcnn.report.page import build_report
+from pixelcnn.report import provenance
+from pixelcnn.report.collect import collect
+from pixelcnn.report.compare import rank
+from pixelcnn.report.differences import differences_of
+from pixelcnn.report.looks import note_looks, read_looks
+from pixelcnn.report.pairs import compare_pairs
+from pixelcnn.report.progress import mean_over_seeds, trained_curves
+from pixelcnn.report.seed_mixtures import mix_seeds
+from pixelcnn.report.tables import comparison_table, pairs_table, runs_table
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.scheduling.freshness import is_current
 from pixelcnn.system.errors import UserError
@@ -30,6 +38,17 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
+def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Those of the report for machines; as a report does, it remembers the look."""
+    collected, at = collect(folder), BenchmarkFolder(folder)
+    looks, (dataset,) = read_looks(at), collected.datasets
+    differences = differences_of(dataset, collected.benchmark, looks)
+    pairs = compare_pairs(differences)
+    note_looks(at, collected.datasets, looks)
+    comparison = comparison_table([(dataset, differences.results, pairs, mix_seeds(differences.results))])
+    return comparison, pairs_table([(dataset, pairs)]), runs_table(collected.runs)
+
+
 def test_two_halves_give_the_report_of_the_whole(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
     before = contents(places.first), contents(places.second)
     assert main(["merge", str(places.first), str(places.second), "--into", str(places.into)]) == 0
@@ -37,16 +56,16 @@ def test_two_halves_give_the_report_of_the_whole(places: Places, capsys: pytest.
     assert "from host (cpu): seeds 0-4 of independent, pixelcnn, gated-conditional, 15 runs" in said.out
     assert not said.err, "nothing was left"
     assert (contents(places.first), contents(places.second)) == before
-    whole = build_report(folder_of(places.whole).path).parent
-    merged = build_report(places.into).parent
-    for name in ("comparison.csv", "pairs.csv", "metrics.csv"):
-        expected, found = (pd.read_csv(folder / name) for folder in (whole, merged))
+    whole, merged = tables(folder_of(places.whole).path), tables(places.into)
+    for expected, found in zip(whole, merged, strict=True):
         pd.testing.assert_frame_equal(found, expected, check_exact=True)
         assert len(expected) > 2
     benchmark = load_planned(places.into / "config.json")
     assert folder_of(benchmark).path == places.into
     for run in benchmark.runs():
         assert is_current("train", benchmark, [run]) and folder_of(benchmark).run_of(run).checkpoint.is_file()
+    data = [BenchmarkFolder(place).dataset("digits").data for place in (places.first, places.into)]
+    assert data[0].read_bytes() == data[1].read_bytes()
     assert is_current("measure", benchmark, benchmark.runs()[:5]), "nothing is to be made again"
     once = contents(places.into)
     merge([places.first, places.second], places.into)
@@ -57,23 +76,32 @@ def test_two_halves_give_the_report_of_the_whole(places: Places, capsys: pytest.
 def test_costs_are_never_pooled_over_machines(places: Places) -> None:
     for path in places.second.glob("*/*/seed*/record.json"):
         changed(path, host="slow", training_seconds=1e6, wall_seconds=1e6, peak_memory_bytes=10**12)
-        lines = [json.loads(line) for line in (path.parent / "history.jsonl").read_text().splitlines()]
+        lines = [
+            json.loads(line)
+            for line in (path.parent / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        ]
         slow = [json.dumps({**line, "seconds": 1e6 + line["seconds"]}) + "\n" for line in lines]
-        (path.parent / "history.jsonl").write_text("".join(slow))
-    alone = build_report(places.first).parent
+        (path.parent / "history.jsonl").write_text("".join(slow), encoding="utf-8")
+    alone = tables(places.first)[0].set_index("variant")
     merge([places.second, places.first], places.into)
-    both = build_report(places.into).parent
+    both = tables(places.into)[0].set_index("variant")
     costs = [f"{key}_{part}" for key in ("training_seconds", "wall_seconds") for part in ("mean", "sd", "n")]
     costs += ["images_per_second_mean", "peak_memory_bytes_mean"]
-    mine, all_of_them = (pd.read_csv(p / "comparison.csv").set_index("variant") for p in (alone, both))
-    pd.testing.assert_frame_equal(all_of_them[costs].sort_index(), mine[costs].sort_index())
-    assert (all_of_them["comparable_nll_n"] == 5).all()
-    text = (both / "report.md").read_text(encoding="utf-8")
-    assert "host (cpu): seeds 0-2 of independent, pixelcnn, gated-conditional, 9 runs" in text
-    assert "slow (cpu): seeds 3-4 of independent, pixelcnn, gated-conditional, 6 runs" in text
-    assert "not pooled over machines. They are those of the runs on host (cpu)" in text
-    times = text.partition("### Over time")[2].partition("![")[0]
-    assert "time to" in times and " d |" not in times and " h" not in times, "seconds of the first machine"
+    pd.testing.assert_frame_equal(both[costs].sort_index(), alone[costs].sort_index())
+    assert (both["comparable_nll_n"] == 5).all()
+    collected = collect(places.into)
+    facts = {fact.label: fact.values for fact in provenance.facts(collected)}
+    assert "host (cpu): seeds 0-2 of independent, pixelcnn, gated-conditional, 9 runs" in facts["machines"][0]
+    assert "slow (cpu): seeds 3-4 of independent, pixelcnn, gated-conditional, 6 runs" in facts["machines"][0]
+    assert [words.partition(" on ")[2] for words in facts["training, all runs"]] == [
+        "host (cpu)",
+        "slow (cpu)",
+    ]
+    said = " ".join(provenance.mixtures(collected.datasets[0]))
+    assert "not pooled over machines. They are those of the runs on host (cpu), which has most." in said
+    curves = [trained_curves(result) for result in rank(collected.datasets[0])]
+    assert all(mean_over_seeds(own)[0].seconds.max() < 1e4 for own in curves), "seconds of the first machine"
+    assert all(len(own) == 5 for own in curves), "but the NLL of all"
 
 
 def other_data(places: Places) -> None:
@@ -141,15 +169,16 @@ def test_what_is_not_finished_is_told_and_looks_add_up(places: Places) -> None:
     changed(run.record_file, status="failed", error="no memory")
     stopped = BenchmarkFolder(places.second).run("digits", "pixelcnn", 3)
     changed(stopped.record_file, status="interrupted")
-    stopped.state("0123").write_bytes(b"state")
+    for one in (run, stopped):
+        one.state("0123").write_bytes(b"state")
     for place in (places.first, places.second):
-        build_report(place)
+        tables(place)
     merged = merge([places.first, places.second], places.into)
     assert any("pixelcnn/seed3" in line and "state-0123.pt" in line for line in merged.left)
     assert any("pixelcnn/seed3" in line and "interrupted" in line for line in merged.left)
     folder = BenchmarkFolder(places.into)
     assert not list(places.into.rglob("state-*")) and not folder.run("digits", "pixelcnn", 3).path.exists()
-    assert "no memory" in (build_report(places.into).parent / "report.md").read_text(encoding="utf-8")
+    assert tables(places.into)[2].query("status == 'failed'")["detail"].tolist() == ["no memory"]
     looks = json.loads(folder.looks.read_text(encoding="utf-8"))["digits"]
     assert [len(look["independent"]) for look in looks] == [3, 2, 5], "two looks at a half, then this one"
 
