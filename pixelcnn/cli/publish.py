@@ -15,7 +15,9 @@ from pixelcnn.cli import options
 )
 @click.option("--site", type=options.PATH, required=True, metavar="DIR", help="Folder of the site.")
 def publish(directories: tuple[Path, ...], site: Path) -> None:
-    """Make or update a static site of benchmarks: reports, records, all numbers as JSON.
+    """Make a static site of benchmarks, or add to one.
+
+    It has their reports, records, and all numbers as JSON.
 
     A benchmark of the same name there is replaced, others stay.
     """

@@ -71,6 +71,10 @@ VARIANT = {
     "behind_p": ("number", "Its adjusted p."),
     "mixture_nll": ("number", "NLL of the mixture of the seeds' networks, nats per image; another model."),
     "mixture_n": ("integer", "Seeds in that mixture; 0 if there is none."),
+    "truth_nll": ("number", "NLL of the distribution that the images were drawn from; null if unknown."),
+    "excess": ("number", "Nats per image above that truth, paired by test image."),
+    "excess_low": ("number", "Lower end of its 95 % interval over test images."),
+    "excess_high": ("number", "Its upper end."),
 }
 
 #: Of pairs.csv, a row a dataset and pair of variants.

@@ -12,7 +12,7 @@ from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.reading import load_planned
-from pixelcnn.results.folder import BenchmarkFolder
+from pixelcnn.results.folder import BenchmarkFolder, ReportFolder
 from pixelcnn.results.made_of import report_digest
 from pixelcnn.site.copies import copy_records, copy_report, json_text
 from pixelcnn.site.numbers import numbers_of
@@ -21,7 +21,9 @@ from pixelcnn.site.schema import FORMAT, numbers_schema
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import atomic, read_json
 
-INDEX, README, NUMBERS, SCHEMA = "index.html", "README.md", "numbers.json", "numbers.schema.json"
+#: As that of each report: what a web server shows of a folder.
+INDEX = ReportFolder(Path()).page.name
+README, NUMBERS, SCHEMA = "README.md", "numbers.json", "numbers.schema.json"
 Entry = dict[str, Any]
 
 

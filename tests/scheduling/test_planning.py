@@ -26,12 +26,10 @@ def test_the_ready_benchmarks_can_be_planned(path):
         check_control(sizes)
         return
     counts = {variant: size.parameters for (_, variant), size in sizes.items()}
-    chosen = {name: v for name, v in benchmark.variants.items() if v.model not in ("independent", "oracle")}
+    chosen = {name: v for name, v in benchmark.variants.items() if v.model != "independent"}
     networks = [counts[name] for name, variant in chosen.items() if not variant.conditional]
     if path.stem != "preview":
-        # Of the control every width is found for each dataset, as near as a whole number of channels comes.
-        limit = 1.05 if path.stem == "control" else 1.03
-        assert max(networks) / min(networks) <= limit, f"the networks are not matched: {counts}"
+        assert max(networks) / min(networks) <= 1.03, f"the networks are not matched: {counts}"
     for name, told in chosen.items():
         alike = [counts[k] for k, v in chosen.items() if v.model == told.model and not v.conditional]
         if told.conditional and path.stem != "preview":
