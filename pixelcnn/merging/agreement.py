@@ -134,9 +134,11 @@ def precisions(found: Sequence[Found]) -> list[str]:
 
 
 def merged_tables(
-    what: str, tables: Sequence[tuple[Source, Mapping[str, Mapping[str, Any]]]]
+    what: str, tables: Sequence[tuple[Source, Mapping[str, Mapping[str, Any]]]], *, complete: bool = True
 ) -> dict[str, dict[str, Any]]:
     """dataset -> variant -> a value, of all folders together.
+
+    Not `complete`: a key that only one of two has was not yet said by the other, and is taken from the one.
 
     Raises:
         UserError: where two have different values, naming both.
@@ -148,6 +150,9 @@ def merged_tables(
             for variant, value in own.items():
                 known = union.setdefault(dataset, {}).setdefault(variant, value)
                 owner = owners.setdefault((dataset, variant), source)
+                if not complete:
+                    value = {**known, **value}
+                    union[dataset][variant] = known = {**value, **known}
                 if known != value:
                     path, a, b = next(_unlike(f"{what}: {dataset}.{variant}", known, value))
                     _refuse(owner, source, path, a, b)

@@ -17,10 +17,13 @@ from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.merging.agreement import check_configs, check_runs, merged_tables, precisions, same_run
 from pixelcnn.merging.sources import Found, Source, read_source, runs_of
 from pixelcnn.results.folder import BenchmarkFolder
-from pixelcnn.results.machines import lines_by_machine
+from pixelcnn.results.machines import Machine, lines_by_machine, main_machine
 from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import read_json, write_json
 from pixelcnn.system.processes import process_alive
+
+#: The end of the name that an earlier merge's folder has while the new one takes its place.
+BEFORE = "-before"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
         UserError: naming what does not belong together; then nothing is written.
     """
     paths = list({path.resolve(): path for path in folders}.values())
+    _clear(into)
     _check_places(paths, into)
     paths = [path for path in paths if path.resolve() != into.resolve()]
     sources = [read_source(path) for path in [*paths, *([into] if _is_merge(into) else [])]]
@@ -168,7 +172,8 @@ def _write(merged: Merged, place: Path) -> None:
     costs = _write_costs(merged, folder)
     plans = [(s, read_json(s.folder.plan)) for s in sources if s.folder.plan.is_file()]
     if plans:
-        write_json(folder.plan, merged_tables(folder.plan.name, plans))
+        # An older plan says less.
+        write_json(folder.plan, merged_tables(folder.plan.name, plans, complete=False))
     looks = _looks(sources)
     if looks:
         write_json(folder.looks, looks)
@@ -177,8 +182,17 @@ def _write(merged: Merged, place: Path) -> None:
 
 
 def _write_costs(merged: Merged, folder: BenchmarkFolder) -> dict[str, str]:
-    """One measurement a variant, never a mean: of the folder that measured most, and which host that was."""
+    """One measurement a variant, never a mean, and which host that was.
+
+    Of the machine with most runs, as the report's seconds are; else of the folder that measured most.
+    """
     taken = {}
+    machines = {
+        dataset: main_machine(
+            run.record for run in merged.runs.values() if run.spec.dataset_name == dataset and run.finished
+        )
+        for dataset in merged.benchmark.datasets
+    }
     for kind in ("cost", "audit"):
         measured = {
             (dataset, variant): [
@@ -191,12 +205,17 @@ def _write_costs(merged: Merged, folder: BenchmarkFolder) -> dict[str, str]:
         for (dataset, variant), own in measured.items():
             if not own:
                 continue
-            chosen = max(own, key=lambda source: counts[merged.sources.index(source)])
-            path = getattr(chosen.folder, kind)(dataset, variant)
+            paths = {getattr(s.folder, kind)(dataset, variant): counts[merged.sources.index(s)] for s in own}
+            path = max(paths, key=lambda path: (_measured_on(path) == machines[dataset], paths[path]))
             _copy(path, getattr(folder, kind)(dataset, variant))
             if kind == "cost":
                 taken[f"{dataset}/{variant}"] = str(read_json(path).get("host") or "unknown host")
     return taken
+
+
+def _measured_on(path: Path) -> Machine:
+    said = read_json(path)
+    return Machine(str(said.get("host", "")), str(said.get("device", "")))
 
 
 def _looks(sources: Sequence[Source]) -> dict[str, list[Any]]:
@@ -227,20 +246,28 @@ def _note(merged: Merged, costs: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _start(into: Path) -> str:
+    return f".{into.name}.{platform.node()}-"
+
+
+def _clear(into: Path) -> None:
+    """Remove what a killed merge of this host left beside; what it had moved away comes back."""
+    for left in sorted(into.parent.glob(f"{glob.escape(_start(into))}*")):
+        pid = left.name.removeprefix(_start(into)).removesuffix(BEFORE)
+        if not pid.isdigit() or process_alive(int(pid)):
+            continue
+        if left.name.endswith(BEFORE) and not into.exists():
+            left.rename(into)
+        else:
+            shutil.rmtree(left)
+
+
 @contextmanager
 def _beside(into: Path) -> Iterator[Path]:
-    """A folder beside, which takes the place of `into` if the block ends well, else is removed.
-
-    What a killed merge of this host left is removed, too.
-    """
+    """A folder beside, which takes the place of `into` if the block ends well, else is removed."""
     into.parent.mkdir(parents=True, exist_ok=True)
-    start = f".{into.name}.{platform.node()}-"
-    for left in into.parent.glob(f"{glob.escape(start)}*"):
-        pid = left.name.removeprefix(start)
-        if pid.isdigit() and not process_alive(int(pid)):
-            shutil.rmtree(left)
-    building = into.with_name(f"{start}{os.getpid()}")
-    old = into.with_name(f"{start}{os.getpid()}-before")
+    building = into.with_name(f"{_start(into)}{os.getpid()}")
+    old = into.with_name(f"{building.name}{BEFORE}")
     try:
         building.mkdir()
         yield building

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,3 +194,31 @@ def test_a_folder_that_is_no_merge_is_not_written_over(places: Places) -> None:
         with pytest.raises(UserError, match=words):
             merge([places.first, places.second], into)
     assert contents(folder_of(places.whole).path) == kept
+
+
+def test_a_plan_that_says_less_and_a_merge_that_was_killed_hinder_nothing(places: Places) -> None:
+    plan = BenchmarkFolder(places.second).plan
+    changed(plan, digits={name: {} for name in places.whole.variants})  # as before `baseline` was written
+    merge([places.first, places.second], places.into)
+    assert BenchmarkFolder(places.into).plan.read_bytes() == BenchmarkFolder(places.first).plan.read_bytes()
+    once = contents(places.into)
+    gone = places.into.with_name(f".{places.into.name}.{platform.node()}-{2**22 + 1}-before")
+    places.into.rename(gone)  # killed between its two renames
+    merge([places.first], places.into)
+    assert contents(places.into) == once and not gone.exists()
+    changed(plan, digits={name: {"baseline": True} for name in places.whole.variants})
+    with pytest.raises(UserError, match=r"pixelcnn\.baseline is false in the first and true"):
+        merge([places.first, places.second], places.into)
+
+
+def test_costs_are_of_the_machine_whose_trainings_are_shown(places: Places) -> None:
+    shutil.rmtree(places.second)
+    part(places.whole, places.second, (3, 4, 5), host="a")
+    for place, host in ((places.first, "host"), (places.second, "a")):
+        for path in place.glob("*/*/cost.json"):
+            changed(path, host=host, device="cpu")
+    for path in places.first.glob("*/*/seed2"):
+        shutil.rmtree(path)
+    merge([places.first, places.second], places.into)
+    for path in places.into.glob("*/*/cost.json"):
+        assert json.loads(path.read_text(encoding="utf-8"))["host"] == "a", "as many runs: the first by name"
