@@ -41,6 +41,8 @@ def audit_run(trained: Checkpoint, data: PreparedData, folder: RunFolder, images
     x = np.ascontiguousarray(test.images[chosen])
     conditional = codec.model.image.classes is not None
     y = test.labels[chosen].astype(np.int64) if conditional and test.labels is not None else None
+    # What a process does once, as to import the coder, is no part of the times.
+    codec.compress(x[:1], None if y is None else y[:1], threads=threads)
     content, compressing = _timed(lambda: codec.compress(x, y, threads=threads))
     (images_back, labels_back), decompressing = _timed(lambda: _decompressed(codec, content))
     _compare(x, images_back, y, labels_back)
