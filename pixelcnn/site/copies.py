@@ -11,7 +11,6 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.results.folder import BenchmarkFolder, ReportFolder, RunFolder
 from pixelcnn.site.private import cleaner, json_without_paths, without_paths
-from pixelcnn.system.files import read_json, write_json
 
 #: The folder of the records, in the benchmark's.
 RECORDS = "runs"
@@ -40,25 +39,28 @@ def copy_records(
     for dataset in benchmark.datasets:
         for variant in benchmark.variants:
             for record in (folder.cost(dataset, variant), folder.audit(dataset, variant)):
-                _copy_json(record, target / RECORDS / dataset / variant / record.name)
+                _copy_record(record, target / RECORDS / dataset / variant / record.name)
     return found
 
 
 def _copy_run(run: RunFolder, spec: RunSpec, target: Path) -> bool:
     training = run.training_of(spec.digest)
     records = [training.spec_file, training.record_file, run.metrics_file, run.analysis_file]
-    copied = [_copy_json(record, target / record.name) for record in records]
-    if training.history_file.is_file():
-        target.mkdir(parents=True, exist_ok=True)
-        lines = without_paths(training.history_file.read_text(encoding="utf-8"))
-        (target / training.history_file.name).write_text(lines, encoding="utf-8")
-    return any(copied)
+    return any([_copy_record(record, target / record.name) for record in (*records, training.history_file)])
 
 
-def _copy_json(source: Path, target: Path) -> bool:
-    if source.is_file():
-        write_json(target, json_without_paths(read_json(source)))
-    return source.is_file()
+def _copy_record(source: Path, target: Path) -> bool:
+    """A record without paths, if it is there; a damaged one as it is, which the report tells of."""
+    if not source.is_file():
+        return False
+    text = source.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = json_text(json_without_paths(json.loads(text)))
+    except ValueError:  # a history, or damaged
+        text = without_paths(text)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    return True
 
 
 def json_text(value: Any) -> str:
