@@ -56,8 +56,8 @@ class Audit:
 
     @property
     def overhead(self) -> float:
-        """What was paid above the NLL, as a share of it."""
-        return self.paid_bits / self.nll_bits - 1
+        """What was paid above the NLL, as a share of it; infinite where images cost nothing."""
+        return self.paid_bits / self.nll_bits - 1 if self.nll_bits > 0 else math.inf
 
     @property
     def most_bits(self) -> float:

@@ -168,9 +168,10 @@ def _save_model(run: RunFolder, path: Path) -> None:
 
 def _save_config(source: Path, path: Path) -> None:
     """The tracking URI in it may have a password, and many may read what a server has."""
-    text = source.read_text(encoding="utf-8")
-    uri = json.loads(text)["tracking"]["uri"]
-    path.write_text(text.replace(uri, hide_password(uri)) if uri else text, encoding="utf-8")
+    config = json.loads(source.read_text(encoding="utf-8"))
+    if uri := config["tracking"]["uri"]:
+        config["tracking"]["uri"] = hide_password(uri)
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _save_preview(source: Path, path: Path) -> None:

@@ -76,6 +76,18 @@ def test_what_the_baseline_leaves_bounds_the_others(made):
     }
 
 
+def test_a_baseline_below_the_truth_is_told_and_bounds_nothing(tmp_path):
+    datasets = {"field": {"source": "markov", "image_size": 14, "levels": 2, "field": FIELD}}
+    made = made_up.benchmark(tmp_path, datasets=datasets, variants=VARIANTS, seeds=[0])
+    for spec in made.runs():
+        made_up.write_run(made, spec, nll=19.0 if spec.variant_name == "independent" else 20.0)
+    plan = read_json(folder_of(made).plan)
+    plan["field"]["oracle"]["truth"] = True
+    write_json(folder_of(made).plan, plan)
+    page = build_report(folder_of(made).path).read_text(encoding="utf-8")
+    assert re.search("independent on field is 1 nats below the truth", page)
+
+
 def test_a_planted_leak_fails_the_benchmark(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     config = {
