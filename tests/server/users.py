@@ -43,10 +43,11 @@ def pixelcnn(environment: dict[str, str], *words: str | Path) -> subprocess.Pope
 
 
 def start(environment: dict[str, str], *words: str | Path) -> subprocess.Popen[str]:
-    """A command in the checkout, with what it says."""
+    """A command in the checkout as in the environment that runs the tests, activated or not; what it says."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.Popen(
         list(map(str, words)),
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": path, **environment},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
 
