@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,11 +99,12 @@ def _read(trained: Trained, files: list[Path]) -> tuple[NDArray[np.uint8], Any]:
         from pixelcnn.trained.pictures import levels_in
 
         loaded = np.load(files[0], allow_pickle=False)
-        array = loaded if files[0].suffix == ".npy" else loaded["images"]
-        labels = loaded["labels"] if files[0].suffix == ".npz" and "labels" in loaded else None
+        several = not isinstance(loaded, np.ndarray)
+        array = loaded["images"] if several else loaded
+        labels = loaded["labels"] if several and "labels" in loaded else None
     except KeyError:
         raise UserError(f"{files[0]}: has no `images`") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{files[0]}: not read: {getattr(error, 'strerror', None) or error}") from error
     image = trained.image
     wanted = (image.channels, image.height, image.width)
@@ -123,8 +126,14 @@ def _labels(trained: Trained, images: Any, beside: Any, told: int | None) -> Any
         if told >= classes:
             raise UserError(f"--label: expected 0..{classes - 1}, got {told}")
         return np.full(len(images), told, np.int64)
-    fits = beside is not None and beside.shape == (len(images),)
-    if fits and beside.min() >= 0 and beside.max() < classes:
+    if beside is not None and not (beside == -1).all():  # -1: samples of a network that is told none
+        whole = np.issubdtype(beside.dtype, np.integer) and beside.shape == (len(images),)
+        if not whole or beside.min() < 0 or beside.max() >= classes:
+            raise UserError(
+                f"labels: expected {len(images)} whole numbers 0..{classes - 1} beside the images, got "
+                f"{beside.dtype} {list(beside.shape)}"
+                + (f", {beside.min()}..{beside.max()}" if whole else "")
+            )
         return beside.astype(np.int64)
     say(f"no labels were told: each image is coded given that of {classes} under which it is likeliest")
     return np.stack([trained.nats(images, label) for label in range(classes)]).argmin(axis=0)

@@ -17,9 +17,9 @@ from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.merging.agreement import check_configs, check_runs, merged_tables, precisions, same_run
 from pixelcnn.merging.sources import Found, Source, read_source, runs_of
 from pixelcnn.results.folder import BenchmarkFolder
-from pixelcnn.results.machines import Machine, lines_by_machine, main_machine
+from pixelcnn.results.machines import Machine, lines_by_machine, machine_of, main_machine
 from pixelcnn.system.errors import UserError
-from pixelcnn.system.files import read_json, write_json
+from pixelcnn.system.files import read_json, sha256, write_json
 from pixelcnn.system.processes import process_alive
 
 #: The end of the name that an earlier merge's folder has while the new one takes its place.
@@ -47,6 +47,8 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
         UserError: naming what does not belong together; then nothing is written.
     """
     paths = list({path.resolve(): path for path in folders}.values())
+    if into.is_symlink():
+        raise UserError(f"--into {into}: is a link; name the folder itself, {into.resolve()}")
     _clear(into)
     _check_places(paths, into)
     paths = [path for path in paths if path.resolve() != into.resolve()]
@@ -108,7 +110,21 @@ def _joined(sources: Sequence[Source], into: Path) -> Merged:
         ((run.spec.dataset_name, run.spec.variant_name, run.spec.seed), run.record) for run in runs.values()
     ]
     left += precisions(list(runs.values()))
+    left += _other_judges(sources, benchmark)
     return Merged(sources, benchmark, runs, lines_by_machine(trained), left)
+
+
+def _other_judges(sources: Sequence[Source], benchmark: Benchmark) -> Iterator[str]:
+    """Folders whose conditional samples were judged by another classifier than the one that is taken."""
+    for dataset in benchmark.datasets:
+        judges = [(s, s.folder.dataset(dataset).classifier) for s in sources]
+        known = [(source, sha256(path)) for source, path in judges if path.is_file()]
+        for source, digest in known[1:]:
+            if digest != known[0][1]:
+                yield (
+                    f"{source.folder.path}: its samples of {dataset} were judged by another classifier than "
+                    f"those of {known[0][0].folder.path}, whose is taken; `snakemake report` judges none anew"
+                )
 
 
 def _one_of(first: Found, other: Found, left: list[str]) -> Found:
@@ -171,6 +187,7 @@ def _write(merged: Merged, place: Path) -> None:
                 _copy(path, copy)
     costs = _write_costs(merged, folder)
     plans = [(s, read_json(s.folder.plan)) for s in sources if s.folder.plan.is_file()]
+    plans = [(source, plan) for source, plan in plans if isinstance(plan, dict)]  # else `plan` writes it anew
     if plans:
         # An older plan says less.
         write_json(folder.plan, merged_tables(folder.plan.name, plans, complete=False))
@@ -206,15 +223,19 @@ def _write_costs(merged: Merged, folder: BenchmarkFolder) -> dict[str, str]:
             if not own:
                 continue
             paths = {getattr(s.folder, kind)(dataset, variant): counts[merged.sources.index(s)] for s in own}
-            path = max(paths, key=lambda path: (_measured_on(path) == machines[dataset], paths[path]))
+            path = max(paths, key=lambda path: (_measured_on(path, merged) == machines[dataset], paths[path]))
             _copy(path, getattr(folder, kind)(dataset, variant))
             if kind == "cost":
                 taken[f"{dataset}/{variant}"] = str(read_json(path).get("host") or "unknown host")
     return taken
 
 
-def _measured_on(path: Path) -> Machine:
+def _measured_on(path: Path, merged: Merged) -> Machine | None:
+    """The machine of a cost; of an audit that of its run, None if another run of the name was taken."""
     said = read_json(path)
+    if "run_id" in said:
+        records = (run.record for run in merged.runs.values())
+        return next((machine_of(one) for one in records if one.run_id == said["run_id"]), None)
     return Machine(str(said.get("host", "")), str(said.get("device", "")))
 
 
@@ -282,13 +303,16 @@ def _beside(into: Path) -> Iterator[Path]:
 
 
 def _keep(into: Path, building: Path) -> None:
-    """Take over what an earlier merge's folder has besides runs: report, logs, where MLflow has it."""
-    for path in into.iterdir():
-        target = building / path.name
-        if path.is_dir() and not target.exists():
-            shutil.copytree(path, target)
-        elif not target.exists():
-            shutil.copy2(path, target)
+    """Take over every file that an earlier merge's folder has besides: report, logs, a user's own."""
+    for path in sorted(into.rglob("*")):
+        if BenchmarkFolder(into).keeps(path):  # of a run or of the data: those of the merge are there
+            continue
+        target = building / path.relative_to(into)
+        if path.is_symlink() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(path.readlink())
+        elif path.is_file() and not target.exists():
+            _copy(path, target)
 
 
 def _copy(path: Path, target: Path) -> None:

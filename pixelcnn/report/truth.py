@@ -44,18 +44,18 @@ class Truth:
 
 @dataclass(frozen=True)
 class Below:
-    """A variant that lies below the truth by more than chance; p is adjusted for all that were asked."""
+    """A run that lies below the truth by more than chance; p is adjusted for all that were asked."""
 
     dataset: str
     variant: str
+    seed: int
     excess: Excess
     p: float
 
 
 def truth_of(dataset: DatasetRuns) -> Truth | None:
     """The truth about a dataset; None where no finished run knows it."""
-    oracle = next((variant for variant in dataset.variants if variant.truth), None)
-    nats = _nats(oracle) if oracle else None
+    oracle, nats = _oracle(dataset), _truth_by_image(dataset)
     if oracle is None or nats is None:
         return None
     given = _given_label(oracle) if oracle.spec.conditional else None
@@ -78,9 +78,18 @@ def truth_of(dataset: DatasetRuns) -> Truth | None:
 
 
 def below_truth(datasets: Sequence[DatasetRuns]) -> list[Below]:
-    """Every variant of these datasets that lies below its truth, adjusted for all of them together."""
-    truths = {dataset.name: truth for dataset in datasets if (truth := truth_of(dataset))}
-    asked = {(name, o.variant.name): o.excess for name, truth in truths.items() for o in truth.others}
+    """Every run on these datasets that lies below its truth, adjusted for all of them together.
+
+    Each seed is asked by itself: beside good ones, the mean would hide one that is wrong.
+    """
+    asked: dict[tuple[str, str, int], Excess] = {}
+    for dataset in datasets:
+        known = _truth_by_image(dataset)
+        for variant in dataset.variants if known is not None else []:
+            for run in variant.finished if not variant.truth else []:
+                own = nats_of(run)
+                if known is not None and own is not None and own.shape == known.shape:
+                    asked[dataset.name, variant.name, run.spec.seed] = excess(own, known)
     return [Below(*key, asked[key], p) for key, p in below(asked, ALPHA).items()]
 
 
@@ -98,9 +107,9 @@ def below_words(found: Below) -> str:
     """One of them in a sentence."""
     p = f"p {'<' if found.p < 1e-4 else '='} {max(found.p, 1e-4):.2g}"
     return (
-        f"{found.variant} on {found.dataset} is {-found.excess.mean:.3g} nats below the truth "
-        f"({found.excess.images:,} images, {p}), which no probabilities can be: it sees what it must not, or "
-        "they do not sum to 1"
+        f"{found.variant} (seed {found.seed}) on {found.dataset} is {-found.excess.mean:.3g} nats below the "
+        f"truth ({found.excess.images:,} images, {p}), which no probabilities can be: it sees what it "
+        "must not, or they do not sum to 1"
     )
 
 
@@ -124,17 +133,30 @@ def above_by_offset(
 ) -> Iterator[tuple[VariantRuns, NDArray[np.float64], NDArray[np.bool_] | None]]:
     """Variants, their nats above the truth at a pixel of each offset, and whether they can see its pixel.
 
-    `places` are those of each offset. A variant whose files are not usable is left out.
+    `places` are those of each offset. A variant whose files are not usable is left out; where the label
+    matters so is one that is not told it, since by pixel the truth is given the label.
     """
     known = _by_pixel(truth.oracle)
     for other in truth.others:
         own = _by_pixel(other.variant)
+        if truth.oracle.spec.conditional and not other.variant.spec.conditional:
+            continue
         if known is None or own is None or own.shape != known.shape:
             continue
         above = own - known
         nats = np.array([np.mean([above[place] for place in of_one]) for of_one in places])
         seen = load(next((run.maps for run in other.variant.finished), None), "offsets_seen")
         yield other.variant, nats, seen if seen is not None and len(seen) == len(places) else None
+
+
+def _oracle(dataset: DatasetRuns) -> VariantRuns | None:
+    return next((variant for variant in dataset.variants if variant.truth), None)
+
+
+def _truth_by_image(dataset: DatasetRuns) -> NDArray[np.float64] | None:
+    """The truth of each test image; None where no finished run knows it."""
+    oracle = _oracle(dataset)
+    return _nats(oracle) if oracle else None
 
 
 def _nats(variant: VariantRuns) -> NDArray[np.float64] | None:

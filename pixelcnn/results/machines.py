@@ -57,7 +57,11 @@ def lines_by_machine(trained: Iterable[tuple[tuple[str, str, int], Record]]) -> 
 
 
 def _names(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} variants"
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    variants = len({name.rpartition("/")[2] for name in names})
+    datasets = len({name.rpartition("/")[0] for name in names})
+    return f"{variants} variants" + (f" on {datasets} datasets" if datasets > 1 else "")
 
 
 def _seeds(seeds: Sequence[int]) -> str:

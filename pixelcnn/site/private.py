@@ -12,8 +12,13 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-#: An absolute path of two names or more in a text: at its start, behind a space, a quote, a bracket, = or :.
-_PATH = re.compile(r"""(?<![^\s"'(=\[,:;|])(?:file://)?/(?:[^\s/"'<>()|]+/)+[^\s/"'<>()|:,;]*""")
+#: An absolute path of two names or more in a text: its first slash is behind none of what a relative one or
+#: an address has there. Three slashes and a fourth are SQLite's way to say one.
+_PATH = re.compile(
+    r"""(?<![\w/.~…-])(?:file://|(?<=:)///(?=/)|(?<!:)/(?=/))?/(?:[^\s/"'`<>()|{}“”*]+/)+[^\s/"'`<>()|{}“”*:,;]*"""
+)
+#: What people read of a tag, and what of it is an embedded file.
+_READ, _EMBEDDED = re.compile(r'(?<=\balt=")[^"]*|(?<=\btitle=")[^"]*'), re.compile(r'data:[^"\')]*')
 #: What of an HTML page is no text that people read.
 _MARKUP = re.compile(r"<script\b.*?</script>|<style\b.*?</style>|<[^>]*>", re.DOTALL)
 _TABLE = re.compile(r"(?<=data:text/csv;base64,)[A-Za-z0-9+/=]+")
@@ -58,9 +63,10 @@ def html_without_paths(page: str, folders: list[Path]) -> str:
     page = _TABLE.sub(_table, page)
     parts, start = [], 0
     for markup in _MARKUP.finditer(page):
-        parts += [without_paths(page[start : markup.start()]), _without(markup[0], folders)]
+        text = without_paths(_outside(page[start : markup.start()], folders))
+        parts += [text, _without(markup[0], folders)]
         start = markup.end()
-    return "".join([*parts, without_paths(page[start:])])
+    return "".join([*parts, without_paths(_outside(page[start:], folders))])
 
 
 def _table(match: re.Match[str]) -> str:
@@ -69,14 +75,28 @@ def _table(match: re.Match[str]) -> str:
 
 
 def _without(markup: str, folders: list[Path]) -> str:
+    """A tag, a style or a script: none of the folders, but in a file that is embedded in it."""
+    parts, start = [], 0
+    for embedded in _EMBEDDED.finditer(markup):
+        parts += [_of_tag(markup[start : embedded.start()], folders), embedded[0]]
+        start = embedded.end()
+    return "".join([*parts, _of_tag(markup[start:], folders)])
+
+
+def _of_tag(markup: str, folders: list[Path]) -> str:
+    return _READ.sub(lambda match: without_paths(match[0]), _outside(markup, folders))
+
+
+def _outside(text: str, folders: list[Path]) -> str:
+    """A text in which each of the folders, spaces in it or not, is "…"."""
     for folder in sorted({str(folder) for folder in folders}, key=len, reverse=True):
         if len(folder) > 1:
-            markup = markup.replace(folder, "…")
-    return markup
+            text = re.sub(rf"""(?<![\w.~…-]){re.escape(folder)}(?=[/"'\s<]|$)""", "…", text)
+    return text
 
 
 def cleaner(path: Path, folders: list[Path]) -> Callable[[str], str] | None:
     """What makes the text of a file fit for a site; None for pictures, which are copied as they are."""
     if path.suffix == ".html":
         return lambda page: html_without_paths(page, folders)
-    return without_paths if path.suffix in (".csv", ".md") else None
+    return (lambda text: without_paths(_outside(text, folders))) if path.suffix in (".csv", ".md") else None

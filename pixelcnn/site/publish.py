@@ -23,6 +23,8 @@ from pixelcnn.system.files import atomic, read_json
 
 #: As that of each report: what a web server shows of a folder.
 INDEX = ReportFolder(Path()).page.name
+#: The folder in a site where the next state of it is made.
+SCRATCH = ".publishing-"
 README, NUMBERS, SCHEMA = "README.md", "numbers.json", "numbers.schema.json"
 Entry = dict[str, Any]
 
@@ -44,13 +46,11 @@ def publish(directories: Sequence[Path], site: Path) -> Path:
     for name in names:
         if name not in kept and (site / name).exists():
             raise UserError(f"{site / name}: is there already, and nothing that was published; move it away")
-    site.parent.mkdir(parents=True, exist_ok=True)
-    with _beside(site) as made:
+    with _within(site) as made:
         for folder, benchmark in found:
             kept[benchmark.benchmark] = _make(folder, benchmark, made / benchmark.benchmark)
         # By date, the latest first.
         entries = sorted(sorted(kept.values(), key=lambda e: e["name"]), key=_date, reverse=True)
-        site.mkdir(exist_ok=True)
         for name in names:
             _replace(made / name, site / name, made / f"{name}.old")
     numbers = {"$schema": SCHEMA, "format": FORMAT, "benchmarks": entries}
@@ -96,12 +96,15 @@ def _published(site: Path) -> dict[str, Entry]:
     Raises:
         UserError: if it is the folder of something else, or a site of another version.
     """
-    if not site.exists() or (site.is_dir() and not any(site.iterdir())):
+    if not site.exists():
+        return {}
+    if site.is_dir() and all(path.name.startswith(SCRATCH) for path in site.iterdir()):
         return {}
     if not (site / NUMBERS).is_file():
         raise UserError(f"{site}: no site of `pixelcnn publish` (it has no {NUMBERS}); choose another folder")
     numbers = read_json(site / NUMBERS)
-    if not isinstance(numbers, dict) or numbers.get("format") != FORMAT:
+    known = isinstance(numbers, dict) and isinstance(numbers.get("benchmarks"), list)
+    if not known or numbers.get("format") != FORMAT:
         raise UserError(
             f"{site / NUMBERS}: expected format {FORMAT}, that of this version; choose another folder"
         )
@@ -115,13 +118,17 @@ def _date(entry: Entry) -> str:
 
 
 @contextlib.contextmanager
-def _beside(site: Path) -> Iterator[Path]:
-    """A folder on the same disk, gone at the end."""
-    made = Path(tempfile.mkdtemp(prefix=f".{site.name}.", dir=site.parent))
+def _within(site: Path) -> Iterator[Path]:
+    """A folder on the disk of the site, gone at the end; so is a site that is new and stayed empty."""
+    new = not site.exists()
+    site.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=site))
     try:
         yield made
     finally:
         shutil.rmtree(made)
+        if new and not any(site.iterdir()):
+            site.rmdir()
 
 
 def _make(folder: BenchmarkFolder, benchmark: Benchmark, target: Path) -> Entry:
@@ -137,10 +144,14 @@ def _make(folder: BenchmarkFolder, benchmark: Benchmark, target: Path) -> Entry:
 
 
 def _replace(new: Path, target: Path, old: Path) -> None:
-    """A folder in the place of another, which goes to `old`."""
+    """A folder in the place of another, which goes to `old`, and comes back if it cannot be replaced."""
     if target.exists():
         os.replace(target, old)
-    os.replace(new, target)
+    try:
+        os.replace(new, target)
+    finally:
+        if old.exists() and not target.exists():
+            os.replace(old, target)
 
 
 def _write(path: Path, text: str) -> Path:

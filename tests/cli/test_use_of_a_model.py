@@ -196,3 +196,30 @@ def test_every_mistake_is_one_sentence(images, capsys, monkeypatch):
         assert said in err and err.startswith(f"pixelcnn {command[0]}: error: ") and not out, (command, err)
         assert err.count("\n") == 1, err
     assert {p: p.stat().st_mtime_ns for p in Path().rglob("*") if p.is_file()} == before
+
+
+def test_pictures_are_compressed_and_come_back_by_the_same_model_alone(images, capsys, tmp_path):
+    assert main(["compress", RUN.format("base"), "own", "--out", str(tmp_path / "x.pxc")]) == 0
+    assert main(["decompress", RUN.format("base"), str(tmp_path / "x.pxc"), "--out", str(tmp_path)]) == 0
+    back = [np.asarray(Image.open(path)) for path in sorted(tmp_path.glob("*.png"))]
+    assert np.array_equal(back, images[:, 0].astype(int) * 85)
+    capsys.readouterr()
+    assert main(["decompress", RUN.format("cond"), str(tmp_path / "x.pxc"), "--out", str(tmp_path)]) == 2
+    assert "compressed by another model" in capsys.readouterr().err
+
+
+def test_arrays_and_labels_that_do_not_fit_are_refused_in_a_sentence(images, capsys, tmp_path):
+    def refused(said: str, name: str = "x.npz", **arrays) -> None:
+        if arrays:
+            np.savez(tmp_path / name, **arrays)
+        arguments = ["compress", RUN.format("cond"), str(tmp_path / name), "--out", str(tmp_path / "x.pxc")]
+        assert main(arguments) == 2 and said in capsys.readouterr().err
+
+    labels = "expected 3 whole numbers 0..1 beside the images"
+    refused(labels, images=images, labels=np.array([0, 7, 1]))
+    refused(labels, images=images, labels=np.array([0.7, 0, 1]))
+    refused(labels, images=images, labels=np.array(["a", "b", "c"]))
+    refused("has no `images`", labels=np.zeros(3, int))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "x.npz").read_bytes()[:-40])
+    refused("cut.npz: not read", "cut.npz")
+    assert not (tmp_path / "x.pxc").exists()

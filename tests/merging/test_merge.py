@@ -222,3 +222,33 @@ def test_costs_are_of_the_machine_whose_trainings_are_shown(places: Places) -> N
     merge([places.first, places.second], places.into)
     for path in places.into.glob("*/*/cost.json"):
         assert json.loads(path.read_text(encoding="utf-8"))["host"] == "a", "as many runs: the first by name"
+
+
+def test_a_merge_into_an_earlier_one_keeps_every_file_that_is_not_its_own(places: Places) -> None:
+    merge([places.first, places.second], places.into)
+    own = [places.into / "lab" / "deep" / "notes.txt", places.into / "digits" / "pixelcnn" / "mine.pxc"]
+    for path in [*own, places.into / "lab" / "other.txt"]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine", encoding="utf-8")
+    before = contents(places.into)
+    merge([places.first], places.into)
+    assert contents(places.into).keys() == before.keys() and all(path.exists() for path in own)
+
+
+def test_a_link_is_no_place_to_merge_into(places: Places) -> None:
+    merge([places.first, places.second], places.into)
+    link = places.into.with_name("link")
+    link.symlink_to(places.into)
+    with pytest.raises(UserError, match="is a link; name the folder itself"):
+        merge([places.first], link)
+    assert link.is_symlink()
+
+
+def test_another_classifier_is_told_and_a_damaged_plan_is_left(places: Places) -> None:
+    for place in (places.first, places.second):
+        for path in BenchmarkFolder(place).dataset("digits").classified:
+            path.write_bytes(place.name.encode())
+    BenchmarkFolder(places.second).plan.write_text("[]", encoding="utf-8")
+    merged = merge([places.first, places.second], places.into)
+    assert [line for line in merged.left if "judged by another classifier" in line]
+    assert BenchmarkFolder(places.into).plan.is_file()

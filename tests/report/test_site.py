@@ -159,6 +159,12 @@ def test_no_path_and_no_address_of_a_database_leaves_the_machine(
         ("(file:///home/alice/x.npz)", "(…/x.npz)"),
         ('{"path":"/scratch/alice/x"}', '{"path":"…/x"}'),
         ("a,/scratch/alice/x,b", "a,…/x,b"),
+        ("`/home/alice/x/y.py`", "`…/y.py`"),
+        ("“/home/alice/x”, {/home/alice/x} *//home/alice/x*", "“…/x”, {…/x} *…/x*"),
+        (
+            "sqlite:////home/alice/m.db, sqlite:///results/a/m.db",
+            "sqlite:…/m.db, sqlite:///results/a/m.db",
+        ),
         ("nats/image, 1/2/3, https://example.org/a/b, and/or", None),
         ("results/mnist/report/index.html and ../a/b", None),
     ],
@@ -174,6 +180,11 @@ def test_paths_are_found_wherever_a_page_or_a_record_has_them() -> None:
     }
     page = '<img src="data:image/jpeg;base64,/9j/4AAQ/x=" alt="/work/me/x"><style>/* a/b/c */</style>'
     assert html_without_paths(page, [Path("/work/me")]) == page.replace("/work/me", "…")
+    page = (
+        '<p title="in /home/a/x">/w/Ann Lee/x.npz</p><img src="data:image/png;base64,A/w/B"><a href="/w/x">'
+    )
+    told = '<p title="in …/x">…/x.npz</p><img src="data:image/png;base64,A/w/B"><a href="…/x">'
+    assert html_without_paths(page, [Path("/w"), Path("/w/Ann Lee")]) == told
     table = "data:text/csv;base64,L2hvbWUvYWxpY2UveCwx"  # /home/alice/x,1
     assert html_without_paths(f'<a href="{table}">', []) == '<a href="data:text/csv;base64,4oCmL3gsMQ==">'
 

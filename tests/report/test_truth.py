@@ -14,7 +14,7 @@ from benchmarks import made_up
 from pixelcnn import cli
 from pixelcnn.report.collect import collect
 from pixelcnn.report.page import build_report
-from pixelcnn.report.truth import truth_of
+from pixelcnn.report.truth import below_in, truth_of
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.system.files import read_json, write_json
 
@@ -85,7 +85,21 @@ def test_a_baseline_below_the_truth_is_told_and_bounds_nothing(tmp_path):
     plan["field"]["oracle"]["truth"] = True
     write_json(folder_of(made).plan, plan)
     page = build_report(folder_of(made).path).read_text(encoding="utf-8")
-    assert re.search("independent on field is 1 nats below the truth", page)
+    assert re.search(r"independent \(seed 0\) on field is 1 nats below the truth", page)
+
+
+def test_one_leaking_seed_does_not_hide_behind_a_good_one(tmp_path):
+    datasets = {"field": {"source": "markov", "image_size": 14, "levels": 2, "field": FIELD}}
+    made = made_up.benchmark(tmp_path, datasets=datasets, variants=VARIANTS, seeds=[0, 1])
+    for spec in made.runs():
+        leaking = (spec.variant_name, spec.seed) == ("plain", 1)
+        made_up.write_run(
+            made, spec, nll=19.0 if leaking else 20.0 if spec.variant_name == "oracle" else 22.0
+        )
+    plan = read_json(folder_of(made).plan)
+    plan["field"]["oracle"]["truth"] = True
+    write_json(folder_of(made).plan, plan)
+    assert [(one.variant, one.seed) for one in below_in(folder_of(made).path)] == [("plain", 1)]
 
 
 def test_a_planted_leak_fails_the_benchmark(tmp_path, monkeypatch, capsys):
@@ -128,6 +142,6 @@ def test_a_planted_leak_fails_the_benchmark(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert cli.main(["report", str(folder.path)]) == cli.RUN_FAILED
     said = capsys.readouterr().err
-    assert "leaking on field is" in said and "nats below the truth" in said and "honest" not in said
+    assert "leaking (seed 0) on field is" in said and "nats below the truth" in said and "honest" not in said
     page = folder.report.page.read_text(encoding="utf-8")
-    assert "This benchmark has failed: 1 variant below the truth." in page
+    assert "This benchmark has failed: 1 run below the truth." in page

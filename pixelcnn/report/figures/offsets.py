@@ -23,6 +23,8 @@ def above_at_offsets(truth: Truth, answers: Mapping[Place, Sequence[Place]]) -> 
         return None
     nats = np.array([row for _, row, _ in found])
     most = max(float(nats.max()), 1e-9)
+    baselines = [float(row.mean()) for variant, row, _ in found if variant.baseline]
+    nothing = f", {max(baselines):.2f} nothing" if baselines else ""
     with style():
         figure = Figure(figsize=(WIDTH, 0.36 * len(found) + 1.5), layout="constrained")
         axes = figure.subplots()
@@ -53,9 +55,9 @@ def above_at_offsets(truth: Truth, answers: Mapping[Place, Sequence[Place]]) -> 
         )  # fmt: skip
     caption = (
         "What each variant can use: nats above the truth at a pixel that copies the one at this offset (rows "
-        "up, columns to the side), mean over these pixels, test images and seeds. 0 is to use all of it, "
-        f"{most:.2f} nothing. Hatched: the pixel there is beyond the reach of the layers or in their blind "
-        "spot, so that no training can help."
+        "up, columns to the side), mean over these pixels, test images and seeds. 0 is to use all of "
+        f"it{nothing}. Hatched: the pixel there is beyond the reach of the layers or in their blind "
+        "spot, so it cannot be seen."
     )
     alt = "Nats above the truth by offset: " + "; ".join(
         f"{variant.name} " + ", ".join(f"{o} {v:.3f}" for o, v in zip(answers, row, strict=True))

@@ -12,11 +12,8 @@ def build(material: Material) -> Content | None:
     """The table, and the picture where the field has offsets; nothing where no truth is known."""
     if (truth := truth_of(material.dataset)) is None:
         return None
-    below = {
-        one.variant: one.p
-        for one in below_truth(material.collected.datasets)
-        if one.dataset == material.dataset.name
-    }
+    found = [o for o in below_truth(material.collected.datasets) if o.dataset == material.dataset.name]
+    below = {o.variant: min(other.p for other in found if other.variant == o.variant) for o in found}
     plate = material.plates.drawing("offsets", above_at_offsets(truth, _answers(material)))
     results = {result.name: result for result in material.results}
     values = {
