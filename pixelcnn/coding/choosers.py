@@ -46,7 +46,7 @@ class Chooser(Likelihood):
 
     def choose(self, table: Table, known: Levels) -> Levels:
         """One level for each row of a table."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define choose()")
 
 
 class Noting(Chooser):
