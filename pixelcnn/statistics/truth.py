@@ -14,8 +14,9 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from statsmodels.stats.multitest import multipletests
+
+from pixelcnn.statistics.summary import summarize
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -54,14 +55,8 @@ def excess(nats: NDArray[np.float64], truth: NDArray[np.float64], level: float =
     """
     if nats.shape != truth.shape or nats.ndim != 1 or not len(nats):
         raise ValueError(f"expected nats of the same images, got {nats.shape} and {truth.shape}")
-    differences = nats - truth
-    n, mean = len(differences), float(differences.mean())
-    low = high = None
-    if n > 1:
-        error = float(differences.std(ddof=1)) / math.sqrt(n)
-        reach = float(stats.t.ppf((1 + level) / 2, n - 1)) * error
-        low, high = mean - reach, mean + reach
-    return Excess(mean, low, high, math.exp(min(0.0, n * mean)), n)
+    found = summarize(nats - truth, level)
+    return Excess(found.mean, found.low, found.high, math.exp(min(0.0, found.n * found.mean)), found.n)
 
 
 def below(excesses: Mapping[Key, Excess], alpha: float = 0.05) -> dict[Key, float]:
