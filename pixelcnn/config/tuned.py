@@ -37,6 +37,8 @@ class TunedVariant:
     """Of the trials' trainings."""
     earlier: int = at_least(0, 0)
     """How many trials led to the recipe of trial 0, if that was tuned, too."""
+    share: float = at_least(1e-6, 1.0, 1, absent=1.0)
+    """Of the budget of its recipe: what each trial trained for."""
     chosen: int
     """The number of a trial."""
     trials: tuple[TrialResult, ...]

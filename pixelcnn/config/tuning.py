@@ -72,6 +72,8 @@ class TuningSpec:
     """Of the trials' trainings; none of those that the final runs have."""
     trials: int = at_least(2, 8, MOST_TRIALS)
     """Of each variant; the first one is the config as it is written."""
+    share: float = at_least(1e-6, 1.0, 1, absent=1.0)
+    """Of each recipe's budget and warm-up: what a trial trains for. The chosen config has the whole."""
     variants: tuple[str, ...] | None = None
     """Which are tuned; null: all. A variant is tuned over those keys of the space that it has."""
     planned: tuple[Trial, ...] = internal(())

@@ -81,7 +81,15 @@ def _how(tuned: Sequence[TunedVariant]) -> str:
     earlier = {found.earlier for found in tuned}
     if earlier != {0}:
         trials += f" after {earlier.pop()} earlier ones" if len(earlier) == 1 else ", some after earlier ones"
-    return f"{over} by {trials}, chosen by validation NLL {_at(tuned)}"
+    return f"{over} by {trials}{_short(tuned)}, chosen by validation NLL {_at(tuned)}"
+
+
+def _short(tuned: Sequence[TunedVariant]) -> str:
+    shares = sorted({found.share for found in tuned})
+    if shares == [1]:
+        return ""
+    told = " to ".join(f"{100 * share:g} %" for share in dict.fromkeys((shares[0], shares[-1])))
+    return f" on {told} of the budget"
 
 
 def _at(tuned: Sequence[TunedVariant]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.config.run_spec import VariantSpec, merged
+from pixelcnn.config.run_spec import TrainingSpec, VariantSpec, merged
 from pixelcnn.config.tuning import Trial, TuningSpec, split
 from pixelcnn.results.folder import tuning_folder
 from pixelcnn.system.errors import ConfigError
@@ -24,11 +25,12 @@ def trials_of(benchmark: Benchmark) -> Benchmark:
         return benchmark
     tuning = tuning_of(benchmark)
     assert benchmark.resolved, "only a resolved benchmark knows its trials"
+    variants = {t.name: with_values(benchmark.variants[t.variant], t) for t in tuning.planned}
     widths = {trial.name: trial.match for trial in tuning.planned if trial.match}
     return replace(
         benchmark,
         benchmark=tuning_folder(benchmark).path.name,
-        variants={t.name: with_values(benchmark.variants[t.variant], t) for t in tuning.planned},
+        variants={name: _shortened(v, benchmark.training, tuning.share) for name, v in variants.items()},
         seeds=tuning.seeds,
         tracking=replace(benchmark.tracking, pictures=0),
         tuning=None,
@@ -36,6 +38,29 @@ def trials_of(benchmark: Benchmark) -> Benchmark:
         matched=dict.fromkeys(benchmark.datasets, widths) if widths else None,
         tunes=benchmark,
     )
+
+
+def _shortened(variant: VariantSpec, common: TrainingSpec, share: float) -> VariantSpec:
+    """A variant that trains for a share of its budget, with a warm-up as much shorter.
+
+    Raises:
+        ConfigError: if its budget is in epochs of which that leaves no whole number.
+    """
+    if share == 1:
+        return variant
+    recipe = common.changed(variant.training)
+    short: dict[str, Any] = {"warmup_steps": round(share * recipe.warmup_steps)}
+    if recipe.images is not None:
+        short["images"] = max(1, round(share * recipe.images))
+    else:
+        assert recipe.epochs is not None  # a recipe has one of the two
+        epochs = round(share * recipe.epochs)
+        if epochs < 1 or abs(epochs - share * recipe.epochs) > 1e-9:
+            raise ConfigError(
+                f"tuning.share: {share:g} of {recipe.epochs} epochs is no whole number; give `images`"
+            )
+        short["epochs"] = epochs
+    return replace(variant, training=merged(variant.training, short))
 
 
 def tuned(benchmark: Benchmark) -> Benchmark:

@@ -142,6 +142,7 @@ def _told(
                 of=original.benchmark,
                 seeds=one.seeds,
                 earlier=before.earlier + len(before.trials) if before else 0,
+                share=tuning_of(original).share,
                 chosen=one.trial.number,
                 trials=tuple(_result(outcome) for outcome in own),
             ),
@@ -151,6 +152,11 @@ def _told(
 def _result(one: Outcome) -> TrialResult:
     rounded = None if one.valid_nll is None else round(one.valid_nll, DIGITS)
     return TrialResult(number=one.trial.number, valid_nll=rounded, values=one.trial.values)
+
+
+def budget_words(share: float) -> str:
+    """How long the trials were: "trainings of 10 % of the budget"."""
+    return "trainings of the whole budget" if share == 1 else f"trainings of {100 * share:g} % of the budget"
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -166,7 +172,8 @@ def _provenance(
     yield (
         f"Chosen by `snakemake tune` for {original.benchmark}, among {tuning.trials} trials of each variant, "
         "which trials.csv beside this file lists. They were judged by the best validation NLL of the "
-        f"averaged weights (nats/image, mean over {_seeds(tuning.seeds)}). Trial 0 is the config as written. "
+        f"averaged weights (nats/image, mean over {_seeds(tuning.seeds)}), after "
+        f"{budget_words(tuning.share)}. Trial 0 is the config as written. "
         f"Written at {f'commit {commit}' if commit else f'no commit ({no_commit})'}; "
         f"`pixelcnn tuned {folder_of(benchmark).path}` writes it again, so copy it before you edit it."
     )

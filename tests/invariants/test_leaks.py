@@ -90,7 +90,7 @@ def plant_mask_off_by_one(monkeypatch, network):
 
 def plant_attention_to_later_pixels(monkeypatch, network):
     genuine = F.scaled_dot_product_attention
-    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, k, v, is_causal: genuine(q, k, v))
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, k, v, **_: genuine(q, k, v))
 
 
 def plant_attention_on_raw_pixels(monkeypatch, network):

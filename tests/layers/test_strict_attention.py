@@ -9,7 +9,7 @@ from support.networks import network
 from pixelcnn.incremental import attending
 from pixelcnn.invariants.leaks import randomise
 from pixelcnn.invariants.sampler import check_fast_sampler
-from pixelcnn.layers.attention import StrictAttention
+from pixelcnn.layers.attention import QUERIES, StrictAttention, causally_attended
 from pixelcnn.layers.base import Seen, concat, identity_reach
 from pixelcnn.layers.convolution import CausalConv2d, masked_conv
 from pixelcnn.layers.pointwise import Activation, Pointwise
@@ -46,6 +46,27 @@ def test_no_number_is_nan_in_half_precision_or_backwards():
     torch.testing.assert_close(found.float(), written_out(layer, x, image), rtol=0, atol=0.05)
     found.sum().backward()
     assert all(torch.isfinite(weight.grad).all() for weight in layer.parameters())
+
+
+@pytest.mark.parametrize("pixels", [0, 1, 5, QUERIES, QUERIES + 1, 2 * QUERIES + 7])
+@pytest.mark.parametrize("scale", [None, 0.7])
+def test_training_in_bfloat16_attends_as_float64_does(pixels, scale):
+    torch.manual_seed(0)
+    rounded = [torch.randn(2, 3, pixels, 8).bfloat16() for _ in range(4)]  # the last one is the gradient
+    exact = [part.double().requires_grad_() for part in rounded[:3]]
+    weights = (exact[0] @ exact[1].mT * (scale or 8**-0.5)).masked_fill(
+        ~torch.ones(pixels, pixels, dtype=torch.bool).tril(), -torch.inf
+    )
+    expected = weights.softmax(3) @ exact[2]
+    parts = [part.clone().requires_grad_() for part in rounded[:3]]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = causally_attended(*parts, scale)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=0.03)
+    found.backward(rounded[3])
+    expected.backward(rounded[3].double())
+    for part, other in zip(parts, exact, strict=True):
+        torch.testing.assert_close(part.grad.double(), other.grad, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("of_keys", [False, True])

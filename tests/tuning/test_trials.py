@@ -82,6 +82,29 @@ def test_tuning_changes_no_run_of_the_benchmark_and_survives_being_written(bench
         assert trials_of(again) == trials_of(benchmark)
 
 
+def test_trials_may_train_for_a_share_of_each_budget():
+    changes = tuning(share=0.1)
+    changes["training"] = changes["training"] | {"epochs": 10, "warmup_steps": 55}
+    changes["variants"] = VARIANTS | {"own": VARIANTS["own"] | {"training": {"images": 1234}}}
+    whole = resolved(changes)
+    budgets = {
+        name: (found.training.epochs, found.training.images, found.training.warmup_steps)
+        for name in trials_of(whole).variants
+        for found in [trials_of(whole).run("small", name, 1000)]
+    }
+    assert budgets == {
+        f"{name}.t{n:02d}": (None, 123, 6) if name == "own" else (1, None, 6)
+        for name in VARIANTS
+        for n in range(5)
+    }
+    assert whole.run("small", "own", 0).training.images == 1234, "the benchmark has the whole budget"
+    again = benchmark_from(json.loads(json.dumps(trials_of(whole).to_json())))
+    assert trials_of(again) == trials_of(whole)
+    changes["training"] |= {"epochs": 15}
+    with pytest.raises(ConfigError, match=r"tuning\.share: 0\.1 of 15 epochs is no whole number"):
+        trials_of(resolved(changes))
+
+
 def test_lists_may_be_chosen_among():
     space = {"hyperparameters.dilations": {"choices": [[1], [1, 2, 4]]}}
     planned = resolved(tuning(space=space)).tuning.planned
