@@ -129,6 +129,8 @@ class Benchmark:
     variants: dict[str, VariantSpec]
     seeds: tuple[int, ...]
     training: TrainingSpec
+    only: tuple[str, ...] | None = added(None, absent=None)
+    """Variants of those that are written: the benchmark has no others. Null: all."""
     tuning: TuningSpec | None = added(None, absent=None)  # noqa: RUF009  # a field
     """What `snakemake tune` tries; it changes no run of this benchmark."""
     tuned: dict[str, TunedVariant] | None = added(None, absent=None)  # noqa: RUF009  # a field
@@ -209,6 +211,29 @@ class Benchmark:
             if name not in self.variants:
                 known = ", ".join(self.variants)
                 raise ConfigError(f"tuning.variants: {name!r} is not in the config, which has {known}")
+
+    def chosen(self) -> Benchmark:
+        """The benchmark of the variants in `only` alone, as if no other stood in the config.
+
+        Raises:
+            ConfigError: if one of them is not there.
+        """
+        if self.only is None:
+            return self
+        if unknown := [name for name in self.only if name not in self.variants]:
+            known = ", ".join(self.variants)
+            raise ConfigError(f"only: {unknown[0]!r} is not in the config, which has {known}")
+        tuning = self.tuning
+        if tuning and tuning.variants:
+            left = tuple(name for name in tuning.variants if name in self.only)
+            tuning = dataclasses.replace(tuning, variants=left) if left else None
+        return dataclasses.replace(
+            self,
+            variants={name: spec for name, spec in self.variants.items() if name in self.only},
+            tuning=tuning,
+            tuned={k: v for k, v in (self.tuned or {}).items() if k in self.only} or None,
+            only=None,
+        )
 
     def run(self, dataset: str, variant: str, seed: int) -> RunSpec:
         """The run of this benchmark, which must be resolved, with these names.

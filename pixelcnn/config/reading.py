@@ -122,7 +122,7 @@ def _written(value: Any) -> Benchmark:
     from pixelcnn.config.validation import validated
 
     check_names(value)
-    benchmark = validated(Benchmark, value)
+    benchmark = validated(Benchmark, value).chosen()
     return replace(
         benchmark,
         data_root=_expanded(benchmark.data_root),

@@ -185,6 +185,25 @@ def test_a_variant_may_change_the_recipe():
     assert benchmark.run("small", "cond", 0).training.epochs == benchmark.training.epochs
 
 
+def test_only_some_of_the_variants_are_as_if_no_other_stood_there():
+    trial = {"number": 0, "valid_nll": 1.0, "values": {"training.learning_rate": 0.1}}
+    whole = changed("variants", {name: {"model": "pixelcnn"} for name in ("a", "b", "c")}) | {
+        "tuned": {n: {"of": "x", "seeds": [9], "chosen": 0, "trials": [trial]} for n in ("a", "b")},
+        "tuning": {"seeds": [8], "space": {"training.learning_rate": {"choices": [1]}}, "variants": ["a"]},
+    }
+    both = {k: v for k, v in whole.items() if k not in ("tuned", "tuning")}
+    both["variants"] = {name: whole["variants"][name] for name in ("b", "c")}
+    both["tuned"] = {"b": whole["tuned"]["b"]}
+    assert benchmark_from(whole | {"only": ["c", "b"]}) == benchmark_from(both)
+    assert benchmark_from(whole | {"only": None}) == benchmark_from(whole)
+    kept = benchmark_from(whole | {"only": ["a"]})
+    assert list(kept.variants) == ["a"] and kept.tuning == benchmark_from(whole).tuning
+    with pytest.raises(ConfigError, match="only: 'd' is not in the config, which has a, b, c"):
+        benchmark_from(whole | {"only": ["a", "d"]})
+    with pytest.raises(ConfigError, match="variants: needs at least one entry"):
+        benchmark_from(whole | {"only": []})
+
+
 def test_what_is_written_does_not_depend_on_the_order_of_keys_nor_on_the_process():
     keys = {"warmup_steps": 1, "ema_decay": 0.5, "epochs": 2, "patience": 3, "gradient_clip": 2.0}
     texts = {
