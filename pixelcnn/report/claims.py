@@ -12,15 +12,28 @@ A claim of your own is one more entry of `CLAIMS`, such as
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from pixelcnn.config.run_spec import LABEL_ONLY, VariantSpec
+from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.report.arrays import load
 from pixelcnn.report.collect import Run
 from pixelcnn.report.compare import VariantResult
+from pixelcnn.report.subjects import (
+    is_attention,
+    is_base,
+    is_conditional,
+    is_deeper,
+    is_dilated,
+    is_gated,
+    is_pixelcnn_pp,
+    is_pixelsnail,
+    is_strided,
+    is_twin,
+    other_is,
+)
 from pixelcnn.results.folder import DatasetFolder
 from pixelcnn.results.metric import Metric
 from pixelcnn.results.metric_table import RANKED_BY, metric
@@ -42,7 +55,8 @@ class Claim:
 
     Namely than that of each variant for which `against(subject, variant)` holds; without `against`, than
     a `guess` that a run without any skill would reach. `other` says in words what `against` looks for,
-    and `note` adds to the answer what belongs beside it.
+    and `note` adds to the answer what belongs beside it. An `optional` one is passed over where a benchmark
+    has nothing to compare with.
     """
 
     text: str
@@ -54,65 +68,11 @@ class Claim:
     other: str = "variant to compare with"
     guess: Callable[[Run], float | None] | None = None
     note: Callable[[VariantResult], str] | None = None
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if (self.against is None) == (self.guess is None):
             raise ValueError(f"claim {self.text!r}: give either `against` or `guess`")
-
-
-# Which variants.
-
-
-def is_base(spec: VariantSpec) -> bool:
-    """The plain masked stack, neither dilated nor told the label."""
-    return spec.model == "pixelcnn" and not spec.conditional and not _has_dilations(spec)
-
-
-def is_attention(spec: VariantSpec) -> bool:
-    """Attention, not told the label."""
-    return spec.model == "attention" and not spec.conditional
-
-
-def is_pixelsnail(spec: VariantSpec) -> bool:
-    """Convolutions and attention in turn, not told the label."""
-    return spec.model == "pixelsnail" and not spec.conditional
-
-
-def is_pixelcnn_pp(spec: VariantSpec) -> bool:
-    """Two streams with short-cuts, not told the label."""
-    return spec.model == "pixelcnn_pp" and not spec.conditional
-
-
-def is_dilated(spec: VariantSpec) -> bool:
-    """A network whose hyper-parameters spread its taps, not told the label."""
-    return _has_dilations(spec) and not spec.conditional
-
-
-def is_conditional(spec: VariantSpec) -> bool:
-    """Any network that is told the label."""
-    return spec.conditional
-
-
-def is_twin(subject: VariantSpec, other: VariantSpec) -> bool:
-    """The same network and recipe without the label, and without what tells it the label.
-
-    With `match_parameters` both are to be of one size, by whatever widths.
-    """
-    one, two = (
-        replace(spec, hyperparameters={k: v for k, v in spec.hyperparameters.items() if k not in LABEL_ONLY})
-        for spec in (subject, other)
-    )
-    return two == replace(one, conditional=False)
-
-
-def other_is(chosen: Callable[[VariantSpec], bool]) -> Callable[[VariantSpec, VariantSpec], bool]:
-    """An `against` that looks at the other variant only."""
-    return lambda _, other: chosen(other)
-
-
-def _has_dilations(spec: VariantSpec) -> bool:
-    dilations = spec.hyperparameters.get("dilations")
-    return isinstance(dilations, (list, tuple)) and any(dilation != 1 for dilation in dilations)
 
 
 # What of them.
@@ -232,6 +192,35 @@ CLAIMS = [
         other="plain pixelcnn",
         measure=STEP,
         expected="higher",
+    ),
+    Claim(
+        "gated: lower NLL",
+        "Do two gated stacks without a blind spot give test digits more probability than the plain one?",
+        subject=is_gated,
+        against=other_is(is_base),
+        other="plain pixelcnn",
+        measure=NLL,
+        expected="lower",
+    ),
+    Claim(
+        "depth: lower NLL",
+        "Does the deeper network give test digits more probability than the one with fewer, wider blocks?",
+        subject=lambda spec: True,
+        against=is_deeper,
+        other="variant that is the same with fewer blocks",
+        measure=NLL,
+        expected="lower",
+        optional=True,
+    ),
+    Claim(
+        "strides: lower NLL",
+        "Do coarser resolutions give test digits more probability than the full one alone?",
+        subject=lambda spec: True,
+        against=is_strided,
+        other="variant that is the same at one resolution",
+        measure=NLL,
+        expected="lower",
+        optional=True,
     ),
     Claim(
         "pixelsnail: lower NLL",

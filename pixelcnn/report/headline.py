@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.report.claims import STEP, is_base
+from pixelcnn.report.claims import STEP
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.decided import decided_words
 from pixelcnn.report.evidence import over_rounds
 from pixelcnn.report.falling import falling_sentence
 from pixelcnn.report.findings import Finding, ratio_words
 from pixelcnn.report.pairs import Pairs
+from pixelcnn.report.subjects import is_base
 from pixelcnn.report.tuned import tuned_sentence
 from pixelcnn.report.words import amount, count_of, joined, n_words, numbers, seconds
 

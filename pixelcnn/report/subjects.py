@@ -1,0 +1,94 @@
+"""Which variants of a benchmark claims are about, and which they are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pixelcnn.config.run_spec import LABEL_ONLY, VariantSpec
+
+
+def is_base(spec: VariantSpec) -> bool:
+    """The plain masked stack, neither dilated nor told the label."""
+    return spec.model == "pixelcnn" and not spec.conditional and not _has_dilations(spec)
+
+
+def is_attention(spec: VariantSpec) -> bool:
+    """Attention, not told the label."""
+    return spec.model == "attention" and not spec.conditional
+
+
+def is_pixelsnail(spec: VariantSpec) -> bool:
+    """Convolutions and attention in turn, not told the label."""
+    return spec.model == "pixelsnail" and not spec.conditional
+
+
+def is_pixelcnn_pp(spec: VariantSpec) -> bool:
+    """Two streams with short-cuts, not told the label."""
+    return spec.model == "pixelcnn_pp" and not spec.conditional
+
+
+def is_gated(spec: VariantSpec) -> bool:
+    """Two gated stacks, not told the label."""
+    return spec.model == "gated" and not spec.conditional
+
+
+def is_deeper(subject: VariantSpec, other: VariantSpec) -> bool:
+    """The same architecture and options with more blocks, of whatever width; the recipe may be another."""
+    return _said(subject, "blocks") > _said(other, "blocks") and _alike(subject, other, "blocks")
+
+
+def is_strided(subject: VariantSpec, other: VariantSpec) -> bool:
+    """The same architecture, of whatever depth and width, with resolutions where the other has only one."""
+    own, others = _said(subject, "resolutions"), _said(other, "resolutions")
+    return own > others == 1 and _alike(subject, other, "resolutions", "blocks")
+
+
+def is_dilated(spec: VariantSpec) -> bool:
+    """A network whose hyper-parameters spread its taps, not told the label."""
+    return _has_dilations(spec) and not spec.conditional
+
+
+def is_conditional(spec: VariantSpec) -> bool:
+    """Any network that is told the label."""
+    return spec.conditional
+
+
+def is_twin(subject: VariantSpec, other: VariantSpec) -> bool:
+    """The same network and recipe without the label, and without what tells it the label.
+
+    With `match_parameters` both are to be of one size, by whatever widths.
+    """
+    one, two = (
+        replace(spec, hyperparameters={k: v for k, v in spec.hyperparameters.items() if k not in LABEL_ONLY})
+        for spec in (subject, other)
+    )
+    return two == replace(one, conditional=False)
+
+
+def _said(spec: VariantSpec, key: str) -> int:
+    """A hyper-parameter that is a number; 0 if the architecture has none."""
+    return int(spec.hyperparameters.get(key, 0))
+
+
+def _alike(one: VariantSpec, two: VariantSpec, *but: str) -> bool:
+    """Whether two networks differ in nothing but these hyper-parameters, widths and recipe."""
+    size = {"channels", "head_channels", *but}
+    first, second = (
+        (
+            *(spec.model, spec.conditional, spec.likelihood),
+            {k: v for k, v in spec.hyperparameters.items() if k not in size},
+        )
+        for spec in (one, two)
+    )
+    return first == second
+
+
+def other_is(chosen: Callable[[VariantSpec], bool]) -> Callable[[VariantSpec, VariantSpec], bool]:
+    """An `against` that looks at the other variant only."""
+    return lambda _, other: chosen(other)
+
+
+def _has_dilations(spec: VariantSpec) -> bool:
+    dilations = spec.hyperparameters.get("dilations")
+    return isinstance(dilations, (list, tuple)) and any(dilation != 1 for dilation in dilations)
