@@ -32,6 +32,15 @@ def is_current(kind: str, benchmark: Benchmark, runs: Sequence[RunSpec]) -> bool
     return _agrees(entry.said(folder, runs[0]), entry.wanted(benchmark, runs))
 
 
+def is_exported(benchmark: Benchmark, run: RunSpec) -> bool:
+    """Whether of the training that the config asks for the exported model is left, as in a compact folder."""
+    entry, folder = KINDS["train"], folder_of(benchmark)
+    place = folder.run_of(run)
+    if place.checkpoint.exists() or not place.has_weights(run.digest):
+        return False
+    return _agrees(entry.said(folder, run), entry.wanted(benchmark, [run]))
+
+
 def run_id_of(benchmark: Benchmark, run: RunSpec) -> str | None:
     """The id of the training that a run's folder holds; None if it says none."""
     try:

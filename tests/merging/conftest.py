@@ -52,7 +52,8 @@ def places(tmp_path: Path) -> Places:
         variants={name: made_up.VARIANTS[name][0] for name in names},
         seeds=[0, 1, 2, 3, 4],
     )
-    made_up.write_all(whole)
+    for run in made_up.write_all(whole):
+        (run / "model.safetensors").write_bytes(f"averaged weights of {run.name}".encode())
     first = part(whole, tmp_path / "here" / "toy", (0, 1, 2))
     second = part(whole, tmp_path / "there" / "copied", (3, 4))
     for path in second.glob("*/*/cost.json"):
