@@ -66,9 +66,12 @@ def test_one_folder_alone_carries_its_whole_report(
     assert size(heavy.into) < size(whole) / 3 and not names(heavy.into) & set(HEAVY)
     assert names(whole) - names(heavy.into) == set(HEAVY), "nothing else is left out"
     assert tables(heavy.into) == tables(whole)
+    page = BenchmarkFolder(heavy.into).report.page
+    assert "its prepared images are not here" in page.read_text(encoding="utf-8")
     data = BenchmarkFolder(heavy.into).dataset("digits").data
     shutil.copy(BenchmarkFolder(whole).dataset("digits").data, data)  # as `prepare` makes it anew
     assert tables(heavy.into) == tables(whole) and headings(heavy.into) == headings(whole)
+    assert "its prepared images are not here" not in page.read_text(encoding="utf-8")
     assert main(["publish", str(heavy.into), "--site", str(tmp_path / "site")]) == 0
 
 
@@ -97,9 +100,8 @@ def test_weights_that_only_a_checkpoint_has_are_not_lost(heavy: Places) -> None:
     changed(other.metrics_file, digest="of another training")
     merged = merge([heavy.first, heavy.second], heavy.into, compact=True)
     for run in (without, other):
-        assert (
-            f"{run.path}: left out, it has no test results yet, and its weights would be lost" in merged.left
-        )
+        words = "left out, it has no test results yet, and its weights would be lost"
+        assert f"{run.path}: {words}" in merged.left
     missing = {run.spec.seed for run in collect(heavy.into).runs if run.status is Status.MISSING}
     assert missing == {0, 1} and len(merged.runs) == 13
     for run in BenchmarkFolder(heavy.second).runs():
