@@ -25,20 +25,12 @@ def is_current(kind: str, benchmark: Benchmark, runs: Sequence[RunSpec]) -> bool
     """Whether what a job of this kind made for these runs is what the config asks for now."""
     entry, folder = KINDS[kind], folder_of(benchmark)
     first, *others = entry.makes(folder, runs[0])
-    if not first.exists():
+    exported = kind == "train" and folder.run_of(runs[0]).model.exists()  # stands for the checkpoint
+    if not first.exists() and not exported:
         return True
     if not all(path.exists() for path in others):
         return False
     return _agrees(entry.said(folder, runs[0]), entry.wanted(benchmark, runs))
-
-
-def is_exported(benchmark: Benchmark, run: RunSpec) -> bool:
-    """Whether of the training that the config asks for the exported model is left, as in a compact folder."""
-    entry, folder = KINDS["train"], folder_of(benchmark)
-    place = folder.run_of(run)
-    if place.checkpoint.exists() or not place.has_weights(run.digest):
-        return False
-    return _agrees(entry.said(folder, run), entry.wanted(benchmark, [run]))
 
 
 def run_id_of(benchmark: Benchmark, run: RunSpec) -> str | None:

@@ -155,10 +155,10 @@ class Jobs:
 
     def _made(self, kind: str, run: RunSpec) -> Read:
         """What a job of a kind made of one run; no file of a training of which the exported model is left."""
-        settled = self.is_settled(kind, run)
-        if kind == "train" and settled and freshness.is_exported(self.benchmark, run):
-            return {}
-        return {KINDS[kind].made(folder_of(self.benchmark), run): settled}
+        folder, settled = folder_of(self.benchmark), self.is_settled(kind, run)
+        made = KINDS[kind].made(folder, run)
+        exported = kind == "train" and not made.exists() and folder.run_of(run).has_weights(run.digest)
+        return {} if exported and settled else {made: settled}
 
     def read_precision(self, wildcards: Mapping[str, str]) -> Read:
         """What `precision: auto` is, for a job that is to train with it; what is trained keeps its own."""
