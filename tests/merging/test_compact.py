@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from merging.conftest import Places, changed
-from merging.test_merge import tables
+from merging.conftest import Places, changed, tables
 
 from pixelcnn.cli import main
 from pixelcnn.config.reading import load_planned
