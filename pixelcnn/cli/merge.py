@@ -12,11 +12,12 @@ from pixelcnn.cli import options, runs
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=options.PATH, help="results/BENCHMARK of each place")
 @click.option("--into", required=True, type=options.PATH, help="The folder of all, beside these.")
-def merge(folders: tuple[Path, ...], into: Path) -> None:
+@click.option("--compact", is_flag=True, help="Take only what reports need, to carry; one folder will do.")
+def merge(folders: tuple[Path, ...], into: Path, compact: bool) -> None:
     """Join the runs of one benchmark from several folders."""
     from pixelcnn.merging.joining import merge as join
 
-    merged = join(folders, into)
+    merged = join(folders, into, compact=compact)
     for line in merged.lines:
         print(f"from {line}")
     for line in merged.left:

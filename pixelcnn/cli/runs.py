@@ -84,7 +84,7 @@ class Run(Dataset):
         return spec.digest == self.spec.digest
 
     def checkpoint(self, *, apart: bool = False) -> Checkpoint:
-        """What its training ended in.
+        """What its training ended in; in a compact folder what the exported model has of that.
 
         What is made of it `apart` from the results needs no more than the same function of an image: that
         it was trained otherwise than the config says is then told and no mistake.
@@ -93,10 +93,14 @@ class Run(Dataset):
             UserError: if it is missing, damaged, or of another run than the config describes now.
         """
         from pixelcnn.config.differences import differences, function_differences, told
+        from pixelcnn.evaluation import export
         from pixelcnn.results import checkpoint
 
-        path = self.folder.checkpoint
-        loaded = checkpoint.load(path)
+        path, alone = self.folder.checkpoint, self.folder.model
+        if alone.exists() and not path.exists():
+            path, loaded = alone, export.load(alone).checkpoint
+        else:
+            loaded = checkpoint.load(path)
         if loaded.spec.digest == self.spec.digest:
             return loaded
         other = differences(loaded.spec, self.spec)

@@ -113,6 +113,8 @@ def _along(run: Run, group: Sequence[Run], data: PreparedData, held: contextlib.
     for number, other in enumerate(group):
         if other is run or _failed_before(other):
             continue
+        if not other.folder.checkpoint.exists() and other.folder.has_weights(other.spec.digest):
+            continue  # in a compact folder, where nobody asks to train it anew
         if number > 0:
             try:
                 held.enter_context(locks.acquire(other.folder.lock))

@@ -15,6 +15,7 @@ from typing import Any
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.merging.agreement import check_configs, check_runs, merged_tables, precisions, same_run
+from pixelcnn.merging.compact import lightened, weighed, with_weights
 from pixelcnn.merging.sources import Found, Source, read_source, runs_of
 from pixelcnn.results.folder import BenchmarkFolder
 from pixelcnn.results.machines import Machine, lines_by_machine, machine_of, main_machine
@@ -37,11 +38,12 @@ class Merged:
     left: list[str]
 
 
-def merge(folders: Sequence[Path], into: Path) -> Merged:
+def merge(folders: Sequence[Path], into: Path, *, compact: bool = False) -> Merged:
     """Join the folders of one benchmark into a further one, and change none of them.
 
     If that is there and came from a merge, what it has is kept, and what is new is added: to merge twice
-    changes nothing.
+    changes nothing. A `compact` one takes of the others, or of one alone, what reports need; see
+    `merging.compact`.
 
     Raises:
         UserError: naming what does not belong together; then nothing is written.
@@ -50,18 +52,21 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
     if into.is_symlink():
         raise UserError(f"--into {into}: is a link; name the folder itself, {into.resolve()}")
     _clear(into)
-    _check_places(paths, into)
+    _check_places(paths, into, least=1 if compact else 2)
     paths = [path for path in paths if path.resolve() != into.resolve()]
-    sources = [read_source(path) for path in [*paths, *([into] if _is_merge(into) else [])]]
+    sources = [read_source(path, compact=compact) for path in paths]
+    sources += [read_source(into)] if _is_merge(into) else []
     merged = _joined(sources, into)
     with _beside(into) as building:
         _write(merged, building)
         if _is_merge(into):
             _keep(into, building)
+        if compact:
+            merged.left.append(weighed(building, sources, into))
     return merged
 
 
-def _check_places(paths: Sequence[Path], into: Path) -> None:
+def _check_places(paths: Sequence[Path], into: Path, least: int) -> None:
     target = into.resolve()
     for path in paths:
         place = path.resolve()
@@ -71,7 +76,7 @@ def _check_places(paths: Sequence[Path], into: Path) -> None:
         raise UserError(
             f"--into {into}: is there and came from no merge (no {_note_of(into).name} in it); take a new one"
         )
-    if len({*(path.resolve() for path in paths), target}) < 3 and not _is_merge(into):
+    if len({*(path.resolve() for path in paths), target}) <= least and not _is_merge(into):
         raise UserError("expected at least two folders to merge")
 
 
@@ -92,7 +97,7 @@ def _joined(sources: Sequence[Source], into: Path) -> Merged:
             raise UserError(
                 f"--into {into}: has what a merge would not keep ({lines[0]}); take another folder"
             )
-        found += own
+        found += map(lightened, own)
         left += lines
     check_runs(found)
     runs: dict[str, Found] = {}
@@ -106,6 +111,9 @@ def _joined(sources: Sequence[Source], into: Path) -> Merged:
         left.append(
             f"{missing} of {len(benchmark.runs())} runs of datasets x variants x seeds are in no folder"
         )
+    runs = dict(with_weights(runs, left))
+    if not runs:
+        raise UserError(f"{sources[0].folder.path}: no test results there; evaluate a run before --compact")
     trained = [
         ((run.spec.dataset_name, run.spec.variant_name, run.spec.seed), run.record) for run in runs.values()
     ]
@@ -180,7 +188,8 @@ def _write(merged: Merged, place: Path) -> None:
     for dataset in merged.benchmark.datasets:
         own = [s.folder.dataset(dataset) for s in sources]
         target = folder.dataset(dataset)
-        _copy_first((one.data for one in own), target.data)
+        whole = (s.folder.dataset(dataset) for s in sources if not s.compact)
+        _copy_first((one.data for one in whole), target.data)
         judges = [one for one in own if all(path.is_file() for path in one.classified)]
         if judges:  # both of one place: the note is of these weights
             for path, copy in zip(judges[0].classified, target.classified, strict=True):

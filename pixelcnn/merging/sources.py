@@ -20,12 +20,16 @@ from pixelcnn.system.files import read_json
 
 @dataclass(frozen=True)
 class Source:
-    """A folder to be joined. `note` is what an earlier merge left there, `data` the SHA-256 by dataset."""
+    """A folder to be joined. `note` is what an earlier merge left there, `data` the SHA-256 by dataset.
+
+    Of a `compact` one only what `merging.compact` says is taken.
+    """
 
     folder: BenchmarkFolder
     benchmark: Benchmark
     data: Mapping[str, str]
     note: Mapping[str, Any] = field(default_factory=dict)
+    compact: bool = False
 
     @property
     def name(self) -> str:
@@ -38,7 +42,7 @@ class Source:
         return str(runs[name]["from"]) if name in runs else str(self.folder.path)
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, *, compact: bool = False) -> Source:
     """What a folder holds.
 
     Raises:
@@ -57,7 +61,7 @@ def read_source(path: Path) -> Source:
     files = {name: folder.dataset(name).data for name in benchmark.datasets}
     data = {name: str(read_description(file)["sha256"]) for name, file in files.items() if file.is_file()}
     note = read_json(folder.merged) if folder.merged.is_file() else {}
-    return Source(folder, benchmark, data, note)
+    return Source(folder, benchmark, data, note, compact)
 
 
 @dataclass(frozen=True)

@@ -316,7 +316,7 @@ def _status_of_training(spec: RunSpec, path: Path, record: Record) -> tuple[Stat
         return Status.INTERRUPTED, f"{how} after {done}; the same command resumes from its last saved state"
     if record.status == "running":
         return Status.RUNNING, _progress(spec, path, record)
-    if not RunFolder(path).checkpoint.exists():
+    if not RunFolder(path).has_weights(record.digest):
         return Status.FAILED, "its checkpoint is gone: retraining it did not start"
     return None
 

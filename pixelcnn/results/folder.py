@@ -274,11 +274,15 @@ class RunFolder:
 
         Without either, where there is any training at all.
         """
-        trained = self.checkpoint.exists() and _digest_in(self.spec_file) == digest
+        trained = self.has_weights(digest) and _digest_in(self.spec_file) == digest
         if trained or not self.attempt.record_file.exists():
             return self
         is_newest = _digest_in(self.attempt.record_file) == digest
         return self.attempt if is_newest or not self.record_file.exists() else self
+
+    def has_weights(self, digest: str) -> bool:
+        """Whether those of the training of a spec are here: its checkpoint, or the exported model alone."""
+        return self.checkpoint.exists() or (self.model.exists() and _digest_in(self.metrics_file) == digest)
 
     @property
     def begun(self) -> bool:

@@ -25,7 +25,8 @@ def is_current(kind: str, benchmark: Benchmark, runs: Sequence[RunSpec]) -> bool
     """Whether what a job of this kind made for these runs is what the config asks for now."""
     entry, folder = KINDS[kind], folder_of(benchmark)
     first, *others = entry.makes(folder, runs[0])
-    if not first.exists():
+    exported = kind == "train" and folder.run_of(runs[0]).model.exists()  # stands for the checkpoint
+    if not first.exists() and not exported:
         return True
     if not all(path.exists() for path in others):
         return False

@@ -148,7 +148,17 @@ class Jobs:
         if kind == "classify":
             judged = self.benchmark.tunes is None
             runs = [run for run in runs if judged and run.variant.conditional]
-        return {KINDS[kind].made(folder_of(self.benchmark), run): self.is_settled(kind, run) for run in runs}
+        found: Read = {}
+        for run in runs:
+            found |= self._made(kind, run)
+        return found
+
+    def _made(self, kind: str, run: RunSpec) -> Read:
+        """What a job of a kind made of one run; no file of a training of which the exported model is left."""
+        folder, settled = folder_of(self.benchmark), self.is_settled(kind, run)
+        made = KINDS[kind].made(folder, run)
+        exported = kind == "train" and not made.exists() and folder.run_of(run).has_weights(run.digest)
+        return {} if exported and settled else {made: settled}
 
     def read_precision(self, wildcards: Mapping[str, str]) -> Read:
         """What `precision: auto` is, for a job that is to train with it; what is trained keeps its own."""
@@ -165,8 +175,7 @@ class Jobs:
 
     def _to_train(self, run: RunSpec) -> bool:
         kind = of_a_run(self.benchmark)[0]
-        made = KINDS[kind].made(folder_of(self.benchmark), run)
-        return not (made.exists() and self.is_settled(kind, run))
+        return not all(path.exists() and settled for path, settled in self._made(kind, run).items())
 
     def read_all(self, kind: str) -> Read:
         """What jobs of a kind have made of all runs."""
@@ -189,7 +198,7 @@ class Jobs:
     def _read_of(self, run: RunSpec, kind: str) -> Read:
         """What a job of a kind made of one run, or the mark of the pack that makes it."""
         if not self.packs:
-            return {KINDS[kind].made(folder_of(self.benchmark), run): self.is_settled(kind, run)}
+            return self._made(kind, run)
         # Turning packing on makes the mark anew without training anything; the plan sees what was trained.
         return {self.mark_of(run): True}
 

@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmarks import made_up
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.results.folder import folder_of
+from pixelcnn.report.collect import collect
+from pixelcnn.report.differences import differences_of
+from pixelcnn.report.looks import note_looks, read_looks
+from pixelcnn.report.pairs import compare_pairs
+from pixelcnn.report.seed_mixtures import mix_seeds
+from pixelcnn.report.tables import comparison_table, pairs_table, runs_table
+from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.system.files import write_json
 
 
@@ -43,6 +50,17 @@ def changed(path: Path, **values: object) -> None:
     write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **values})
 
 
+def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Those of the report for machines; as a report does, it remembers the look."""
+    collected, at = collect(folder), BenchmarkFolder(folder)
+    looks, (dataset,) = read_looks(at), collected.datasets
+    differences = differences_of(dataset, collected.benchmark, looks)
+    pairs = compare_pairs(differences)
+    note_looks(at, collected.datasets, looks)
+    comparison = comparison_table([(dataset, differences.results, pairs, mix_seeds(differences.results))])
+    return comparison, pairs_table([(dataset, pairs)]), runs_table(collected.runs)
+
+
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
     """Seeds 0-2 here, 3 and 4 there; costs were measured at the first place alone."""
@@ -52,7 +70,8 @@ def places(tmp_path: Path) -> Places:
         variants={name: made_up.VARIANTS[name][0] for name in names},
         seeds=[0, 1, 2, 3, 4],
     )
-    made_up.write_all(whole)
+    for run in made_up.write_all(whole):
+        (run / "model.safetensors").write_bytes(f"averaged weights of {run.name}".encode())
     first = part(whole, tmp_path / "here" / "toy", (0, 1, 2))
     second = part(whole, tmp_path / "there" / "copied", (3, 4))
     for path in second.glob("*/*/cost.json"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from merging.conftest import Places, changed, part
+from merging.conftest import Places, changed, part, tables
 
 from benchmarks import made_up
 from pixelcnn.cli import main
@@ -21,12 +21,7 @@ from pixelcnn.merging.joining import merge
 from pixelcnn.report import provenance
 from pixelcnn.report.collect import collect
 from pixelcnn.report.compare import rank
-from pixelcnn.report.differences import differences_of
-from pixelcnn.report.looks import note_looks, read_looks
-from pixelcnn.report.pairs import compare_pairs
 from pixelcnn.report.progress import mean_over_seeds, trained_curves
-from pixelcnn.report.seed_mixtures import mix_seeds
-from pixelcnn.report.tables import comparison_table, pairs_table, runs_table
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.scheduling.freshness import is_current
 from pixelcnn.system.errors import UserError
@@ -38,17 +33,6 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
     }
-
-
-def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Those of the report for machines; as a report does, it remembers the look."""
-    collected, at = collect(folder), BenchmarkFolder(folder)
-    looks, (dataset,) = read_looks(at), collected.datasets
-    differences = differences_of(dataset, collected.benchmark, looks)
-    pairs = compare_pairs(differences)
-    note_looks(at, collected.datasets, looks)
-    comparison = comparison_table([(dataset, differences.results, pairs, mix_seeds(differences.results))])
-    return comparison, pairs_table([(dataset, pairs)]), runs_table(collected.runs)
 
 
 def test_two_halves_give_the_report_of_the_whole(places: Places, capsys: pytest.CaptureFixture[str]) -> None:

@@ -208,6 +208,28 @@ def test_what_was_made_from_other_images_is_not_current(here):
     assert settled(Jobs(benchmark, benchmark.runs(), 0)) == {"prepare"}
 
 
+def test_an_exported_model_stands_for_its_checkpoint(here):
+    benchmark = load_resolved(toy(here, seeds=[0], audit=AUDIT))
+    run = next(run for run in benchmark.runs() if run.variant_name == "cond")
+    folder = folder_of(benchmark).run_of(run)
+    drawn = folder.samples.read_bytes()
+    folder.checkpoint.unlink()
+    names = dict(zip(WILDCARDS, (run.dataset_name, run.variant_name, "0"), strict=True))
+    jobs = Jobs(benchmark, benchmark.runs(), gpus=0)
+    assert settled(jobs) == set(KINDS)
+    assert jobs.read("train", names) == jobs.read_to_measure(names) == {}, "nothing to be trained"
+    of_run = ["toy.yaml", "--variant", "cond", "--seed", "0"]
+    for command in (["evaluate", *of_run], ["sample", *of_run, "--also-complete"], ["analyse", *of_run]):
+        assert main(command) == 0
+    assert folder.samples.read_bytes() == drawn and not folder.checkpoint.exists()
+    forced = Jobs(benchmark, benchmark.runs(), 0, lambda: {"train"})
+    assert forced.read("train", names) == {folder.checkpoint: False}
+    data = folder_of(benchmark).dataset("toy").data
+    save(replace(load_prepared(data), sha256="0" * 64), data)
+    assert Jobs(benchmark, benchmark.runs(), 0).read("train", names) == {folder.checkpoint: False}
+    assert settled(Jobs(benchmark, benchmark.runs(), 0)) == {"prepare"}
+
+
 def test_what_lacks_a_part_is_not_current(here):
     benchmark = load_resolved(toy(here, seeds=[0], audit=AUDIT))
     cond = [run for run in benchmark.runs() if run.variant_name == "cond"]

@@ -7,9 +7,15 @@ from pixelcnn.report.sections.base import Content, OfBenchmark, Whole
 
 
 def build(whole: Whole) -> Content:
-    """Sentences; `trouble` is what could not be read, `strays` are runs that the config does not ask for."""
+    """Sentences; `trouble` is what cannot be read, `strays` are runs that the config does not ask for."""
     directory = whole.collected.directory
     trouble = [sentence for material in whole.materials for sentence in material.plates.trouble]
+    trouble += [
+        f"{m.name}: its prepared images are not here, as in a compact folder; without them there are no real "
+        "images, nearest neighbours, NLL by class and shares of a guess (pixelcnn prepare makes them anew)"
+        for m in whole.materials
+        if m.ranked and not m.dataset.data_file.exists()
+    ]
     return Content(
         {
             "warnings": [s for d in whole.collected.datasets for s in provenance.mixtures(d)],
