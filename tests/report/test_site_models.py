@@ -108,6 +108,8 @@ def test_the_seed_of_the_best_validation_is_chosen_whatever_its_test_nll(
             "sha256": hashlib.sha256(model).hexdigest(),
             "best_valid_nll": 24.1,
         }
+        assert f'href="{row["file"]}"' in (site / "index.html").read_text(encoding="utf-8")
+        assert f"]({row['file']})" in (site / "README.md").read_text(encoding="utf-8")
     again = publish([folder.path], tmp_path / "again").parent
     assert content(again) == content(site), "the same folder gives the same bytes"
 
