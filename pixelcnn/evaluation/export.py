@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from pixelcnn.config.run_spec import RunSpec
@@ -16,14 +15,8 @@ from pixelcnn.data.prepared import PreparedData
 from pixelcnn.evaluation.likelihoods import class_prior
 from pixelcnn.models.base import ImageSpec
 from pixelcnn.results.checkpoint import Checkpoint
-from pixelcnn.system.errors import UserError
+from pixelcnn.results.exported import ENTRY, FORMAT, opened
 from pixelcnn.system.files import atomic
-
-FORMAT = 1
-#: What a description holds at least.
-ENTRIES = {"spec", "image", "data_sha256", "epoch", "prior"}
-#: The entry of the file's metadata. One, since safetensors writes several in no fixed order.
-ENTRY = "pixelcnn"
 
 
 @dataclass(frozen=True)
@@ -62,16 +55,8 @@ def load(path: Path) -> Exported:
     Raises:
         UserError: if it is missing, damaged or not of this format.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no model there; `pixelcnn evaluate` writes it")
-    try:
-        with safe_open(path, framework="pt") as file:
-            description = json.loads((file.metadata() or {}).get(ENTRY, "{}"))
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
-        raise UserError(f"{path}: damaged, or no safetensors file: {error}") from error
-    if description.get("format") != FORMAT or ENTRIES - description.keys():
-        raise UserError(f"{path}: not a model of format {FORMAT}")
+    with opened(path, "pt") as (description, file):
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     checkpoint = Checkpoint(
         spec=RunSpec.from_json(description["spec"]),
         image=ImageSpec(**description["image"]),

@@ -77,6 +77,20 @@ VARIANT = {
     "excess_high": ("number", "Its upper end."),
 }
 
+#: Of the models in the site, one a dataset and variant.
+MODEL = {
+    "dataset": RUN["dataset"],
+    "variant": RUN["variant"],
+    "seed": ("integer", "That with the lowest validation NLL of the variant, whatever its test NLL is."),
+    "file": (
+        "string",
+        "The model, for `pixelcnn sample` and the like: its path from the folder of this file.",
+    ),
+    "bytes": ("integer", "Size of the file."),
+    "sha256": ("string", "SHA-256 of the file."),
+    "best_valid_nll": ("number", "That validation NLL, in nats; given the label if conditional."),
+}
+
 #: Of pairs.csv, a row a dataset and pair of variants.
 PAIR = {
     "dataset": RUN["dataset"],

@@ -31,7 +31,7 @@ def numbers_of(folder: BenchmarkFolder, benchmark: Benchmark) -> Row:
     Raises:
         UserError: if a table is missing or damaged.
     """
-    report, truths = folder.report, _truths(folder)
+    report, truths = folder.report, planned(folder, "truth")
     runs = [_run(row, report.metrics) for row in _rows(report.metrics)]
     variants = [_variant(row, report.comparison, truths) for row in _rows(report.comparison)]
     ends = [run["ended"] for run in runs if run["ended"] and run["status"] == "finished"]
@@ -45,6 +45,7 @@ def numbers_of(folder: BenchmarkFolder, benchmark: Benchmark) -> Row:
             _dataset(name, spec.source, variants, report) for name, spec in benchmark.datasets.items()
         ],
         "variants": variants,
+        "models": [],  # added once they are copied
         "pairs": [_facts(row, PAIR, report.pairs) for row in _rows(report.pairs)],
         "runs": runs,
     }
@@ -90,10 +91,10 @@ def _cell(row: dict[str, str], name: str, table: Path) -> str:
     return row[name]
 
 
-def _truths(folder: BenchmarkFolder) -> set[tuple[str, str]]:
-    """The variants that know the truth, by dataset: lower than these none can be."""
+def planned(folder: BenchmarkFolder, key: str) -> set[tuple[str, str]]:
+    """Dataset and name of the variants that are a `baseline`, or know the `truth`: below it none can be."""
     plan = read_json(folder.plan) if folder.plan.exists() else {}
-    return {(data, name) for data, sizes in plan.items() for name, size in sizes.items() if size.get("truth")}
+    return {(data, name) for data, sizes in plan.items() for name, size in sizes.items() if size.get(key)}
 
 
 def _dataset(name: str, source: str, variants: list[Row], report: ReportFolder) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,18 @@ Entry = dict[str, Any]
 
 
 def index_page(entries: list[Entry]) -> str:
-    """A card for each benchmark."""
-    return _render("index.html.j2", cards=[_card(entry) for entry in entries])
+    """A card for each benchmark, and a table of the trained models."""
+    return _render("index.html.j2", **_listed(entries))
 
 
 def readme(entries: list[Entry]) -> str:
     """The same for who looks at the folder on GitHub."""
-    return _render("README.md.j2", cards=[_card(entry) for entry in entries])
+    return _render("README.md.j2", **_listed(entries))
+
+
+def _listed(entries: list[Entry]) -> dict[str, Any]:
+    models = [model for entry in entries for model in _models(entry)]
+    return {"cards": [_card(entry) for entry in entries], "models": models}
 
 
 def records_page(entry: Entry, folder: Path) -> str:
@@ -74,6 +80,14 @@ def _certain(best: Entry, ranked: list[Entry]) -> str:
     if best["worst_rank"] <= 1 + below:
         return "certainly the lowest"
     return f"not certain: rank {best['best_rank']} to {best['worst_rank']}"
+
+
+def _models(entry: Entry) -> Iterator[dict[str, Any]]:
+    """The trained models of a benchmark, each with its run."""
+    runs = {(run["dataset"], run["variant"], run["seed"]): run for run in entry["runs"]}
+    for model in entry["models"]:
+        run = runs[model["dataset"], model["variant"], model["seed"]]
+        yield model | {"title": entry["title"], "conditional": run["conditional"], "metrics": run["metrics"]}
 
 
 def _render(template: str, **values: Any) -> str:

@@ -15,6 +15,7 @@ from pixelcnn.config.reading import load_planned
 from pixelcnn.results.folder import BenchmarkFolder, ReportFolder
 from pixelcnn.results.made_of import report_digest
 from pixelcnn.site.copies import copy_records, copy_report, json_text
+from pixelcnn.site.models import MODELS, Say, copy_models
 from pixelcnn.site.numbers import numbers_of
 from pixelcnn.site.pages import index_page, readme, records_page
 from pixelcnn.site.schema import FORMAT, numbers_schema
@@ -29,11 +30,15 @@ README, NUMBERS, SCHEMA = "README.md", "numbers.json", "numbers.schema.json"
 Entry = dict[str, Any]
 
 
-def publish(directories: Sequence[Path], site: Path) -> Path:
+def _quiet(sentence: str) -> None:
+    pass
+
+
+def publish(directories: Sequence[Path], site: Path, say: Say = _quiet) -> Path:
     """Publish benchmarks, each with a current report, in `site`; returns the page that lists them.
 
     Those of the same name there are replaced, others stay. All is made beside first: what fails before that
-    leaves the site as it was. The same folders give the same bytes.
+    leaves the site as it was. The same folders give the same bytes. `say` is told which models are left out.
 
     Raises:
         UserError: if a folder is none of a benchmark or has no current report, two have the same name, or
@@ -44,15 +49,17 @@ def publish(directories: Sequence[Path], site: Path) -> Path:
     _check_names([folder.path for folder, _ in found], names, site)
     kept = _published(site)
     for name in names:
-        if name not in kept and (site / name).exists():
-            raise UserError(f"{site / name}: is there already, and nothing that was published; move it away")
+        _check_place(site / name, published=name in kept)
+        _check_place(site / MODELS / name, published=bool(kept.get(name, {}).get("models")))
     with _within(site) as made:
+        (made / MODELS).mkdir()
         for folder, benchmark in found:
-            kept[benchmark.benchmark] = _make(folder, benchmark, made / benchmark.benchmark)
+            kept[benchmark.benchmark] = _make(folder, benchmark, made, say)
         # By date, the latest first.
         entries = sorted(sorted(kept.values(), key=lambda e: e["name"]), key=_date, reverse=True)
         for name in names:
-            _replace(made / name, site / name, made / f"{name}.old")
+            for place in (name, f"{MODELS}/{name}"):
+                _replace(made / place, site / place, made / f"{place}.old")
     numbers = {"$schema": SCHEMA, "format": FORMAT, "benchmarks": entries}
     _write(site / SCHEMA, json_text(numbers_schema()))
     _write(site / NUMBERS, json_text(numbers))
@@ -80,9 +87,9 @@ def _check_names(folders: list[Path], names: list[str], site: Path) -> None:
         if name in names[:i]:
             other = folders[names.index(name)]
             raise UserError(f"{other} and {folder}: both are of benchmark {name}; a site has one of a name")
-        if name in (INDEX, README, NUMBERS, SCHEMA):
+        if name in (INDEX, README, NUMBERS, SCHEMA, MODELS):
             raise UserError(
-                f"{folder}: a benchmark called {name} cannot be published, since the site has such a file"
+                f"{folder}: a benchmark called {name} cannot be published, since a site has that itself"
             )
         if site.resolve().is_relative_to(folder.resolve()):
             raise UserError(
@@ -90,8 +97,14 @@ def _check_names(folders: list[Path], names: list[str], site: Path) -> None:
             )
 
 
+def _check_place(place: Path, *, published: bool) -> None:
+    """Refuse to replace what is of someone else."""
+    if place.exists() and not published:
+        raise UserError(f"{place}: is there already, and nothing that was published; move it away")
+
+
 def _published(site: Path) -> dict[str, Entry]:
-    """The entries of a site by name, but for those whose folder was removed.
+    """The entries of a site by name, but for those whose folder was removed, and without removed models.
 
     Raises:
         UserError: if it is the folder of something else, or a site of another version.
@@ -109,8 +122,15 @@ def _published(site: Path) -> dict[str, Entry]:
             f"{site / NUMBERS}: expected format {FORMAT}, that of this version; choose another folder"
         )
     return {
-        entry["name"]: entry for entry in numbers["benchmarks"] if (site / entry["name"] / INDEX).exists()
+        entry["name"]: entry | {"models": _still_there(entry, site)}
+        for entry in numbers["benchmarks"]
+        if (site / entry["name"] / INDEX).exists()
     }
+
+
+def _still_there(entry: Entry, site: Path) -> list[Entry]:
+    """The models of an entry; of one that an older version wrote there are none."""
+    return [model for model in entry.get("models", []) if (site / model["file"]).is_file()]
 
 
 def _date(entry: Entry) -> str:
@@ -131,23 +151,28 @@ def _within(site: Path) -> Iterator[Path]:
             site.rmdir()
 
 
-def _make(folder: BenchmarkFolder, benchmark: Benchmark, target: Path) -> Entry:
-    """All of a benchmark in `target`; returns its entry."""
+def _make(folder: BenchmarkFolder, benchmark: Benchmark, site: Path, say: Say) -> Entry:
+    """All that a site has of a benchmark; returns its entry."""
+    target = site / benchmark.benchmark
     target.mkdir()
     entry = numbers_of(folder, benchmark)
     copy_report(folder.report, target, [folder.path.resolve(), Path.cwd(), Path.home()])
     records = copy_records(folder, benchmark, target)
     for run in entry["runs"]:
         run["records"] = records.get((run["dataset"], run["variant"], run["seed"]))
+    entry["models"] = copy_models(folder, entry, site, say)
     (target / "records.html").write_text(records_page(entry, target), encoding="utf-8")
     return entry
 
 
 def _replace(new: Path, target: Path, old: Path) -> None:
-    """A folder in the place of another, which goes to `old`, and comes back if it cannot be replaced."""
+    """A folder, or none, in the place of another, which goes to `old`, and comes back if that fails."""
     if target.exists():
         os.replace(target, old)
+    if not new.exists():
+        return
     try:
+        target.parent.mkdir(exist_ok=True)
         os.replace(new, target)
     finally:
         if old.exists() and not target.exists():

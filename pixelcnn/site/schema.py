@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from pixelcnn.site.columns import (
+    MODEL,
     PAIR,
     PARTS,
     RUN,
@@ -51,6 +53,7 @@ def _benchmark() -> dict[str, Any]:
             },
             "datasets": {"type": "array", "items": _dataset()},
             "variants": {"type": "array", "items": _variant()},
+            "models": {"type": "array", "items": _object(_columns(MODEL, MODEL))},
             "pairs": {"type": "array", "items": _object(_columns(PAIR))},
             "runs": {"type": "array", "items": _run()},
         }
@@ -84,9 +87,9 @@ def _run() -> dict[str, Any]:
     return _object(_columns(RUN) | {"records": records, "metrics": _object(values)})
 
 
-def _columns(columns: Columns) -> dict[str, Any]:
+def _columns(columns: Columns, always: Container[str] = _ALWAYS) -> dict[str, Any]:
     return {
-        name: _plain(kind if name in _ALWAYS else [kind, "null"], words)
+        name: _plain(kind if name in always else [kind, "null"], words)
         for name, (kind, words) in columns.items()
     }
 
