@@ -90,7 +90,7 @@ def _note_of(into: Path) -> Path:
 
 def _joined(sources: Sequence[Source], into: Path) -> Merged:
     check_configs(sources)
-    found, left = [], []
+    found, left = list[Found](), list[str]()
     for source in sources:
         own, lines = runs_of(source)
         if source.folder.path == into and lines:
