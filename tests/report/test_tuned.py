@@ -73,6 +73,12 @@ def test_the_first_lines_say_who_was_tuned_and_how(report: Report) -> None:
     }
     sentence = tuned_sentence(benchmark(report, tuned=whole, variants=as_chosen))
     assert sentence == f"All 3 variants were tuned: {how}."
+    shorter = {name: replace(found, share=0.1) for name, found in whole.items()}
+    sentence = tuned_sentence(benchmark(report, tuned=shorter, variants=as_chosen))
+    assert "by 4 trials each on 10 % of the budget, chosen" in sentence
+    shorter["far"] = whole["far"]
+    sentence = tuned_sentence(benchmark(report, tuned=shorter, variants=as_chosen))
+    assert "by 4 trials each on 10 % to 100 % of the budget, chosen" in sentence
     more = TrialResult(number=4, valid_nll=19.0, values={"training.learning_rate": 0.3})
     unequal = (*whole["far"].trials, more)
     whole |= {"far": replace(whole["far"], trials=unequal), "gated": replace(whole["gated"], seeds=(7, 8))}
