@@ -13,7 +13,7 @@ from pixelcnn.system.errors import UserError
 from pixelcnn.system.files import read_json, sha256
 
 #: Keys of a config that decide what is made of a training, which one config says once.
-MADE_BY = ("sampling", "analysis", "audit", "report", "tuning")
+MADE_BY = ("sampling", "analysis", "audit", "report")
 #: How the two of a refusal are called.
 BETWEEN = ("in the first", "in the second")
 

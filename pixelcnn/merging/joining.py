@@ -161,6 +161,8 @@ def _union(sources: Sequence[Source], into: Path) -> Benchmark:
         datasets={name: datasets[name] for benchmark in every for name in benchmark.datasets},
         variants={name: _variant(name, sources) for b in every for name in b.variants},
         seeds=tuple(sorted({seed for benchmark in every for seed in benchmark.seeds})),
+        # It changes no run; of some of the variants it is another than of all.
+        tuning=first.tuning if all(one.tuning == first.tuning for one in every) else None,
         tuned=merged_tables("config", tuned)["tuned"] if tuned else None,
         matched=merged_tables("config", matched) if matched else None,
         asked=asked.pop() if len(asked) == 1 else "",

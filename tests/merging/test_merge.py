@@ -17,6 +17,7 @@ from merging.conftest import Places, changed, part, tables
 from benchmarks import made_up
 from pixelcnn.cli import main
 from pixelcnn.config.reading import load_planned
+from pixelcnn.config.tuning import Dimension, TuningSpec
 from pixelcnn.merging.joining import merge
 from pixelcnn.report import provenance
 from pixelcnn.report.collect import collect
@@ -236,3 +237,20 @@ def test_another_classifier_is_told_and_a_damaged_plan_is_left(places: Places) -
     merged = merge([places.first, places.second], places.into)
     assert [line for line in merged.left if "judged by another classifier" in line]
     assert BenchmarkFolder(places.into).plan.is_file()
+
+
+def test_what_was_to_be_tuned_is_no_reason_to_refuse(places: Places) -> None:
+    def to_be_tuned(place: Path, variant: str) -> None:
+        space = {"training.learning_rate": Dimension(choices=(0.1,))}
+        tuning = TuningSpec(space, seeds=(77,), variants=(variant,))
+        config = BenchmarkFolder(place).config
+        write_json(config, replace(load_planned(config), tuning=tuning).to_json())
+
+    to_be_tuned(places.first, "pixelcnn")
+    to_be_tuned(places.second, "independent")
+    merge([places.first, places.second], places.into)
+    assert load_planned(BenchmarkFolder(places.into).config).tuning is None
+    to_be_tuned(places.second, "pixelcnn")
+    merge([places.first, places.second], again := places.into.parent / "again")
+    tuning = load_planned(BenchmarkFolder(again).config).tuning
+    assert tuning is not None and tuning.variants == ("pixelcnn",)
