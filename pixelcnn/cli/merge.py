@@ -22,4 +22,6 @@ def merge(folders: tuple[Path, ...], into: Path, compact: bool) -> None:
         print(f"from {line}")
     for line in merged.left:
         runs.say(line)
+    if merged.weight:
+        runs.say(merged.weight)
     print(into)

@@ -76,18 +76,20 @@ def _say_who_is_waited_for(run: Run, holder: str) -> None:
 
 def _is_due(run: Run, data: PreparedData, force: bool = False, replace: str | None = None) -> bool:
     """Whether a run is to be trained. One that had ended and was killed before it took its place does so."""
+    from pixelcnn.evaluation import export
     from pixelcnn.results import checkpoint
     from pixelcnn.system import signals
     from pixelcnn.training import records, state
 
-    finished = run.folder.checkpoint
+    finished, exported = run.folder.checkpoint, run.folder.model
     if force:
         state.discard(run.folder.attempt.path)
     elif records.has_ended(run.folder, run.spec.digest, data.sha256):
         with signals.noted():
             _adopt(run)
-    if finished.exists() and not force and not _replaced(run, replace):
-        found = checkpoint.load(finished)
+    in_compact = exported.exists() and not finished.exists()  # there it stands for the checkpoint
+    if (finished.exists() or in_compact) and not force and not _replaced(run, replace):
+        found = export.load(exported).checkpoint if in_compact else checkpoint.load(finished)
         same = (found.spec.digest, found.data_sha256) == (run.spec.digest, data.sha256)
         if same and run.folder.told == run.spec.digest:
             return False
@@ -113,8 +115,6 @@ def _along(run: Run, group: Sequence[Run], data: PreparedData, held: contextlib.
     for number, other in enumerate(group):
         if other is run or _failed_before(other):
             continue
-        if not other.folder.checkpoint.exists() and other.folder.has_weights(other.spec.digest):
-            continue  # in a compact folder, where nobody asks to train it anew
         if number > 0:
             try:
                 held.enter_context(locks.acquire(other.folder.lock))

@@ -213,26 +213,25 @@ class Benchmark:
                 raise ConfigError(f"tuning.variants: {name!r} is not in the config, which has {known}")
 
     def chosen(self) -> Benchmark:
-        """The benchmark of the variants in `only` alone, as if no other stood in the config.
+        """The benchmark of the variants in `only` alone. It is tuned by the whole config, so not by itself.
 
         Raises:
-            ConfigError: if one of them is not there.
+            ConfigError: if one of them is not there, or none or one twice is asked for.
         """
         if self.only is None:
             return self
+        if not self.only:
+            raise ConfigError("only: needs at least one entry; null: all variants")
+        if len(set(self.only)) != len(self.only):
+            raise ConfigError(f"only: each may stand once, got {list(self.only)}")
         if unknown := [name for name in self.only if name not in self.variants]:
             known = ", ".join(self.variants)
             raise ConfigError(f"only: {unknown[0]!r} is not in the config, which has {known}")
-        tuning = self.tuning
-        if tuning and tuning.variants:
-            left = tuple(name for name in tuning.variants if name in self.only)
-            tuning = dataclasses.replace(tuning, variants=left) if left else None
         return dataclasses.replace(
             self,
             variants={name: spec for name, spec in self.variants.items() if name in self.only},
-            tuning=tuning,
+            tuning=None,
             tuned={k: v for k, v in (self.tuned or {}).items() if k in self.only} or None,
-            only=None,
         )
 
     def run(self, dataset: str, variant: str, seed: int) -> RunSpec:

@@ -127,8 +127,8 @@ def strictly_attended(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 def causally_attended(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> Tensor:
     """Each pixel attends to itself and all before it, [N, heads, pixels, size]; `scale` is that of torch.
 
-    In bfloat16 on a CPU, and so only in training, torch's fused attention takes up to four times as long as
-    products of matrices for some queries at a time.
+    In bfloat16 on a CPU, and so only in training, torch's fused attention takes longer than products of
+    matrices for some queries at a time. These round the logits to bfloat16, which it does not.
     """
     if q.device.type != "cpu" or q.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)

@@ -36,6 +36,7 @@ class Merged:
     runs: Mapping[str, Found]
     lines: list[str]
     left: list[str]
+    weight: str = ""
 
 
 def merge(folders: Sequence[Path], into: Path, *, compact: bool = False) -> Merged:
@@ -61,9 +62,8 @@ def merge(folders: Sequence[Path], into: Path, *, compact: bool = False) -> Merg
         _write(merged, building)
         if _is_merge(into):
             _keep(into, building)
-        if compact:
-            merged.left.append(weighed(building, sources, into))
-    return merged
+        weight = weighed(building, sources, into) if compact else ""
+    return replace(merged, weight=weight)
 
 
 def _check_places(paths: Sequence[Path], into: Path, least: int) -> None:
@@ -161,6 +161,7 @@ def _union(sources: Sequence[Source], into: Path) -> Benchmark:
         datasets={name: datasets[name] for benchmark in every for name in benchmark.datasets},
         variants={name: _variant(name, sources) for b in every for name in b.variants},
         seeds=tuple(sorted({seed for benchmark in every for seed in benchmark.seeds})),
+        only=None,
         # It changes no run; of some of the variants it is another than of all.
         tuning=first.tuning if all(one.tuning == first.tuning for one in every) else None,
         tuned=merged_tables("config", tuned)["tuned"] if tuned else None,

@@ -67,8 +67,9 @@ def is_twin(subject: VariantSpec, other: VariantSpec) -> bool:
 
 
 def _said(spec: VariantSpec, key: str) -> int:
-    """A hyper-parameter that is a number; 0 if the architecture has none."""
-    return int(spec.hyperparameters.get(key, 0))
+    """A hyper-parameter that is a whole number; else 0."""
+    value = spec.hyperparameters.get(key)
+    return value if type(value) is int else 0
 
 
 def _alike(one: VariantSpec, two: VariantSpec, *but: str) -> bool:

@@ -50,7 +50,7 @@ def publish(directories: Sequence[Path], site: Path, say: Say = _quiet) -> Path:
     kept = _published(site)
     for name in names:
         _check_place(site / name, published=name in kept)
-        _check_place(site / MODELS / name, published=bool(kept.get(name, {}).get("models")))
+        _check_place(site / MODELS / name, published=bool(_listed(site, name)))
     with _within(site) as made:
         (made / MODELS).mkdir()
         for folder, benchmark in found:
@@ -109,10 +109,28 @@ def _published(site: Path) -> dict[str, Entry]:
     Raises:
         UserError: if it is the folder of something else, or a site of another version.
     """
+    return {
+        entry["name"]: entry | {"models": _still_there(entry, site)}
+        for entry in _entries(site)
+        if (site / entry["name"] / INDEX).exists()
+    }
+
+
+def _listed(site: Path, name: str) -> list[Entry]:
+    """The models that were published with a benchmark, even if its own folder is gone."""
+    return [model for e in _entries(site) if e["name"] == name for model in e.get("models", [])]
+
+
+def _entries(site: Path) -> list[Entry]:
+    """The entries of a site as they were published.
+
+    Raises:
+        UserError: as `_published` does.
+    """
     if not site.exists():
-        return {}
+        return []
     if site.is_dir() and all(path.name.startswith(SCRATCH) for path in site.iterdir()):
-        return {}
+        return []
     if not (site / NUMBERS).is_file():
         raise UserError(f"{site}: no site of `pixelcnn publish` (it has no {NUMBERS}); choose another folder")
     numbers = read_json(site / NUMBERS)
@@ -121,11 +139,8 @@ def _published(site: Path) -> dict[str, Entry]:
         raise UserError(
             f"{site / NUMBERS}: expected format {FORMAT}, that of this version; choose another folder"
         )
-    return {
-        entry["name"]: entry | {"models": _still_there(entry, site)}
-        for entry in numbers["benchmarks"]
-        if (site / entry["name"] / INDEX).exists()
-    }
+    entries: list[Entry] = numbers["benchmarks"]
+    return entries
 
 
 def _still_there(entry: Entry, site: Path) -> list[Entry]:

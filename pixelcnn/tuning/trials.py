@@ -80,6 +80,8 @@ def tuning_of(benchmark: Benchmark) -> TuningSpec:
     Raises:
         ConfigError: if it says nothing.
     """
+    if benchmark.only is not None:
+        raise ConfigError("only: leave it out, for a tuning gives all its variants the same trials")
     if benchmark.tuning is None:
         raise ConfigError(
             "tuning: not in the config; say what to try, such as tuning: {trials: 8, seeds: [1000], space: "
