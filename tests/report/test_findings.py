@@ -26,7 +26,15 @@ from pixelcnn.config.run_spec import VariantSpec
 from pixelcnn.report.claims import CLAIMS, NLL, STEP, Claim
 from pixelcnn.report.findings import find
 from pixelcnn.report.pairs import compare_pairs
-from pixelcnn.report.subjects import is_attention, is_base, is_conditional, is_dilated, is_twin, other_is
+from pixelcnn.report.subjects import (
+    is_attention,
+    is_base,
+    is_conditional,
+    is_deeper,
+    is_dilated,
+    is_twin,
+    other_is,
+)
 from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.results.metric import Metric, Spoken
 
@@ -274,6 +282,11 @@ def test_the_later_architectures_are_held_against_the_plain_one(tmp_path: Path) 
     assert "depth: lower NLL" not in found and "strides: lower NLL" not in found
     assert found["pixelsnail: lower NLL"].verdict == "supported"
     assert found["pixelcnn++: lower NLL"].verdict == "not supported"
+
+
+def test_a_depth_that_is_no_number_is_no_depth() -> None:
+    one, other = (VariantSpec("own.py", hyperparameters={"blocks": blocks}) for blocks in ([2, 2], 1))
+    assert not is_deeper(one, other) and is_deeper(other, one)
 
 
 def test_depth_and_strides_are_held_against_the_same_architecture_without_them(tmp_path: Path) -> None:

@@ -205,3 +205,13 @@ def test_a_folder_of_models_that_is_not_the_sites_is_not_replaced(
     assert main(["publish", str(folder.path), "--site", str(site)]) == 2
     assert f"{mine.parent}: is there already" in capsys.readouterr().err
     assert content(site) == before
+
+
+def test_a_benchmark_whose_folder_was_removed_from_a_site_is_published_again(
+    folder: BenchmarkFolder, tmp_path: Path
+) -> None:
+    site = publish([folder.path], tmp_path / "site").parent
+    before = content(site)
+    shutil.rmtree(site / "toy")
+    publish([folder.path], site)
+    assert content(site) == before

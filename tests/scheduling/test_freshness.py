@@ -222,6 +222,9 @@ def test_an_exported_model_stands_for_its_checkpoint(here):
     for command in (["evaluate", *of_run], ["sample", *of_run, "--also-complete"], ["analyse", *of_run]):
         assert main(command) == 0
     assert folder.samples.read_bytes() == drawn and not folder.checkpoint.exists()
+    weights = folder.model.read_bytes()
+    assert main(["train", *of_run]) == 0, "by hand, too"
+    assert folder.model.read_bytes() == weights and not folder.checkpoint.exists()
     forced = Jobs(benchmark, benchmark.runs(), 0, lambda: {"train"})
     assert forced.read("train", names) == {folder.checkpoint: False}
     data = folder_of(benchmark).dataset("toy").data
