@@ -84,7 +84,7 @@ def test_the_model_and_the_dataset_shown_run(shown):
 
 def test_the_claim_shown_is_answered(tmp_path):
     claim = entry("A claim", vars(claims))
-    variants = {"plain": {"model": "pixelcnn"}, "mine": {"model": "gated"}}
+    variants = {"plain": {"model": "pixelcnn"}, "mine": {"model": "transformer"}}
     made = made_up.benchmark(tmp_path, variants=variants)
     for seed, noise in enumerate((0.0, 0.1, 0.2)):
         made_up.write_run(made, made.run("digits", "plain", seed), nll=30 + noise)

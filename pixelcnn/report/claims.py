@@ -3,8 +3,8 @@
 A claim of your own is one more entry of `CLAIMS`, such as
 
     Claim(
-        "gated: lower NLL", "Does the gated network model the digits better than the plain one?",
-        subject=lambda spec: spec.model == "gated", against=other_is(is_base), other="plain pixelcnn",
+        "transformer: lower NLL", "Does the transformer model the digits better than the plain network?",
+        subject=lambda spec: spec.model == "transformer", against=other_is(is_base), other="plain pixelcnn",
         measure=NLL, expected="lower",
     )
 """
