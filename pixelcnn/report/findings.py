@@ -23,7 +23,16 @@ from typing import Literal
 from pixelcnn.report.claims import CLAIMS, Claim, TimeMeasure
 from pixelcnn.report.differences import Differences
 from pixelcnn.report.evidence import Evidence, tested_together, weigh
-from pixelcnn.report.words import amount, in_words, lower_or_higher, n_words, numbers, p_words, seconds
+from pixelcnn.report.words import (
+    SECONDS,
+    amount,
+    in_words,
+    lower_or_higher,
+    n_words,
+    numbers,
+    p_words,
+    seconds,
+)
 from pixelcnn.results.metric import Metric
 from pixelcnn.statistics.comparisons import Comparison
 from pixelcnn.statistics.ratios import Ratio
@@ -36,6 +45,7 @@ class Finding:
     """The answer to a claim about `subject`; `against` is None for a guess, or where nothing compares.
 
     What stands behind it is a `difference` over seeds or a `ratio` of times, and None where there is neither.
+    `means` are those of the two sides, in `unit`; `step` is the unit of their difference.
     """
 
     claim: str
@@ -44,6 +54,10 @@ class Finding:
     against: str | None
     verdict: Verdict
     sentence: str
+    measure: str
+    unit: str
+    step: str
+    means: tuple[float, float] | None = None
     difference: Comparison | None = None
     ratio: Ratio | None = None
 
@@ -83,6 +97,7 @@ def answer(claim: Claim, evidence: Evidence) -> Finding:
         sentence = _ratio_sentence(evidence, measure, evidence.ratio)
     else:
         sentence = f"Not measured: {evidence.why}."
+    told = in_words(measure) if isinstance(measure, Metric) else SECONDS
     notes = [claim.note(subject) if claim.note else "", _meaning(measure)]
     return Finding(
         claim=claim.text,
@@ -91,6 +106,10 @@ def answer(claim: Claim, evidence: Evidence) -> Finding:
         against=other.name if other else None,
         verdict=verdict,
         sentence=" ".join([sentence, *filter(None, notes)]),
+        measure=measure.key if isinstance(measure, Metric) else measure.name,
+        unit=told.unit,
+        step=told.step,
+        means=evidence.means if evidence.difference or evidence.ratio else None,
         difference=evidence.difference,
         ratio=evidence.ratio,
     )

@@ -17,7 +17,7 @@ from pixelcnn.report.sections import SECTIONS
 from pixelcnn.report.sections.base import PICTURED, Download, Material, OfBenchmark, OfDataset, Whole
 from pixelcnn.report.seed_mixtures import mix_seeds
 from pixelcnn.report.style import data_uri
-from pixelcnn.report.tables import comparison_table, pairs_table, runs_table
+from pixelcnn.report.tables import comparison_table, findings_table, pairs_table, runs_table
 from pixelcnn.results.folder import BenchmarkFolder, ReportFolder
 from pixelcnn.results.made_of import report_digest
 from pixelcnn.system.files import atomic
@@ -27,6 +27,7 @@ WHAT = {
     "metrics": "a row a run",
     "comparison": "a row a dataset and variant",
     "pairs": "a row a pair of variants",
+    "findings": "a row a claim and pair of variants",
 }
 
 
@@ -88,6 +89,7 @@ def _write_tables(collected: Collected, materials: list[Material], folder: Repor
         folder.metrics: runs_table(collected.runs),
         folder.comparison: comparison_table([(m.dataset, m.results, m.pairs, m.mixtures) for m in materials]),
         folder.pairs: pairs_table([(m.dataset, m.pairs) for m in materials]),
+        folder.findings: findings_table([(m.dataset, m.findings) for m in materials]),
     }
     texts = {path: table.to_csv(index=False) for path, table in tables.items()}
     for path, content in texts.items():

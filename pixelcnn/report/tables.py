@@ -1,4 +1,4 @@
-"""The tables for machines: a row a run, a row a dataset and variant, a row a pair of variants."""
+"""The tables for machines: a row a run, a row a variant, a row a pair of variants, a row an answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from pixelcnn.report.collect import DatasetRuns, Run
 from pixelcnn.report.compare import VariantResult
+from pixelcnn.report.findings import Finding
 from pixelcnn.report.pairs import Pairs
 from pixelcnn.report.seed_mixtures import Mixture
 from pixelcnn.report.truth import Truth, truth_of
@@ -188,4 +189,36 @@ def _pair_row(dataset: DatasetRuns, pairs: Pairs, first: str, second: str) -> di
         **{f"new_images_{key}": over and getattr(over, key) for key in NEW_IMAGES},
         **{f"images_{key}": images and getattr(images, key) for key in IMAGES},
         "images": images and images.images,
+    }
+
+
+def findings_table(datasets: list[tuple[DatasetRuns, list[Finding]]]) -> pd.DataFrame:
+    """One row a claim and pair of variants that it is about, with the answer and the numbers behind it.
+
+    `effect` is `value` minus `other_value` over seeds, or, where `effect_unit` is "times", their ratio; `low`
+    and `high` are its interval, simultaneous if it is a difference. All are empty where nothing was measured.
+    """
+    rows = [_finding_row(dataset, finding) for dataset, findings in datasets for finding in findings]
+    return pd.DataFrame(rows, columns=list(FINDING_COLUMNS))
+
+
+FINDING_COLUMNS = (
+    "dataset", "claim", "question", "subject", "against", "verdict", "measure", "unit",
+    "value", "other_value", "effect", "effect_unit", "low", "high", "p", "n_subject", "n_against", "sentence",
+)  # fmt: skip
+
+
+def _finding_row(dataset: DatasetRuns, finding: Finding) -> dict[str, Any]:
+    difference, ratio = finding.difference, finding.ratio
+    behind = difference or ratio
+    told = ("claim", "question", "subject", "against", "verdict", "measure", "unit", "sentence")
+    return {
+        "dataset": dataset.name,
+        **{key: getattr(finding, key) for key in told},
+        **dict(zip(("value", "other_value"), finding.means or (None, None), strict=True)),
+        "effect": difference.difference if difference else ratio and ratio.value,
+        "effect_unit": finding.step,
+        **{key: behind and getattr(behind, key) for key in ("low", "high")},
+        "p": difference and difference.p,
+        **dict(zip(("n_subject", "n_against"), behind.n if behind else (None, None), strict=True)),
     }

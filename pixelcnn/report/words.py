@@ -18,6 +18,10 @@ class InWords:
     step: str
 
 
+#: Times are told by their ratio.
+SECONDS = InWords(1, "seconds", "times")
+
+
 def in_words(metric: Metric) -> InWords:
     """Shares in percent, everything else as it is."""
     if metric.unit == "share":

@@ -180,6 +180,7 @@ class ReportFolder:
     metrics = At("metrics.csv")  # a row a run
     comparison = At("comparison.csv")  # a row a dataset and variant
     pairs = At("pairs.csv")  # a row a pair of variants
+    findings = At("findings.csv")  # a row a claim and pair of variants
     figures = At("figures")
     whole = At(".complete")  # there only while the report has every run: a partial one lies at the same place
     made_of = At(".made-of")  # a digest of the records that it was made from, see `report_digest`
@@ -187,7 +188,7 @@ class ReportFolder:
     @property
     def tables(self) -> tuple[Path, ...]:
         """The files beside the page and the figures."""
-        return self.text, self.metrics, self.comparison, self.pairs
+        return self.text, self.metrics, self.comparison, self.pairs, self.findings
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,28 @@ PAIR = {
     "images": ("integer", "Test images."),
 }
 
+#: Of findings.csv, a row a claim and pair of variants that it is about.
+FINDING = {
+    "dataset": RUN["dataset"],
+    "claim": ("string", "The claim, in short."),
+    "question": ("string", "What this benchmark can ask instead."),
+    "subject": ("string", "The variant that it is about."),
+    "against": ("string", "The variant that it is held against; null: a guess, or there is none."),
+    "verdict": ("string", "supported, not supported or undecided."),
+    "measure": ("string", "Key of the metric, or what was timed."),
+    "unit": ("string", "Of the two values."),
+    "value": ("number", "Of the subject: mean over seeds, geometric mean over rounds of a time."),
+    "other_value": ("number", "The same of the other variant, or of a guess."),
+    "effect": ("number", "value minus other_value over seeds; where effect_unit is times, their ratio."),
+    "effect_unit": ("string", "Of effect, low and high."),
+    "low": ("number", "Lower end of its 95 % interval, simultaneous if it is a difference."),
+    "high": ("number", "Its upper end."),
+    "p": ("number", "Adjusted for all comparisons and looks; null of ratios and where seeds are too few."),
+    "n_subject": ("integer", "Seeds or rounds of the subject."),
+    "n_against": ("integer", "Seeds or rounds of the other, or seeds of which a guess is known."),
+    "sentence": ("string", "The answer in words."),
+}
+
 #: Column -> (type in JSON, meaning).
 Columns = dict[str, tuple[str, str]]
 

@@ -9,6 +9,7 @@ from typing import Any
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.results.folder import BenchmarkFolder, ReportFolder
 from pixelcnn.site.columns import (
+    FINDING,
     PAIR,
     PARTS,
     RUN,
@@ -47,6 +48,7 @@ def numbers_of(folder: BenchmarkFolder, benchmark: Benchmark) -> Row:
         "variants": variants,
         "models": [],  # added once they are copied
         "pairs": [_facts(row, PAIR, report.pairs) for row in _rows(report.pairs)],
+        "findings": [_facts(row, FINDING, report.findings) for row in _rows(report.findings)],
         "runs": runs,
     }
     cleaned: Row = json_without_paths(entry)

@@ -12,12 +12,13 @@ import jinja2
 
 from pixelcnn.report import text
 from pixelcnn.results.metric_table import RANKED_BY
+from pixelcnn.site.learnt import learnt
 
 Entry = dict[str, Any]
 
 
 def index_page(entries: list[Entry]) -> str:
-    """A card for each benchmark, and a table of the trained models."""
+    """A card for each benchmark, what was learnt, and a table of the trained models."""
     return _render("index.html.j2", **_listed(entries))
 
 
@@ -28,7 +29,7 @@ def readme(entries: list[Entry]) -> str:
 
 def _listed(entries: list[Entry]) -> dict[str, Any]:
     models = [model for entry in entries for model in _models(entry)]
-    return {"cards": [_card(entry) for entry in entries], "models": models}
+    return {"cards": [_card(entry) for entry in entries], "learnt": learnt(entries), "models": models}
 
 
 def records_page(entry: Entry, folder: Path) -> str:

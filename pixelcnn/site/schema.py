@@ -6,6 +6,7 @@ from collections.abc import Container
 from typing import Any
 
 from pixelcnn.site.columns import (
+    FINDING,
     MODEL,
     PAIR,
     PARTS,
@@ -21,6 +22,7 @@ from pixelcnn.site.columns import (
 FORMAT = 1
 #: Columns that are never empty.
 _ALWAYS = ("dataset", "variant", "model", "conditional", "seed", "status", "n", "expected", "first", "second")
+_FOUND = ("dataset", "claim", "question", "subject", "verdict", "measure", "unit", "effect_unit", "sentence")
 
 
 def numbers_schema() -> dict[str, Any]:
@@ -55,6 +57,7 @@ def _benchmark() -> dict[str, Any]:
             "variants": {"type": "array", "items": _variant()},
             "models": {"type": "array", "items": _object(_columns(MODEL, MODEL))},
             "pairs": {"type": "array", "items": _object(_columns(PAIR))},
+            "findings": {"type": "array", "items": _object(_columns(FINDING, _FOUND))},
             "runs": {"type": "array", "items": _run()},
         }
     )

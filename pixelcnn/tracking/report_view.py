@@ -101,8 +101,8 @@ def _comparison(path: Path, benchmark: Benchmark, moment: int) -> list[Point]:
 
 
 def _artifacts(benchmark: Benchmark, report: ReportFolder) -> list[Artifact]:
-    tables = (report.page, report.text, report.metrics, report.comparison, report.pairs)
-    artifacts = [file_artifact(path.name, path) for path in tables if path.is_file()]
+    files_of_it = (report.page, *report.tables)
+    artifacts = [file_artifact(path.name, path) for path in files_of_it if path.is_file()]
     figures = sorted(path for path in report.figures.glob("[!.]*") if path.is_file())
     if figures:
         # One digest for all: MLflow keeps what was uploaded in a tag, which must not be long.

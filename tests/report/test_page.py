@@ -17,6 +17,8 @@ from benchmarks import made_up
 from pixelcnn.report.page import build_report
 from pixelcnn.results.folder import folder_of
 
+TABLES = ("metrics.csv", "comparison.csv", "pairs.csv", "findings.csv")
+
 
 class Links(HTMLParser):
     """Every address that a page would make a browser fetch or follow, and every tag."""
@@ -38,7 +40,7 @@ def test_the_page_needs_no_network_and_no_other_file(mixed: Report) -> None:
     assert len([a for a in links.addresses if a.startswith("data:image/")]) >= 6
     others = [a for a in links.addresses if not a.startswith(("data:image/", "#"))]
     folder = mixed.folder
-    for address, name in zip(others, ("metrics.csv", "comparison.csv", "pairs.csv"), strict=True):
+    for address, name in zip(others, TABLES, strict=True):
         content = base64.b64decode(address.removeprefix("data:text/csv;base64,"))
         assert content == (folder / name).read_bytes(), "the page offers the tables that lie beside it"
     assert not links.tags & {"link", "iframe", "object"}

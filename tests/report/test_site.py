@@ -69,6 +69,7 @@ def test_the_numbers_keep_to_their_schema_and_it_is_strict(site: Path) -> None:
         ("runs", 0, "seed"),
         ("variants", 0, "metrics", "comparable_nll", "n"),
         ("pairs", 0, "first"),
+        ("findings", 0, "verdict"),
     ):
         *above, last = path
         wrong = numbers(site)
@@ -85,7 +86,12 @@ def test_the_numbers_keep_to_their_schema_and_it_is_strict(site: Path) -> None:
 
 def test_every_number_of_the_report_is_there_and_is_that_of_the_records(site: Path, mixed: Report) -> None:
     entry, folder = numbers(site)["benchmarks"][0], folder_of(mixed.benchmark)
-    for name, rows in (("metrics", "runs"), ("comparison", "variants"), ("pairs", "pairs")):
+    for name, rows in (
+        ("metrics", "runs"),
+        ("comparison", "variants"),
+        ("pairs", "pairs"),
+        ("findings",) * 2,
+    ):
         with (mixed.folder / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
             table = list(csv.DictReader(stream))
         assert len(table) == len(entry[rows])
@@ -123,12 +129,17 @@ class Links(HTMLParser):
 
 def test_every_link_leads_to_a_file_of_the_site(site: Path) -> None:
     pages = [site / "index.html", *site.glob("*/records.html")]
-    links = [
-        (page.parent / unquote(link)).resolve()
-        for page in pages
-        for link in Links(page).found
-        if link != "data:,"
-    ]
+    links, places = [], set()
+    for page in pages:
+        for link in Links(page).found:
+            path, _, place = link.partition("#")
+            if link != "data:,":
+                links.append((page.parent / unquote(path)).resolve())
+            if place:
+                places.add((links[-1], unquote(place)))
+    for target, place in places:
+        assert f'id="{place}"' in target.read_text(encoding="utf-8")
+    assert places, "what was learnt leads to the findings"
     assert len(links) > 30 and all(link.is_file() and site.resolve() in link.parents for link in links)
     kept = {path.suffix for path in site.rglob("*") if path.is_file()}
     assert kept <= {".html", ".json", ".jsonl", ".csv", ".md", ".png", ".svg"}, "no weights, no arrays"

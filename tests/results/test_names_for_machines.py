@@ -42,6 +42,10 @@ blocked error freedom n_first n_second look beats
 new_images_error new_images_low new_images_high new_images_plain_low new_images_plain_high
 new_images_seeds_share images_mean images_error images_low images_high images_better images
 """
+FINDINGS = """
+dataset claim question subject against verdict measure unit value other_value
+effect effect_unit low high p n_subject n_against sentence
+"""
 TRACKED = """
 parameters epochs best_epoch best_valid_nll images_seen training_seconds wall_seconds
 mean_images_per_second peak_memory_bytes
@@ -77,6 +81,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
             + [f"{key}_{part}" for key in COMPARED.split() for part in ("mean", "sd", "low", "high", "n")],
         ),
         ("pairs.csv", PAIRS.split()),
+        ("findings.csv", FINDINGS.split()),
     ],
 )
 def test_columns(made: Benchmark, file: str, expected: list[str]) -> None:

@@ -1,0 +1,72 @@
+"""What the benchmarks of a site say of each claim, side by side: the answers of their reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pixelcnn.report import text
+from pixelcnn.report.words import amount
+
+Entry = dict[str, Any]
+#: More pairs of variants than these are counted, since the report lists them.
+MOST = 3
+
+
+def learnt(entries: list[Entry]) -> dict[str, Any]:
+    """A column a benchmark and dataset in which a claim was answered, and a row a claim.
+
+    An answer that nothing was measured for is none, and neither is that of a site of an older version.
+    """
+    places = [
+        {"benchmark": entry["name"], "title": entry["title"], "dataset": dataset["name"]}
+        for entry in entries
+        for dataset in entry["datasets"]
+    ]
+    found = [(entry["name"], f) for entry in entries for f in _answered(entry)]
+    columns = [p for p in places if any(_place(name, f) == _key(p) for name, f in found)]
+    claims = dict.fromkeys((f["claim"], f["question"]) for _, f in found)
+    rows = []
+    for claim, question in claims:
+        own = [(name, f) for name, f in found if (f["claim"], f["question"]) == (claim, question)]
+        cells = [_cell(f for name, f in own if _place(name, f) == _key(p)) for p in columns]
+        rows.append({"claim": claim, "question": question, "cells": cells})
+    return {"columns": columns, "rows": rows}
+
+
+def _answered(entry: Entry) -> list[Entry]:
+    return [finding for finding in entry.get("findings", []) if finding["effect"] is not None]
+
+
+def _key(place: Entry) -> tuple[str, str]:
+    return place["benchmark"], place["dataset"]
+
+
+def _place(benchmark: str, finding: Entry) -> tuple[str, str]:
+    return benchmark, finding["dataset"]
+
+
+def _cell(findings: Iterable[Entry]) -> dict[str, Any]:
+    """The answers to one claim in one place: each in numbers or, where they are many, their count."""
+    found = list(findings)
+    verdicts = dict.fromkeys(f["verdict"] for f in found)
+    tally = {v: sum(f["verdict"] == v for f in found) for v in verdicts} if len(found) > MOST else {}
+    return {"answers": [] if tally else [_answer(f) for f in found], "tally": tally}
+
+
+def _answer(finding: Entry) -> dict[str, str]:
+    """Who against whom, by how much, and the verdict."""
+    times, digits = finding["effect_unit"] == "times", 1 if finding["unit"] == "%" else 2
+    show = text.number if times else text.signed
+    effect = show(finding["effect"], digits)
+    if finding["effect"] and not float(f"{finding['effect']:.{digits}f}"):
+        effect = ("\N{MINUS SIGN}" if finding["effect"] < 0 else "+") + amount(finding["effect"], digits)
+    known = finding["low"] is not None and finding["high"] is not None
+    ends = f"[{show(finding['low'], digits)}, {show(finding['high'], digits)}]" if known else ""
+    who = f"{finding['subject']} against {finding['against'] or 'a guess'}"
+    return {
+        "who": who,
+        "effect": f"{effect} {finding['effect_unit']}",
+        "interval": ends,
+        "verdict": finding["verdict"],
+    }
