@@ -112,8 +112,8 @@ def test_an_effect_has_its_sign_and_its_digits(site: Path, finding: dict, shown:
 def test_many_answers_to_one_claim_are_counted(site: Path) -> None:
     entry = clear_one(site)
     first = entry["findings"][0] | {"effect": 1.0, "verdict": "supported"}
-    entry["findings"] = [first] * 3
-    assert len(learnt([entry])["rows"][0]["cells"][0]["answers"]) == 3
-    entry["findings"] = [first] * 3 + [first | {"verdict": "undecided"}]
+    entry["findings"] = [first] * 4
+    assert len(learnt([entry])["rows"][0]["cells"][0]["answers"]) == 4
+    entry["findings"] = [first] * 4 + [first | {"verdict": "undecided"}]
     cell = learnt([entry])["rows"][0]["cells"][0]
-    assert cell == {"answers": [], "tally": {"supported": 3, "undecided": 1}}
+    assert cell == {"answers": [], "tally": {"supported": 4, "undecided": 1}}
