@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 BAR = 24
+#: In a log, a training that has not said anything for so many seconds says how far it is.
+SILENCE = 60.0
 
 
 @dataclass
 class TrainingProgress:
-    """Prints one line a validation and, in a terminal, a bar of the steps until the next.
+    """Prints a line a validation; between them a bar of the steps in a terminal, a line a minute in a log.
 
     It counts in epochs of so many, or in `images` where that is what the training ends after.
     """
@@ -24,23 +27,33 @@ class TrainingProgress:
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     epoch: int = 1
     seen: int = 0
+    clock: Callable[[], float] = time.monotonic
+    spoken: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.spoken = self.clock()
 
     def on_step(self, done: int, total: int) -> None:
         """A part of the steps until the next validation is done."""
+        place = f"{self.name} {self._place(self.epoch, self.seen)}"
         if self.stream.isatty():
-            bar(self.stream, f"{self.name} {self._place(self.epoch, self.seen)}", done, total)
+            bar(self.stream, place, done, total)
+        elif self.clock() - self.spoken >= SILENCE:
+            self._say(f"{place}  {done:,} of {total:,} steps to the next validation")
 
     def on_validation(self, line: dict[str, Any]) -> None:
         """A validation is done."""
         start = "\r\033[K" if self.stream.isatty() else ""
-        print(
+        self._say(
             f"{start}{self.name} {self._place(line['epoch'], line['images'])}  "
             f"train {line['train_nll']:.2f}  valid {line['valid_nll']:.2f} nats/image  "
-            f"{line['images_per_second']:.0f} images/s",
-            file=self.stream,
-            flush=True,
+            f"{line['images_per_second']:.0f} images/s"
         )
         self.epoch, self.seen = math.floor(line["epoch"]) + 1, line["images"]
+
+    def _say(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
+        self.spoken = self.clock()
 
     def _place(self, epoch: float, images: int) -> str:
         if self.images is not None:
