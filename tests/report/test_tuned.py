@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +110,33 @@ def test_the_table_says_what_tuning_brought_and_what_is_at_the_edge(report: Repo
     two = tuned("far", chosen=0, trials=tuned("far").trials[:2])
     assert at_edge(tuned("far", chosen=3), "training.learning_rate") == "highest tried"
     assert at_edge(two, "training.learning_rate") == "", "of two values either is at an edge"
+
+
+def test_a_recipe_that_came_out_worse_at_the_whole_budget_than_on_a_share_is_named(tmp_path: Path) -> None:
+    rates = {"plain": 0.001, "gated": 0.05, "far": 0.01}  # that of gated was edited since
+    made = made_up.benchmark(
+        tmp_path,
+        variants={
+            n: VARIANTS[n] | {"model": "pixelcnn", "training": {"learning_rate": rates[n]}} for n in VARIANTS
+        },
+        seeds=[0, 1],
+        tuned={name: asdict(replace(tuned(name), share=0.1)) for name in VARIANTS},
+    )
+    validation = {"plain": (20.0, 22.0), "gated": (29.0, 29.0), "far": (89.0, 90.5)}
+    for spec in made.runs():
+        values = {"best_valid_nll": validation[spec.variant_name][spec.seed]}
+        made_up.write_run(made, spec, nll=20, record_values=values)
+    section = report_of(made).markdown.partition("### Tuning")[2].partition("\n### ")[0]
+    cells = {
+        line.split("|")[1].strip(): line.split("|")[5].strip() for line in section.splitlines() if "|" in line
+    }
+    assert cells["Variant"] == "Whole budget"
+    assert (cells["plain"], cells["gated"], cells["far"]) == (
+        "21.00 (worse than its trial)",
+        "29.00",
+        "89.75",
+    )
+    assert "than on the share of the trials: plain. Its recipe suits short trainings only." in section
 
 
 def test_no_tuning_no_section(whole: Report) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,12 @@ from pixelcnn.report.figures.tuning import numeric_keys, trials_by
 from pixelcnn.report.sections.base import Content, Material, OfDataset
 from pixelcnn.report.text import MISSING
 from pixelcnn.report.tuned import changed_since, key_words, keys_of, number_of
+from pixelcnn.report.words import joined
+from pixelcnn.results.metric_table import metric
+
+VALID = metric("best_valid_nll")
+#: The column of the chosen trial's validation NLL, of those without the name.
+PLACE_OF_CHOSEN = 2
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,25 @@ class Row:
     result: VariantResult
     found: TunedVariant
     cells: list[Cell]
+    edited: Collection[str] = ()
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether the chosen recipe comes out worse at the whole budget than on the share of the trials."""
+        whole, best = at_whole_budget(self.result), self.found.choice.valid_nll
+        short = self.found.share < 1 and not self.edited
+        return short and whole is not None and best is not None and whole > best
 
     @property
     def sensitivity(self) -> float:
         """How far the median trial lies above the chosen one, nats per image."""
         return sensitivity(self.found)
+
+
+def at_whole_budget(result: VariantResult) -> float | None:
+    """Validation NLL of the trainings here, mean over the finished seeds; None if there are none."""
+    values = result.by_seed(VALID).values()
+    return statistics.fmean(values) if values else None
 
 
 def sensitivity(found: TunedVariant) -> float:
@@ -45,8 +65,9 @@ def build(material: Material) -> Content | None:
     if not tuned or material.dataset is not material.collected.datasets[0]:
         return None
     keys = keys_of(tuned.values())
+    short = any(found.share < 1 for found in tuned.values())
     rows = [
-        Row(r, found, [*_numbers(found), *_choices(found, keys, changed_since(benchmark, r.name, found))])
+        _row(r, found, keys, changed_since(benchmark, r.name, found), short=short)
         for r in material.results
         if (found := tuned.get(r.name))
     ]
@@ -56,12 +77,24 @@ def build(material: Material) -> Content | None:
     values = {
         "rows": rows,
         "keys": {key: key_words(key) for key in keys},
-        "lead": _lead(rows),
+        "lead": " ".join(filter(None, (_lead(rows), _outgrown(rows)))),
+        "short": short,
         "left": [name for name in benchmark.variants if name not in tuned],
         "of": sorted({found.of for found in tuned.values()}),
         "plates": plates,
     }
     return Content(values, plates)
+
+
+def _row(
+    result: VariantResult, found: TunedVariant, keys: Sequence[str], now: Mapping[str, Any], *, short: bool
+) -> Row:
+    row = Row(result, found, [*_numbers(found), *_choices(found, keys, now)], list(now))
+    if short:
+        whole, note = at_whole_budget(result), "worse than its trial" if row.outgrown else ""
+        shown = MISSING if whole is None else f"{whole:.2f}"
+        row.cells.insert(PLACE_OF_CHOSEN + 1, _cell("" if whole is None else whole, shown, note))
+    return row
 
 
 def _numbers(found: TunedVariant) -> Iterator[Cell]:
@@ -125,6 +158,16 @@ def _lead(rows: Sequence[Row]) -> str:
         f"Most sensitive to the values that were tried: {most.result.name}, whose median trial "
         f"{_above(most)}. Least: {least.result.name}, whose median trial {_above(least)}."
     )
+
+
+def _outgrown(rows: Sequence[Row]) -> str:
+    """Whose trials were too short to find a recipe for the whole budget."""
+    names = [row.result.name for row in rows if row.outgrown]
+    if not names:
+        return ""
+    whose = "Its recipe suits" if len(names) == 1 else "Their recipes suit"
+    said = f"Worse at the whole budget than on the share of the trials: {joined(names)}."
+    return f"{said} {whose} short trainings only."
 
 
 def _above(row: Row) -> str:
