@@ -15,15 +15,27 @@ from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.system.seeding import derived_seed
 
 
-def split_nlls(model: AutoregressiveModel, likelihood: Likelihood, data: PreparedData) -> tuple[float, float]:
+def split_nlls(
+    model: AutoregressiveModel, likelihood: Likelihood, data: PreparedData, most: int | None = None
+) -> tuple[float, float]:
     """NLL of the training and of the validation split, in nats per image; given the label if conditional.
+
+    Of more than `most` training images so many are drawn, the same ones for every run.
 
     Raises:
         RunFailed: if a likelihood is NaN or infinite.
     """
-    splits = (_training_split(data), data.splits["valid"])
+    splits = (_drawn(_training_split(data), most), data.splits["valid"])
     train, valid = (evaluate(model, likelihood, split).nll for split in splits)
     return train, valid
+
+
+def _drawn(split: Split, most: int | None) -> Split:
+    if most is None or most >= len(split.images):
+        return split
+    random = np.random.default_rng(derived_seed(0, "training images of the gap"))
+    chosen = np.sort(random.permutation(len(split.images))[:most])
+    return Split(split.images[chosen], None if split.labels is None else split.labels[chosen])
 
 
 def _training_split(data: PreparedData) -> Split:

@@ -53,7 +53,7 @@ def analyse_run(
     started = time.perf_counter()
     model, likelihood = trained.model()
     model.to(device)
-    train_nll, valid_nll = split_nlls(model, likelihood, data)
+    train_nll, valid_nll = split_nlls(model, likelihood, data, settings.train_images)
     test = _class_after_class(data.splits["test"], max(settings.images, len(samples)))
     field = receptive_field(model, test, settings.images)
     near = _neighbours(samples, data, test, trained.spec.training.augment is not None)

@@ -76,6 +76,9 @@ class AnalysisSpec:
     images: int = at_least(1, 64, MOST_IMAGES)
     # Of each conditional run, for the classifier to judge.
     samples: int = at_least(1, 300, MOST_IMAGES)
+    # Training images that the gap to validation is taken over, drawn at random, the same ones of every run;
+    # null: all of them.
+    train_images: int | None = at_least(1, None, MOST_IMAGES, absent=None)
 
 
 @dataclass(frozen=True)

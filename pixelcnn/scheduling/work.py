@@ -56,7 +56,9 @@ def sampling(benchmark: Benchmark, spec: RunSpec, data: Description) -> Work:
 def analysis(benchmark: Benchmark, spec: RunSpec, data: Description) -> Work:
     """The gaps, the samples that are judged, the receptive field."""
     judged = benchmark.analysis.samples if spec.variant.conditional else 0
-    passes = data["counts"]["train"] + data["counts"]["valid"] + PASSES_A_SAMPLE * judged
+    train = data["counts"]["train"]
+    passes = min(train, benchmark.analysis.train_images or train) + data["counts"]["valid"]
+    passes += PASSES_A_SAMPLE * judged
     return Work(passes + PASSES_A_FIELD * benchmark.analysis.images)
 
 

@@ -137,7 +137,7 @@ def test_a_run_is_analysed_and_its_variant_measured(folder, capsys, monkeypatch,
     with np.load(run_dir / "analysis.npz") as file:
         arrays = dict(file)
     assert found.digest == benchmark.run("toy", variant, 0).digest
-    assert found.settings == {"images": 8, "samples": 11}
+    assert found.settings == {"images": 8, "samples": 11, "train_images": None}
     model, _ = checkpoint.load(run_dir / "checkpoint.pt").model()
     assert found.valid_nll == pytest.approx(RunFolder(run_dir).record().best_valid_nll)
     assert found.earlier_pixels == 3 * 6 + 3 and found.reach_pixels == model.reach()[3, 3].sum()

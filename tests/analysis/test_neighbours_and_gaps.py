@@ -67,6 +67,21 @@ def test_gaps_are_likelihoods_of_the_splits(conditional):
     assert valid == evaluate(model, likelihood, data.splits["valid"]).nll != train
 
 
+@pytest.mark.parametrize("conditional", [False, True])
+def test_a_gap_over_some_training_images_takes_the_same_ones_of_every_run(conditional):
+    data, spec = prepared(), run_spec(conditional=conditional)
+    train = data.splits["train"]
+    model, likelihood = registry.build_model(spec.variant, image_spec(data), seed=3)
+    every = evaluate(model.eval(), likelihood, train).per_image
+    seed = int(hashlib.sha256(b"0/training images of the gap").hexdigest()[:16], 16) // 2
+    chosen = np.random.default_rng(seed).permutation(len(train.images))[:7]
+    found, valid = split_nlls(model, likelihood, data, 7)
+    assert found == pytest.approx(float(np.mean(every[chosen], dtype=np.float64)))
+    whole = split_nlls(model, likelihood, data)
+    assert valid == whole[1] and found != whole[0]
+    assert split_nlls(model, likelihood, data, len(train.images)) == whole
+
+
 def test_training_intensities_are_binarized_the_same_for_every_run():
     data, spec = intensities(), run_spec()
     model, likelihood = registry.build_model(spec.variant, image_spec(data), seed=3)

@@ -55,6 +55,15 @@ def test_sections_stand_in_their_order(whole: Report) -> None:
     assert all(f'<h3 id="data-digits-{name}">' in whole.page for name in links)
 
 
+def test_a_gap_over_some_of_the_training_images_says_so(whole: Report, tmp_path: Path) -> None:
+    made = made_up.benchmark(
+        tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0], analysis={"train_images": 1500}
+    )
+    made_up.write_all(made)
+    words = "at the chosen epoch over at most 1\u202f500 training images"
+    assert words in report_of(made).page and "over at most" not in whole.page
+
+
 def test_a_width_that_was_found_for_a_number_of_parameters_stands_with_what_was_run(mixed: Report) -> None:
     words = "channels 14: 7,728 of 8,000 parameters asked for, -3.4 %"
     for text in (mixed.page, mixed.markdown):

@@ -11,7 +11,9 @@ def build(material: Material) -> Content | None:
     """The gaps of the variants whose training NLL is known."""
     gaps = columns("overfitting")
     shown = [r for r in material.ranked if any(gap.key in r.summaries for gap in gaps)]
-    return Content({"columns": gaps, "shown": shown, "chosen": metric("best_epoch")}) if shown else None
+    most = material.collected.benchmark.analysis.train_images
+    values = {"columns": gaps, "shown": shown, "chosen": metric("best_epoch"), "most": most}
+    return Content(values) if shown else None
 
 
 SECTION = OfDataset("overfitting", build=build, markdown="")
