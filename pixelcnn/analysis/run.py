@@ -19,7 +19,7 @@ from pixelcnn.analysis.receptive import receptive_field
 from pixelcnn.config.benchmark import AnalysisSpec
 from pixelcnn.data.contract import Split
 from pixelcnn.data.prepared import DAMAGED, PreparedData
-from pixelcnn.images.grids import by_class
+from pixelcnn.images.grids import by_class, in_turn
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.results.checkpoint import Checkpoint
@@ -54,7 +54,7 @@ def analyse_run(
     model, likelihood = trained.model()
     model.to(device)
     train_nll, valid_nll = split_nlls(model, likelihood, data, settings.train_images)
-    test = _class_after_class(data.splits["test"], max(settings.images, len(samples)))
+    test = _standing_for_all(data.splits["test"], max(settings.images, len(samples)))
     field = receptive_field(model, test, settings.images)
     near = _neighbours(samples, data, test, trained.spec.training.augment is not None)
     classified = (
@@ -98,12 +98,10 @@ def _samples(path: Path) -> NDArray[np.uint8]:
         raise UserError(f"{path}: damaged samples ({error}); `pixelcnn sample` draws them anew") from error
 
 
-def _class_after_class(split: Split, most: int) -> Split:
-    """The first images 0 1 2 ... 0 1 2 ... by class, which stand for all, however sorted; `most` at most."""
-    if split.labels is None:
-        return split
-    order = by_class(split.labels)[:most]
-    return Split(split.images[order], split.labels[order])
+def _standing_for_all(split: Split, most: int) -> Split:
+    """Images of which the first ones stand for all, however sorted; `most` at most."""
+    order = in_turn(len(split.images), split.labels)[:most]
+    return Split(split.images[order], None if split.labels is None else split.labels[order])
 
 
 def _neighbours(

@@ -264,7 +264,7 @@ def _loop(
                 "the network that it describes now"
             )
     recipe = spec.training
-    progress = TrainingProgress(spec.name, recipe.epochs, recipe.images)
+    progress = TrainingProgress(spec.name, recipe.epochs, recipe.images, run.folder.attempt.history)
     folder = run.folder.attempt.path
     draw = drawer(
         folder,

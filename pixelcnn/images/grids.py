@@ -70,6 +70,17 @@ def save_completions(
         completion_grid(originals, completions, given_rows, levels).save(temporary)
 
 
+def in_turn(count: int, labels: NDArray[np.int64] | None) -> list[int]:
+    """An order of images in which the first ones stand for all, though files are often sorted by class.
+
+    Class after class again and again or, where nobody knows the classes, drawn at random, always the same.
+    """
+    if labels is not None:
+        return by_class(labels)
+    drawn: list[int] = np.random.default_rng(0).permutation(count).tolist()
+    return drawn
+
+
 def by_class(labels: Sequence[int] | NDArray[np.int64]) -> list[int]:
     """An order of the images that goes through the classes again and again: 0 1 2 ... 0 1 2 ..."""
     seen: dict[int, int] = {}

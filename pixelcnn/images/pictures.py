@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelcnn.data.contract import Split
-from pixelcnn.images.grids import by_class, save_completions, save_grid
+from pixelcnn.images.grids import in_turn, save_completions, save_grid
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.api import sample
@@ -73,14 +73,14 @@ class Drawing:
         """Complete the upper half of `n` test images several times; files as for `samples`.
 
         A conditional model is told their labels, or those wanted. The images go through the classes again
-        and again.
+        and again; without labels they are drawn at random, always the same ones.
 
         Raises:
             UserError: if there are fewer test images, or a conditional model lacks their labels.
         """
         if n > len(test.images):
             raise UserError(f"-n: there are {len(test.images)} test images, {n} were to be completed")
-        chosen = (list(range(n)) if test.labels is None else by_class(test.labels))[:n]
+        chosen = in_turn(len(test.images), test.labels)[:n]
         originals = test.images[chosen]
         y = labels_for(n, self.model.image.classes, self.wanted)
         if y is not None and self.wanted is None:

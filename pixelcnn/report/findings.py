@@ -45,7 +45,7 @@ class Finding:
     """The answer to a claim about `subject`; `against` is None for a guess, or where nothing compares.
 
     What stands behind it is a `difference` over seeds or a `ratio` of times, and None where there is neither.
-    `means` are those of the two sides, in `unit`; `step` is the unit of their difference.
+    `means` are those of the two sides, in `unit`, of times geometric; `step` is the unit of their difference.
     """
 
     claim: str

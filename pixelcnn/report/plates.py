@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from pixelcnn.images.channels import told
-from pixelcnn.images.grids import COLUMNS, by_class
+from pixelcnn.images.grids import COLUMNS, by_class, in_turn
 from pixelcnn.report import grids
 from pixelcnn.report.arrays import load
 from pixelcnn.report.collect import DatasetRuns
@@ -80,12 +80,12 @@ class Plates:
         return self._try(partial(grids.counts, self.dataset.data_file)) or {}
 
     def real(self, rows: int) -> Plate | None:
-        """Real test images, class after class."""
+        """Real test images, class after class; without labels drawn at random."""
         found = self.images("test")
         if found is None:
             return None
         images, labels = found
-        order = by_class(labels) if labels is not None else list(range(len(images)))
+        order = in_turn(len(images), labels)
         return self._grid("real", "Real test images", images[order[: rows * COLUMNS]])
 
     def samples(self) -> list[Plate]:

@@ -115,6 +115,9 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
     for variant in dataset.variants:
         for key in ("precision", "device", "commit", "threads"):
             values = sorted({str(getattr(record, key)) for record in records(variant.runs)})
+            codes = {record.code for record in records(variant.runs)}
+            if key == "commit" and len(codes) == 1 and None not in codes:
+                continue  # the code that decides a training is the same
             if len(values) > 1:
                 sentences.append(
                     f"{dataset.name}/{variant.name}: its seeds mix {key} {' and '.join(values)}; "
@@ -133,6 +136,8 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
     sentences += _timed(dataset)
     for key, plural in _PLURALS.items():
         values = sorted({str(getattr(record, key)) for record in records(dataset.runs)})
+        if key == "commit" and all(run.stale is False for run in dataset.runs if run.record):
+            continue  # all were trained by the code as it is, whatever else was edited between the commits
         if len(values) > 1:
             listed = ", ".join(values)
             what = "numbers" if key in ("commit", "precision") else "times"

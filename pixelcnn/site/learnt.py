@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pixelcnn.report import text
 from pixelcnn.report.words import amount
 
 Entry = dict[str, Any]
@@ -19,7 +18,7 @@ def learnt(entries: list[Entry]) -> dict[str, Any]:
     An answer that nothing was measured for is none, and neither is that of a site of an older version.
     """
     places = [
-        {"benchmark": entry["name"], "title": entry["title"], "dataset": dataset["name"]}
+        {"benchmark": entry["name"], "dataset": dataset["name"]}
         for entry in entries
         for dataset in entry["datasets"]
     ]
@@ -56,13 +55,9 @@ def _cell(findings: Iterable[Entry]) -> dict[str, Any]:
 
 def _answer(finding: Entry) -> dict[str, str]:
     """Who against whom, by how much, and the verdict."""
-    times, digits = finding["effect_unit"] == "times", 1 if finding["unit"] == "%" else 2
-    show = text.number if times else text.signed
-    effect = show(finding["effect"], digits)
-    if finding["effect"] and not float(f"{finding['effect']:.{digits}f}"):
-        effect = ("\N{MINUS SIGN}" if finding["effect"] < 0 else "+") + amount(finding["effect"], digits)
-    known = finding["low"] is not None and finding["high"] is not None
-    ends = f"[{show(finding['low'], digits)}, {show(finding['high'], digits)}]" if known else ""
+    digits, times = 1 if finding["unit"] == "%" else 2, finding["effect_unit"] == "times"
+    effect, low, high = (_shown(finding[key], digits, times=times) for key in ("effect", "low", "high"))
+    ends = f"[{low}, {high}]" if low and high else ""
     who = f"{finding['subject']} against {finding['against'] or 'a guess'}"
     return {
         "who": who,
@@ -70,3 +65,11 @@ def _answer(finding: Entry) -> dict[str, str]:
         "interval": ends,
         "verdict": finding["verdict"],
     }
+
+
+def _shown(value: float | None, digits: int, *, times: bool) -> str:
+    """A difference with its sign, a ratio without; one that would be rounded to nothing keeps a digit."""
+    if value is None:
+        return ""
+    sign = "" if times else "\N{MINUS SIGN}" if value < 0 else "+"
+    return sign + amount(value, digits)

@@ -106,11 +106,13 @@ def _check_place(place: Path, *, published: bool) -> None:
 def _published(site: Path) -> dict[str, Entry]:
     """The entries of a site by name, but for those whose folder was removed, and without removed models.
 
+    What an older version did not write is empty.
+
     Raises:
         UserError: if it is the folder of something else, or a site of another version.
     """
     return {
-        entry["name"]: entry | {"models": _still_there(entry, site)}
+        entry["name"]: entry | {"findings": entry.get("findings", []), "models": _still_there(entry, site)}
         for entry in _entries(site)
         if (site / entry["name"] / INDEX).exists()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -18,24 +18,27 @@ SILENCE = 60.0
 class TrainingProgress:
     """Prints a line a validation; between them a bar of the steps in a terminal, a line a minute in a log.
 
-    It counts in epochs of so many, or in `images` where that is what the training ends after.
+    It counts in epochs of so many, or in `images` where that is what the training ends after. `history`,
+    asked at the first step, gives the lines of the validations before an interruption.
     """
 
     name: str
     epochs: int | None
     images: int | None = None
+    history: Callable[[], Sequence[dict[str, Any]]] = list
     stream: TextIO = field(default_factory=lambda: sys.stderr)
-    epoch: int = 1
-    seen: int = 0
     clock: Callable[[], float] = time.monotonic
     spoken: float = field(init=False)
+    _last: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.spoken = self.clock()
 
     def on_step(self, done: int, total: int) -> None:
         """A part of the steps until the next validation is done."""
-        place = f"{self.name} {self._place(self.epoch, self.seen)}"
+        if self._last is None:
+            self._last = [{"epoch": 0, "images": 0}, *self.history()][-1]
+        place = f"{self.name} {self._place(math.floor(self._last['epoch']) + 1, self._last['images'])}"
         if self.stream.isatty():
             bar(self.stream, place, done, total)
         elif self.clock() - self.spoken >= SILENCE:
@@ -49,7 +52,7 @@ class TrainingProgress:
             f"train {line['train_nll']:.2f}  valid {line['valid_nll']:.2f} nats/image  "
             f"{line['images_per_second']:.0f} images/s"
         )
-        self.epoch, self.seen = math.floor(line["epoch"]) + 1, line["images"]
+        self._last = line
 
     def _say(self, text: str) -> None:
         print(text, file=self.stream, flush=True)

@@ -13,6 +13,7 @@ from pixelcnn.analysis.gaps import split_nlls
 from pixelcnn.analysis.neighbours import nearest, nearest_or_mirrored, training_images
 from pixelcnn.data.contract import Split
 from pixelcnn.evaluation.likelihoods import evaluate
+from pixelcnn.images.grids import in_turn
 from pixelcnn.models import registry
 from pixelcnn.report.plates import as_trained
 from pixelcnn.training.loop import image_spec
@@ -65,6 +66,15 @@ def test_gaps_are_likelihoods_of_the_splits(conditional):
     train, valid = split_nlls(model.eval(), likelihood, data)
     assert train == evaluate(model, likelihood, data.splits["train"]).nll
     assert valid == evaluate(model, likelihood, data.splits["valid"]).nll != train
+
+
+def test_the_first_images_in_turn_stand_for_all_however_the_file_is_sorted():
+    labels = np.repeat(np.arange(10), 100)
+    assert labels[in_turn(1000, labels)[:20]].tolist() == 2 * list(range(10))
+    unknown = in_turn(1000, None)
+    assert sorted(unknown) == list(range(1000)) and unknown == in_turn(1000, None)
+    counts = np.bincount(labels[unknown[:100]], minlength=10)
+    assert counts.min() >= 3, counts  # of a sorted file the first hundred would be of one class
 
 
 @pytest.mark.parametrize("conditional", [False, True])

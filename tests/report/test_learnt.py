@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
+import jsonschema
 import pytest
 from support.claims import CLEAR, NOISE, by_claim, made_of
 
@@ -93,20 +95,35 @@ def test_an_answer_that_was_not_measured_or_is_of_an_older_site_is_none(site: Pa
 
 
 @pytest.mark.parametrize(
-    ("finding", "shown"),
+    ("finding", "shown", "interval"),
     [
-        ({"effect": 1.216, "unit": "seconds", "effect_unit": "times"}, "1.22 times"),
-        ({"effect": 30.04, "unit": "%", "effect_unit": "percentage points"}, "+30.0 percentage points"),
-        ({"effect": -0.0004, "unit": "nats", "effect_unit": "nats"}, "−0.0004 nats"),
-        ({"effect": 0.0, "unit": "nats", "effect_unit": "nats"}, "+0.00 nats"),
+        (("seconds", "times", 1.216, 1.1, 1.34), "1.22 times", "[1.10, 1.34]"),
+        (("seconds", "times", 0.003, 0.002, 0.0041), "0.003 times", "[0.002, 0.004]"),
+        (("%", "percentage points", 30.04, -2, 62), "+30.0 percentage points", "[−2.0, +62.0]"),
+        (("nats", "nats", -0.0004, -0.0009, -0.0001), "−0.0004 nats", "[−0.0009, −0.0001]"),
+        (("nats", "nats", 0.0, None, None), "+0.00 nats", ""),
     ],
 )
-def test_an_effect_has_its_sign_and_its_digits(site: Path, finding: dict, shown: str) -> None:
+def test_an_effect_has_its_sign_and_its_digits(site: Path, finding: tuple, shown: str, interval: str) -> None:
     entry = clear_one(site)
-    entry["findings"] = [entry["findings"][0] | {"low": None, "high": None} | finding]
+    keys = ("unit", "effect_unit", "effect", "low", "high")
+    entry["findings"] = [entry["findings"][0] | dict(zip(keys, finding, strict=True))]
     (row,) = learnt([entry])["rows"]
     (answer,) = row["cells"][0]["answers"]
-    assert (answer["effect"], answer["interval"]) == (shown, "")
+    assert (answer["effect"], answer["interval"]) == (shown, interval)
+
+
+def test_an_entry_of_an_older_site_stays_and_keeps_to_the_schema(site: Path, tmp_path: Path) -> None:
+    older = tmp_path / "site"
+    shutil.copytree(site, older)
+    numbers = read_json(older / "numbers.json")
+    for entry in numbers["benchmarks"]:
+        del entry["findings"], entry["models"]
+    write_json(older / "numbers.json", numbers)
+    publish([renamed(made_of(tmp_path / "new", CLEAR), "new")], older)
+    schema = read_json(older / "numbers.schema.json")
+    jsonschema.Draft202012Validator(schema).validate(read_json(older / "numbers.json"))
+    assert [column["benchmark"] for column in learnt(entries(older))["columns"]] == ["new"]
 
 
 def test_many_answers_to_one_claim_are_counted(site: Path) -> None:

@@ -12,10 +12,13 @@ from support.reports import Report, report_of
 
 from benchmarks import made_up
 from pixelcnn.report import provenance
+from pixelcnn.report.collect import collect
 from pixelcnn.report.page import build_report
 from pixelcnn.report.sections import SECTIONS
 from pixelcnn.report.sections.base import Content, OfBenchmark, OfDataset
 from pixelcnn.results.folder import RunFolder, folder_of
+from pixelcnn.system.code_digest import code_digest
+from pixelcnn.system.files import read_json, write_json
 from pixelcnn.tracking.view import read_view
 
 HEADINGS = (
@@ -55,13 +58,34 @@ def test_sections_stand_in_their_order(whole: Report) -> None:
     assert all(f'<h3 id="data-digits-{name}">' in whole.page for name in links)
 
 
+def test_commits_that_trained_by_the_same_code_are_no_reason_to_doubt(tmp_path: Path) -> None:
+    variants = {"plain": {"model": "pixelcnn"}, "told": {"model": "gated"}}
+    made = made_up.benchmark(tmp_path, variants=variants, seeds=[0, 1])
+
+    def said(code: dict[str, str | None]) -> str:
+        for spec in made.runs():
+            values = {"commit": f"{spec.seed}" * 40, "code": code[spec.variant_name]}
+            made_up.write_run(made, spec, nll=20, record_values=values)
+        return " ".join(provenance.mixtures(collect(folder_of(made).path).datasets[0]))
+
+    now = {name: code_digest(spec.model) for name, spec in made.variants.items()}
+    assert "commit" not in said(now) and "different code" not in said(now)
+    for other in (now | {"told": "beef"}, now | {"told": None}):
+        assert "by different code" in said(other)
+    assert "digits/told: its seeds mix commit" in said(now | {"told": None})
+
+
 def test_a_gap_over_some_of_the_training_images_says_so(whole: Report, tmp_path: Path) -> None:
-    made = made_up.benchmark(
-        tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0], analysis={"train_images": 1500}
-    )
+    made = made_up.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0, 1])
     made_up.write_all(made)
+    files = [folder_of(made).run_of(spec).analysis_file for spec in made.runs()]
+    for file in files:
+        write_json(file, read_json(file) | {"settings": {"images": 64, "train_images": 1500}})
     words = "at the chosen epoch over at most 1\u202f500 training images"
-    assert words in report_of(made).page and "over at most" not in whole.page
+    assert words in report_of(made).page and "at the chosen epoch over" not in whole.page
+    write_json(files[1], read_json(files[1]) | {"settings": {"images": 64}})
+    page = report_of(made).page
+    assert words not in page and "over other training images for some" in page
 
 
 def test_a_width_that_was_found_for_a_number_of_parameters_stands_with_what_was_run(mixed: Report) -> None:

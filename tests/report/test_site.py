@@ -90,7 +90,7 @@ def test_every_number_of_the_report_is_there_and_is_that_of_the_records(site: Pa
         ("metrics", "runs"),
         ("comparison", "variants"),
         ("pairs", "pairs"),
-        ("findings",) * 2,
+        ("findings", "findings"),
     ):
         with (mixed.folder / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
             table = list(csv.DictReader(stream))

@@ -136,7 +136,7 @@ def test_a_recipe_that_came_out_worse_at_the_whole_budget_than_on_a_share_is_nam
         "29.00",
         "89.75",
     )
-    assert "than on the share of the trials: plain. Its recipe suits short trainings only." in section
+    assert "than on the share of the trials: plain. Its recipe may suit short trainings only." in section
 
 
 def test_no_tuning_no_section(whole: Report) -> None:

@@ -39,6 +39,15 @@ def test_a_log_has_a_line_a_minute_between_validations_and_none_while_they_come_
     )
 
 
+def test_what_was_interrupted_goes_on_at_its_last_validation() -> None:
+    now, stream = 0.0, io.StringIO()
+    told = progress(lambda: now, stream)
+    told.history = lambda: [line(25_000), line(50_000)]
+    now = SILENCE
+    told.on_step(61, 300)
+    assert stream.getvalue().startswith("digits/plain/seed0 50,000/100,000 images  61 of 300 steps")
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -90,7 +90,7 @@ def _field_words(result: VariantResult) -> str:
     effective = np.mean([a.effective_pixels for a in analysed])
     radius = np.mean([a.effective_radius for a in analysed])
     return (
-        f"{first.reach_pixels} of {first.earlier_pixels} seen\n95 % from {effective:.0f}, radius {radius:.1f}"
+        f"{first.reach_pixels} of {first.earlier_pixels} seen\n95 % from {effective:.0f}\nradius {radius:.1f}"
     )
 
 

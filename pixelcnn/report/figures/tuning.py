@@ -21,6 +21,8 @@ from pixelcnn.report.words import joined
 
 #: Values that get a tick each; of more the axis chooses some.
 TICKS = 5
+#: Two ticks with words lie at least this share of the axis apart.
+ROOM = 0.2
 #: From this ratio of the largest value to the smallest on, the axis is logarithmic.
 LOG_FROM = 4
 #: A trial is above the axis if it lies so many times as far above its variant's best as the median trial.
@@ -124,11 +126,23 @@ def _frame(axes: Axes, key: str, tuned: Tuned) -> None:
         axes.set_xlim(values[0] - room, values[-1] + room)
         axes.xaxis.set_major_locator(MaxNLocator(4))
     if len(values) <= TICKS:
-        axes.xaxis.set_major_locator(FixedLocator(values))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_major_locator(FixedLocator(_apart(axes, values)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.minorticks_off()
     axes.grid(axis="y")
+
+
+def _apart(axes: Axes, values: Sequence[float]) -> list[float]:
+    """Of values in rising order those with room for their words; their axis is set."""
+    shown: list[float] = []
+    last = -math.inf
+    places = axes.transAxes.inverted().transform(axes.transData.transform([(value, 0) for value in values]))
+    for value, (place, _) in zip(values, places, strict=True):
+        if place - last >= ROOM:
+            shown.append(value)
+            last = place
+    return shown
 
 
 def _points(found: TunedVariant, key: str, too_high: float) -> tuple[list[float], list[float]]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.tuned import TunedVariant
 from pixelcnn.report.cells import Cell
 from pixelcnn.report.compare import VariantResult
@@ -31,12 +32,14 @@ class Row:
     found: TunedVariant
     cells: list[Cell]
     edited: Collection[str] = ()
+    #: Whether the trials were of this very benchmark, not of another that lent the recipe.
+    is_its_tuning: bool = True
 
     @property
     def outgrown(self) -> bool:
         """Whether the chosen recipe comes out worse at the whole budget than on the share of the trials."""
         whole, best = at_whole_budget(self.result), self.found.choice.valid_nll
-        short = self.found.share < 1 and not self.edited
+        short = self.found.share < 1 and not self.edited and self.is_its_tuning
         return short and whole is not None and best is not None and whole > best
 
     @property
@@ -67,9 +70,7 @@ def build(material: Material) -> Content | None:
     keys = keys_of(tuned.values())
     short = any(found.share < 1 for found in tuned.values())
     rows = [
-        _row(r, found, keys, changed_since(benchmark, r.name, found), short=short)
-        for r in material.results
-        if (found := tuned.get(r.name))
+        _row(benchmark, r, found, keys, short=short) for r in material.results if (found := tuned.get(r.name))
     ]
     drawings = (trials_by(key, material.pictured, tuned) for key in numeric_keys(tuned))
     made = [material.plates.drawing(f"tuning.{n}", drawing) for n, drawing in enumerate(drawings, start=1)]
@@ -87,13 +88,14 @@ def build(material: Material) -> Content | None:
 
 
 def _row(
-    result: VariantResult, found: TunedVariant, keys: Sequence[str], now: Mapping[str, Any], *, short: bool
+    benchmark: Benchmark, result: VariantResult, found: TunedVariant, keys: Sequence[str], *, short: bool
 ) -> Row:
-    row = Row(result, found, [*_numbers(found), *_choices(found, keys, now)], list(now))
+    now, own = changed_since(benchmark, result.name, found), (found.of, f"{found.of}-tuned")
+    cells = [*_numbers(found), *_choices(found, keys, now)]
+    row = Row(result, found, cells, list(now), benchmark.benchmark in own)
     if short:
-        whole, note = at_whole_budget(result), "worse than its trial" if row.outgrown else ""
-        shown = MISSING if whole is None else f"{whole:.2f}"
-        row.cells.insert(PLACE_OF_CHOSEN + 1, _cell("" if whole is None else whole, shown, note))
+        note = "worse than its trial" if row.outgrown else ""
+        row.cells.insert(PLACE_OF_CHOSEN + 1, _nats(at_whole_budget(result), note=note))
     return row
 
 
@@ -110,10 +112,10 @@ def _numbers(found: TunedVariant) -> Iterator[Cell]:
     yield _nats(sensitivity(found), "failed")
 
 
-def _nats(value: float | None, missing: str = MISSING) -> Cell:
+def _nats(value: float | None, missing: str = MISSING, note: str = "") -> Cell:
     if value is None or math.isinf(value):
         return _cell("", missing)
-    return _cell(value, f"{value:.2f}" if value < 1e5 else f"{value:.0e}")
+    return _cell(value, f"{value:.2f}" if value < 1e5 else f"{value:.0e}", note)
 
 
 def _cell(value: float | str, shown: str, note: str = "") -> Cell:
@@ -165,9 +167,9 @@ def _outgrown(rows: Sequence[Row]) -> str:
     names = [row.result.name for row in rows if row.outgrown]
     if not names:
         return ""
-    whose = "Its recipe suits" if len(names) == 1 else "Their recipes suit"
+    whose = "Its recipe" if len(names) == 1 else "Their recipes"
     said = f"Worse at the whole budget than on the share of the trials: {joined(names)}."
-    return f"{said} {whose} short trainings only."
+    return f"{said} {whose} may suit short trainings only."
 
 
 def _above(row: Row) -> str:
