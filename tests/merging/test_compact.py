@@ -67,7 +67,9 @@ def test_one_folder_alone_carries_its_whole_report(
     assert size(heavy.into) < size(whole) / 3 and not names(heavy.into) & set(HEAVY)
     assert names(whole) - names(heavy.into) == set(HEAVY), "nothing else is left out"
     expected = reported(whole)
-    assert reported(heavy.into) == expected
+    # Without the images nobody knows the commonest class, which a claim is held against.
+    without, findings = reported(heavy.into), "findings.csv"
+    assert {**without, findings: expected[findings]} == expected != without
     page = BenchmarkFolder(heavy.into).report.page
     assert "its prepared images are not here" in page.read_text(encoding="utf-8")
     data = BenchmarkFolder(heavy.into).dataset("digits").data
