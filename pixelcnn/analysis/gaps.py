@@ -34,8 +34,7 @@ def _drawn(split: Split, most: int | None) -> Split:
     if most is None or most >= len(split.images):
         return split
     random = np.random.default_rng(derived_seed(0, "training images of the gap"))
-    chosen = np.sort(random.permutation(len(split.images))[:most])
-    return Split(split.images[chosen], None if split.labels is None else split.labels[chosen])
+    return split.part(np.sort(random.permutation(len(split.images))[:most]))
 
 
 def _training_split(data: PreparedData) -> Split:

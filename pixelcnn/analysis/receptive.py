@@ -85,8 +85,7 @@ def receptive_field(model: AutoregressiveModel, test: Split, images: int) -> Rec
     Raises:
         RunFailed: if the centre sees itself or a later pixel: then its likelihoods are none.
     """
-    chosen = Split(test.images[:images], None if test.labels is None else test.labels[:images])
-    field = ReceptiveField(reach(model).numpy(), effective(model, chosen).numpy())
+    field = ReceptiveField(reach(model).numpy(), effective(model, test.part(slice(images))).numpy())
     leak = field.leak
     if leak is not None:
         (row, column), (centre_row, centre_column) = leak, field.centre

@@ -54,7 +54,9 @@ def analyse_run(
     model, likelihood = trained.model()
     model.to(device)
     train_nll, valid_nll = split_nlls(model, likelihood, data, settings.train_images)
-    test = _standing_for_all(data.splits["test"], max(settings.images, len(samples)))
+    test = data.splits["test"]
+    # However the file is sorted.
+    test = test.part(in_turn(len(test.images), test.labels)[: max(settings.images, len(samples))])
     field = receptive_field(model, test, settings.images)
     near = _neighbours(samples, data, test, trained.spec.training.augment is not None)
     classified = (
@@ -96,12 +98,6 @@ def _samples(path: Path) -> NDArray[np.uint8]:
             return images
     except DAMAGED as error:
         raise UserError(f"{path}: damaged samples ({error}); `pixelcnn sample` draws them anew") from error
-
-
-def _standing_for_all(split: Split, most: int) -> Split:
-    """Images of which the first ones stand for all, however sorted; `most` at most."""
-    order = in_turn(len(split.images), split.labels)[:most]
-    return Split(split.images[order], None if split.labels is None else split.labels[order])
 
 
 def _neighbours(

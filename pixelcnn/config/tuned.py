@@ -15,6 +15,11 @@ from pixelcnn.config.tuning import MOST_TRIALS, check_key, check_seeds
 from pixelcnn.system.errors import ConfigError
 
 
+def tuned_name(benchmark: str) -> str:
+    """What a benchmark is called once it was tuned."""
+    return f"{benchmark}-tuned"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
     """How a trial went."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ class Split:
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None = None
+
+    def part(self, which: slice | Sequence[int] | NDArray[np.int64]) -> Split:
+        """Some of its images, which have their labels."""
+        return Split(self.images[which], None if self.labels is None else self.labels[which])
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ def in_turn(count: int, labels: NDArray[np.int64] | None) -> list[int]:
     """
     if labels is not None:
         return by_class(labels)
+    # Not by `derived_seed`, which needs torch: a report does without.
     drawn: list[int] = np.random.default_rng(0).permutation(count).tolist()
     return drawn
 

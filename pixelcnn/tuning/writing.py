@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.config.tuned import TrialResult, TunedVariant
+from pixelcnn.config.tuned import TrialResult, TunedVariant, tuned_name
 from pixelcnn.config.yaml_text import OneLine, written
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.results.made_of import tuning_digest
@@ -122,7 +122,7 @@ def tuned_benchmark(original: Benchmark, outcomes: Sequence[Outcome]) -> Benchma
     matched = {dataset: {**own, **widths} for dataset, own in (original.matched or {}).items()}
     return replace(
         original,
-        benchmark=f"{original.benchmark}-tuned",
+        benchmark=tuned_name(original.benchmark),
         matched=matched or None,
         variants=variants,
         tuning=None,

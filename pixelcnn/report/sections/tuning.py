@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.config.tuned import TunedVariant
+from pixelcnn.config.tuned import TunedVariant, tuned_name
 from pixelcnn.report.cells import Cell
 from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.figures.tuning import numeric_keys, trials_by
@@ -31,16 +31,8 @@ class Row:
     result: VariantResult
     found: TunedVariant
     cells: list[Cell]
-    edited: Collection[str] = ()
-    #: Whether the trials were of this very benchmark, not of another that lent the recipe.
-    is_its_tuning: bool = True
-
-    @property
-    def outgrown(self) -> bool:
-        """Whether the chosen recipe comes out worse at the whole budget than on the share of the trials."""
-        whole, best = at_whole_budget(self.result), self.found.choice.valid_nll
-        short = self.found.share < 1 and not self.edited and self.is_its_tuning
-        return short and whole is not None and best is not None and whole > best
+    outgrown: bool
+    """Whether the chosen recipe comes out worse at the whole budget than on the share of the trials."""
 
     @property
     def sensitivity(self) -> float:
@@ -90,13 +82,16 @@ def build(material: Material) -> Content | None:
 def _row(
     benchmark: Benchmark, result: VariantResult, found: TunedVariant, keys: Sequence[str], *, short: bool
 ) -> Row:
-    now, own = changed_since(benchmark, result.name, found), (found.of, f"{found.of}-tuned")
+    """Of a variant; where trials were `short`, with its validation NLL at the whole budget."""
+    now, whole = changed_since(benchmark, result.name, found), at_whole_budget(result)
+    best = found.choice.valid_nll
+    # Trials of another benchmark, which lent its recipe, may have been of other data.
+    as_tried = found.share < 1 and not now and benchmark.benchmark in (found.of, tuned_name(found.of))
+    outgrown = as_tried and whole is not None and best is not None and whole > best
     cells = [*_numbers(found), *_choices(found, keys, now)]
-    row = Row(result, found, cells, list(now), benchmark.benchmark in own)
     if short:
-        note = "worse than its trial" if row.outgrown else ""
-        row.cells.insert(PLACE_OF_CHOSEN + 1, _nats(at_whole_budget(result), note=note))
-    return row
+        cells.insert(PLACE_OF_CHOSEN + 1, _nats(whole, note="worse than its trial" if outgrown else ""))
+    return Row(result, found, cells, outgrown)
 
 
 def _numbers(found: TunedVariant) -> Iterator[Cell]:
