@@ -1,4 +1,4 @@
-"""The throw-away server of these tests, started by the README's lines. Run them by `make test-server`."""
+"""The throw-away server of these tests, as docs/tracking.md starts it. Run them by `make test-server`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ USERS = ("ana", "ben")
 
 
 def shown() -> dict[str, str]:
-    """The README's commands for a server: by the first word of the comment above them."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = readme.partition("**A server for a group**")[2].split("```")[1]
+    """The commands that docs/tracking.md shows for a server: by the first word of the comment above them."""
+    page = (ROOT / "docs" / "tracking.md").read_text(encoding="utf-8")
+    block = page.partition("## A server for a group")[2].split("```")[1]
     return {part.split()[0]: part.partition("\n")[2] for part in re.split(r"^# ", block, flags=re.M)[1:]}
 
 
@@ -33,7 +33,7 @@ class Lab:
     users: str
 
     def environment(self, user: str) -> dict[str, str]:
-        """What a user has set, by the README's line."""
+        """What a user has set, by the line shown."""
         line = self.users.replace("USERNAME=ana", f"USERNAME={user}")
         done = subprocess.run(
             ["bash", "-c", f"{line}\nenv -0"],

@@ -164,7 +164,7 @@ class Database:
 
 
 class Server:
-    """The MLflow server on that database. `command` is a shell's: the README's, with this one's places."""
+    """The MLflow server on that database. `command` is that of docs/tracking.md, with this one's places."""
 
     def __init__(self, folder: Path, command: str, port: int, environment: Mapping[str, str]) -> None:
         self.folder, self.port, self.log = folder, port, folder / "mlflow.log"

@@ -190,10 +190,10 @@ def test_what_does_not_fit_the_model_is_said(run, tmp_path, monkeypatch):
             call()
 
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "trained-models.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("text", [Trained.__doc__, README.partition("In Python, images are integers")[2]])
+@pytest.mark.parametrize("text", [Trained.__doc__, PAGE.partition("In Python, images are integers")[2]])
 def test_the_examples_run(run, monkeypatch, text):
     checkpoint.save(made(), run.checkpoint)
     lines = [line.strip() for line in text.partition("To marginalise")[0].splitlines()]
