@@ -1,10 +1,10 @@
 """The fast sampler against one forward pass of the same batch, and against the reference sampler.
 
-    python -m benchmarks.sampling [--config benchmarks/sampling_colour.yaml] [--batches 1 16 64 256]
-        [--variants plain gated] [--rounds 5] [--processes 3] [--threads 2] [--device cpu]
+    python -m benchmarks.sampling MODEL [MODEL ...] [--batches 1 16 64 256] [--rounds 5] [--processes 3]
+        [--threads 2] [--device cpu]
 
-Trains the networks of the config, binary digits or colour patches, first, if their checkpoints are not there
-(some minutes).
+MODEL is a trained model as `pixelcnn sample` takes it, such as docs/results/models/*/*.safetensors; trained,
+since how often a row is drawn again depends on what is drawn.
 A round draws a batch and then passes the images forward twice; medians over the rounds of a process, then
 over processes (with their range). "First batch" is the one that the sampler prepares its work for, which
 later batches of the same size use again. The reference sampler makes a pass for every pixel: timed over one
@@ -25,28 +25,23 @@ from pathlib import Path
 
 import torch
 
-from pixelcnn.cli import main as pixelcnn
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
-from pixelcnn.results import checkpoint
-from pixelcnn.results.folder import folder_of
 from pixelcnn.sampling.fast import FastSampler
 from pixelcnn.sampling.reference import ReferenceSampler
 from pixelcnn.sampling.request import Request
-from pixelcnn.scheduling.planning import load_resolved
 from pixelcnn.system import devices
 from pixelcnn.system.seeding import pixel_noise
+from pixelcnn.trained import files
 
 HEADER = (
-    "architecture", "batch", "images/s", "in forward passes", "first batch", "speed-up (extrapolated)",
+    "model", "batch", "images/s", "in forward passes", "first batch", "speed-up (extrapolated)",
     "memory, MiB", "of a training forward, MiB",
 )  # fmt: skip
 
 
-def trained(config: str, variant: str, device: torch.device) -> tuple[AutoregressiveModel, Likelihood]:
-    benchmark = load_resolved(config)
-    folder = folder_of(benchmark).run_of(benchmark.run(next(iter(benchmark.datasets)), variant, 0))
-    model, likelihood = checkpoint.load(folder.checkpoint).model()
+def trained(path: str, device: torch.device) -> tuple[AutoregressiveModel, Likelihood]:
+    model, likelihood = files.read(Path(path))[0].model()
     return model.to(device).to(memory_format=torch.channels_last), likelihood
 
 
@@ -69,11 +64,9 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def measure_time(
-    config: str, variant: str, images: int, rounds: int, device: torch.device
-) -> dict[str, float]:
+def measure_time(path: str, images: int, rounds: int, device: torch.device) -> dict[str, float]:
     """Median seconds of a batch, of a forward pass and of the reference sampler (extrapolated)."""
-    model, likelihood = trained(config, variant, device)
+    model, likelihood = trained(path, device)
     request = request_for(model, images, device)
     sampler = FastSampler(model, likelihood)
     drawn = sampler.draw(request).images
@@ -94,11 +87,9 @@ def measure_time(
     }
 
 
-def measure_memory(
-    config: str, variant: str, images: int, what: str, device: torch.device
-) -> dict[str, float]:
+def measure_memory(path: str, images: int, what: str, device: torch.device) -> dict[str, float]:
     """MiB that drawing a batch ("sampling") or a forward pass with gradients ("training") adds."""
-    model, likelihood = trained(config, variant, device)
+    model, likelihood = trained(path, device)
     request = request_for(model, images, device)
     before = _forget_peak(device)
     if what == "sampling":
@@ -127,10 +118,10 @@ def _status(key: str) -> int:
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
-def child(what: str, variant: str, images: int, options: argparse.Namespace) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.sampling", "--child", what, variant, str(images)]
+def child(what: str, path: str, images: int, options: argparse.Namespace) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.sampling", path, "--child", what, str(images)]
     command += ["--rounds", str(options.rounds), "--threads", str(options.threads)]
-    command += ["--device", options.device, "--config", options.config]
+    command += ["--device", options.device]
     figures: dict[str, float] = json.loads(
         subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
     )
@@ -138,25 +129,25 @@ def child(what: str, variant: str, images: int, options: argparse.Namespace) -> 
 
 
 def run_child(options: argparse.Namespace) -> dict[str, float]:
-    what, variant, images = options.child[0], options.child[1], int(options.child[2])
+    path, what, images = options.models[0], options.child[0], int(options.child[1])
     device = torch.device(options.device)
     devices.tune_allocator()
     devices.exact_float32()
     if what == "time":
-        return measure_time(options.config, variant, images, options.rounds, device)
-    return measure_memory(options.config, variant, images, what, device)
+        return measure_time(path, images, options.rounds, device)
+    return measure_memory(path, images, what, device)
 
 
-def row(variant: str, images: int, times: list[dict[str, float]], options: argparse.Namespace) -> str:
+def row(path: str, images: int, times: list[dict[str, float]], options: argparse.Namespace) -> str:
     """A line of the table, from what several processes have measured."""
 
     def median(key: str, per: str) -> float:
         return statistics.median(found[key] / found[per] for found in times)
 
     ratios = [found["sampling"] / found["forward"] for found in times]
-    memory = {what: child(what, variant, images, options)["memory"] for what in ("sampling", "training")}
+    memory = {what: child(what, path, images, options)["memory"] for what in ("sampling", "training")}
     cells = [
-        variant,
+        files.read(Path(path))[0].spec.variant_name,
         str(images),
         f"{images / statistics.median(found['sampling'] for found in times):.0f}",
         f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
@@ -170,33 +161,27 @@ def row(variant: str, images: int, times: list[dict[str, float]], options: argpa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--config", default="benchmarks/sampling.yaml")
-    parser.add_argument("--variants", nargs="+", metavar="NAME", help="of the config; all without it")
+    parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 64, 256])
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--child", nargs=3, metavar=("WHAT", "VARIANT", "IMAGES"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=2, metavar=("WHAT", "IMAGES"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.child:
         print(json.dumps(run_child(options)))
         return
-    variants = options.variants or list(load_resolved(options.config).variants)
-    trainings = [["train", options.config, "--variant", variant, "--seed", "0"] for variant in variants]
-    for command in (["plan", options.config], ["prepare", options.config], *trainings):
-        if status := pixelcnn(command):
-            sys.exit(status)
     print(f"{devices.device_name(torch.device(options.device))}, {options.threads} threads, float32, "
           f"torch {torch.__version__}, {options.processes} processes of {options.rounds} rounds")  # fmt: skip
     print(f"| {' | '.join(HEADER)} |")
     print("|---|" + "--:|" * (len(HEADER) - 1))
-    cells = [(variant, images) for variant in variants for images in options.batches]
+    cells = [(path, images) for path in options.models for images in options.batches]
     # The machine may be slower for a minute: the processes of a cell run minutes apart.
     found = [[child("time", *cell, options) for cell in cells] for _ in range(options.processes)]
-    for number, (variant, images) in enumerate(cells):
-        print(row(variant, images, [times[number] for times in found], options), flush=True)
+    for number, (path, images) in enumerate(cells):
+        print(row(path, images, [times[number] for times in found], options), flush=True)
 
 
 if __name__ == "__main__":
