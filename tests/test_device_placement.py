@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.covering import covered
 from support.networks import network, request
 from support.pretended_gpu import GPU, PretendedGpu, plugged_in
 from support.small import MIRRORED, TRAINED, prepared, run_spec
@@ -223,13 +225,16 @@ def on_gpu(
     return found, gpu
 
 
-@pytest.mark.parametrize("conditional", [False, True])
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [(n, part) for n in registry.names() for part in PARTS if n in TRAINED or part != "training"],
-)
+CASES = [
+    case
+    for case in itertools.product(registry.names(), PARTS, (False, True))
+    if case[0] in TRAINED or case[1] != "training"
+]
+
+
+@pytest.mark.parametrize(("name", "part", "conditional"), covered(CASES))
 def test_on_a_gpu_every_part_computes_there_what_it_computes_on_a_cpu(
-    tmp_path, monkeypatch, name, conditional, part
+    tmp_path, monkeypatch, name, part, conditional
 ):
     found, gpu = on_gpu(part, Case(name, conditional, GPU, tmp_path / "gpu"), monkeypatch)
     (tmp_path / "cpu").mkdir()

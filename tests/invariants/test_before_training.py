@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import pytest
 import torch
 from support import leaks
+from support.covering import covered
 from support.networks import VARIANTS
 from torch import nn
 
@@ -27,10 +29,12 @@ def model_of(name, image=TRAINED, *, conditional=False, hyperparameters=None):
     return registry.build_model(registry.resolve(variant), image)[0]
 
 
-@pytest.mark.parametrize("conditional", [False, True])
-@pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
-@pytest.mark.parametrize("size", [(8, 9, 2), (5, 4, 256), (1, 1, 2)])
-def test_every_architecture_is_proved_at_any_size(name, hyperparameters, size, conditional):
+@pytest.mark.parametrize(
+    ("variant", "size", "conditional"),
+    covered([*itertools.product(VARIANTS, [(8, 9, 2), (5, 4, 256), (1, 1, 2)], (False, True))]),
+)
+def test_every_architecture_is_proved_at_any_size(variant, size, conditional):
+    name, hyperparameters = variant
     image = ImageSpec(1, *size, classes=3)
     assert find_leak(model_of(name, image, conditional=conditional, hyperparameters=hyperparameters)) is None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from support.covering import covered, covering, pairs
 from support.networks import VARIANTS
 
 from pixelcnn.invariants.architecture import Kind, check_kind
@@ -28,31 +29,16 @@ PRODUCT = [
     for case in itertools.product(VARIANTS, LIKELIHOODS, SHAPES, (False, True))
     if case[0][0] != "oracle" or case[1][0] == "tilted"
 ]
+#: Channels and levels apart from the likelihood: each pair of them counts.
+CASES = [
+    (variant, *likelihood[:2], shape, conditional) for variant, likelihood, shape, conditional in PRODUCT
+]
 
 
-def pairs(case) -> set:
-    (name, hyperparameters), (likelihood, channels, _), shape, conditional = case
-    values = (name, str(hyperparameters)), likelihood, channels, shape, conditional
-    return set(itertools.combinations(enumerate(values), 2))
-
-
-def covering() -> list:
-    """Cases taken one by one, always that with the most pairs that no other has yet."""
-    left, chosen = set().union(*map(pairs, PRODUCT)), []
-    while left:
-        best = max(PRODUCT, key=lambda case: len(pairs(case) & left))
-        chosen.append(best)
-        left -= pairs(best)
-    return chosen
-
-
-COVERING = covering()
-CASES = COVERING + [pytest.param(*c, marks=pytest.mark.product) for c in PRODUCT if c not in COVERING]
-
-
-@pytest.mark.parametrize(("variant", "likelihood", "shape", "conditional"), CASES)
-def test_invariants(variant, likelihood, shape, conditional):
-    (name, channels, levels), (height, width) = likelihood, shape
+@pytest.mark.parametrize(("variant", "name", "channels", "shape", "conditional"), covered(CASES))
+def test_invariants(variant, name, channels, shape, conditional):
+    height, width = shape
+    (levels,) = (levels for *kind, levels in LIKELIHOODS if kind == [name, channels])
     kind = Kind(conditional, levels, channels, name, classes=2)
     results = list(check_kind(*variant, kind, height=height, width=width, tiny=[(1, 2)]))
     assert len(results) == 10 + conditional + (channels > 1)
@@ -60,5 +46,6 @@ def test_invariants(variant, likelihood, shape, conditional):
 
 
 def test_the_covering_set_has_every_pair_and_is_a_small_part_of_the_product():
-    assert set().union(*map(pairs, COVERING)) == set().union(*map(pairs, PRODUCT))
-    assert len(COVERING) <= len(PRODUCT) // 4
+    chosen = covering(CASES)
+    assert set().union(*map(pairs, chosen)) == set().union(*map(pairs, CASES))
+    assert len(chosen) <= len(CASES) // 4

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from support.covering import covering
 from support.networks import VARIANTS, network, request
 
 from pixelcnn.sampling import runs
@@ -14,6 +15,8 @@ from pixelcnn.sampling.reference import ReferenceSampler
 
 #: Square, wide, tall, one row, one column, one pixel.
 SIZES = [(6, 6), (4, 11), (9, 4), (1, 7), (6, 1), (1, 1)]
+#: Conditional or not, levels, images: half of the combinations, with each pair of values.
+KINDS = covering([*itertools.product((False, True), (2, 3), (1, 5))])
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -22,7 +25,7 @@ def test_every_sampler_draws_the_same_from_the_parameters_of_the_full_pass(
     monkeypatch, name, hyperparameters, size
 ):
     monkeypatch.setattr(runs, "MANY", 5)  # the larger batch draws rows in parts
-    for conditional, levels, n in itertools.product((False, True), (2, 3), (1, 5)):
+    for conditional, levels, n in KINDS:
         model, likelihood = network(name, conditional, levels, size, hyperparameters)
         asked = request(model, n, seed=levels)
         reference = ReferenceSampler(model, likelihood).draw(asked)
