@@ -47,6 +47,14 @@ def test_links_lead_to_files_and_headings_that_are_there(page):
         assert not fragment or fragment in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_files_that_are_named_are_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"\b(?:configs|benchmarks|docs|profiles|tests|workflow)/[\w/.-]*\w", text)
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert [name for name in missing if not Path(name).stem.isupper()] == [], "MINE.yaml is the reader's"
+
+
 def commands(page: Path) -> list[list[str]]:
     """The lines of a page's code blocks that call `pixelcnn`, and such calls within its sentences."""
     text = (ROOT / page).read_text(encoding="utf-8")
