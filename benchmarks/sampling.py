@@ -25,6 +25,7 @@ from pathlib import Path
 
 import torch
 
+import pixelcnn
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.fast import FastSampler
@@ -32,7 +33,6 @@ from pixelcnn.sampling.reference import ReferenceSampler
 from pixelcnn.sampling.request import Request
 from pixelcnn.system import devices
 from pixelcnn.system.seeding import pixel_noise
-from pixelcnn.trained import files
 
 HEADER = (
     "model", "batch", "images/s", "in forward passes", "first batch", "speed-up (extrapolated)",
@@ -41,8 +41,8 @@ HEADER = (
 
 
 def trained(path: str, device: torch.device) -> tuple[AutoregressiveModel, Likelihood]:
-    model, likelihood = files.read(Path(path))[0].model()
-    return model.to(device).to(memory_format=torch.channels_last), likelihood
+    found = pixelcnn.load(path, str(device))
+    return found.network.to(memory_format=torch.channels_last), found.likelihood
 
 
 def request_for(
@@ -138,7 +138,7 @@ def run_child(options: argparse.Namespace) -> dict[str, float]:
     return measure_memory(path, images, what, device)
 
 
-def row(path: str, images: int, times: list[dict[str, float]], options: argparse.Namespace) -> str:
+def row(path: str, name: str, images: int, times: list[dict[str, float]], options: argparse.Namespace) -> str:
     """A line of the table, from what several processes have measured."""
 
     def median(key: str, per: str) -> float:
@@ -147,7 +147,7 @@ def row(path: str, images: int, times: list[dict[str, float]], options: argparse
     ratios = [found["sampling"] / found["forward"] for found in times]
     memory = {what: child(what, path, images, options)["memory"] for what in ("sampling", "training")}
     cells = [
-        files.read(Path(path))[0].spec.variant_name,
+        name,
         str(images),
         f"{images / statistics.median(found['sampling'] for found in times):.0f}",
         f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
@@ -173,6 +173,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(run_child(options)))
         return
+    names = {path: pixelcnn.load(path, "cpu").checkpoint.spec.variant_name for path in options.models}
     print(f"{devices.device_name(torch.device(options.device))}, {options.threads} threads, float32, "
           f"torch {torch.__version__}, {options.processes} processes of {options.rounds} rounds")  # fmt: skip
     print(f"| {' | '.join(HEADER)} |")
@@ -181,7 +182,7 @@ def main() -> None:
     # The machine may be slower for a minute: the processes of a cell run minutes apart.
     found = [[child("time", *cell, options) for cell in cells] for _ in range(options.processes)]
     for number, (path, images) in enumerate(cells):
-        print(row(path, images, [times[number] for times in found], options), flush=True)
+        print(row(path, names[path], images, [times[number] for times in found], options), flush=True)
 
 
 if __name__ == "__main__":

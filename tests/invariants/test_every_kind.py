@@ -24,22 +24,19 @@ LIKELIHOODS = [
     for channels in CHANNELS.get(name, (1, 3))
 ]
 #: The truth of a field has a likelihood of its own.
-PRODUCT = [
-    case
-    for case in itertools.product(VARIANTS, LIKELIHOODS, SHAPES, (False, True))
-    if case[0][0] != "oracle" or case[1][0] == "tilted"
-]
-#: Channels and levels apart from the likelihood: each pair of them counts.
 CASES = [
-    (variant, *likelihood[:2], shape, conditional) for variant, likelihood, shape, conditional in PRODUCT
+    (variant, *likelihood, *rest)
+    for variant, likelihood, *rest in itertools.product(VARIANTS, LIKELIHOODS, SHAPES, (False, True))
+    if variant[0] != "oracle" or likelihood[0] == "tilted"
 ]
 
 
-@pytest.mark.parametrize(("variant", "name", "channels", "shape", "conditional"), covered(CASES))
-def test_invariants(variant, name, channels, shape, conditional):
+@pytest.mark.parametrize(
+    ("variant", "likelihood", "channels", "levels", "shape", "conditional"), covered(CASES)
+)
+def test_invariants(variant, likelihood, channels, levels, shape, conditional):
     height, width = shape
-    (levels,) = (levels for *kind, levels in LIKELIHOODS if kind == [name, channels])
-    kind = Kind(conditional, levels, channels, name, classes=2)
+    kind = Kind(conditional, levels, channels, likelihood, classes=2)
     results = list(check_kind(*variant, kind, height=height, width=width, tiny=[(1, 2)]))
     assert len(results) == 10 + conditional + (channels > 1)
     assert [str(result) for result in results if not result.passed] == []

@@ -15,7 +15,7 @@ from pixelcnn.sampling.reference import ReferenceSampler
 
 #: Square, wide, tall, one row, one column, one pixel.
 SIZES = [(6, 6), (4, 11), (9, 4), (1, 7), (6, 1), (1, 1)]
-#: Conditional or not, levels, images: half of the combinations, with each pair of values.
+#: Conditional or not, levels, images.
 KINDS = covering([*itertools.product((False, True), (2, 3), (1, 5))])
 
 

@@ -1,4 +1,4 @@
-"""What docs/adding.md shows is what works; tests/test_documents.py is about all pages."""
+"""What docs/adding.md shows is what works."""
 
 from __future__ import annotations
 
