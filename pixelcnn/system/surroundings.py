@@ -12,6 +12,10 @@ from pathlib import Path
 
 #: By these OpenMP binds its threads to cores, counted from the first: every training to the same one.
 BINDING = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
+#: How often a thread of GNU OpenMP looks whether the others are there before it sleeps. With its default of
+#: 300,000 it keeps its core while another process holds the one that they wait for: a sampler's thousands of
+#: short operations then take minutes beside a training, in the place of seconds (docs/performance.md).
+SPINS = "10000"
 
 
 def make_do() -> None:
@@ -22,6 +26,8 @@ def make_do() -> None:
     """
     for name in BINDING:
         os.environ.pop(name, None)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     _complete_output()
     try:
         home = Path.home()

@@ -62,12 +62,23 @@ print({asked}); sys.stdout.flush(); subprocess.run(child, check=True)
 
 
 def test_what_is_there_stays_as_it_is(tmp_path, monkeypatch):
-    for name, value in {"HOME": str(tmp_path), "USER": "me", "LOGNAME": "me"}.items():
+    for name, value in {"HOME": str(tmp_path), "USER": "me", "LOGNAME": "me", "GOMP_SPINCOUNT": "5"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("MPLCONFIGDIR", raising=False)
     before = dict(os.environ)
     surroundings.make_do()
     assert dict(os.environ) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torch comes with another OpenMP there")
+@pytest.mark.parametrize(
+    ("asked", "spins"),
+    [({}, surroundings.SPINS), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "passive"}, "0")],
+)
+def test_threads_that_wait_for_each_other_soon_sleep(tmp_path, asked, spins):
+    """As the library itself says it, when a command loads it."""
+    done = run(tmp_path, COMMAND, "score", "m.safetensors", str(tmp_path), OMP_DISPLAY_ENV="verbose", **asked)
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 
 def test_a_folder_for_temporary_files_that_others_can_write_is_not_used(tmp_path, monkeypatch):
