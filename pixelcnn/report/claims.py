@@ -204,7 +204,7 @@ CLAIMS = [
     ),
     Claim(
         "depth: lower NLL",
-        "Does the network give test digits more probability than the same with fewer blocks?",
+        "Does the network give test digits more probability than one of its kind with fewer blocks?",
         subject=lambda spec: True,
         against=is_deeper,
         other="variant that is the same with fewer blocks",
@@ -214,7 +214,7 @@ CLAIMS = [
     ),
     Claim(
         "strides: lower NLL",
-        "Do coarser resolutions give test digits more probability than the full one alone, however deep?",
+        "Do coarser resolutions give test digits more probability than the full one alone?",
         subject=lambda spec: True,
         against=is_strided,
         other="variant that is the same at one resolution",
