@@ -66,10 +66,10 @@ class Target:
 
 #: The tests of training, but for those that run whole benchmarks, which change the number of threads, what a
 #: forked process does not survive, and for those that cost most.
-LONG = "not killed_ and not attention and not gated and not default_recipe"
-TRAINING = ("tests/training", "-k", LONG)
+SHORT = "not killed_ and not attention and not gated and not default_recipe"
+TRAINING = ("tests/training", "-k", SHORT)
 TESTS_OF_STEP = ("average", "optimizers", "recipe", "recipe_of_a_step", "step")
-STEP = (*(f"tests/training/test_{name}.py" for name in TESTS_OF_STEP), "-k", LONG)
+STEP = (*(f"tests/training/test_{name}.py" for name in TESTS_OF_STEP), "-k", SHORT)
 TARGETS = {
     "step": Target(
         tuple(f"pixelcnn/training/{m}.py" for m in ("step", "optimizers", "average")), STEP, every=True
