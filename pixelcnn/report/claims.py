@@ -3,7 +3,7 @@
 A claim of your own is one more entry of `CLAIMS`, such as
 
     Claim(
-        "transformer: lower NLL", "Does the transformer model the digits better than the plain network?",
+        "transformer: lower NLL", "Does the transformer model the images better than the plain network?",
         subject=lambda spec: spec.model == "transformer", against=other_is(is_base), other="plain pixelcnn",
         measure=NLL, expected="lower",
     )
@@ -129,7 +129,7 @@ def marginal_note(result: VariantResult) -> str:
 
 CLAIMS = [
     Claim(
-        "base: lacks global structure",
+        "base: uses nearer pixels",
         "Does the plain network use only nearer pixels than attention does?",
         subject=is_base,
         against=other_is(is_attention),
@@ -166,8 +166,8 @@ CLAIMS = [
         note=marginal_note,
     ),
     Claim(
-        "attention: more consistent digits",
-        "Does attention give test digits more probability than the plain network, so a lower NLL?",
+        "attention: lower NLL",
+        "Does attention give test images more probability than the plain network?",
         subject=is_attention,
         against=other_is(is_base),
         other="plain pixelcnn",
@@ -195,7 +195,7 @@ CLAIMS = [
     ),
     Claim(
         "gated: lower NLL",
-        "Do two gated stacks without a blind spot give test digits more probability than the plain one?",
+        "Do two gated stacks without a blind spot give test images more probability than the plain one?",
         subject=is_gated,
         against=other_is(is_base),
         other="plain pixelcnn",
@@ -204,7 +204,7 @@ CLAIMS = [
     ),
     Claim(
         "depth: lower NLL",
-        "Does the network give test digits more probability than one of its kind with fewer blocks?",
+        "Does the network give test images more probability than one of its kind with fewer blocks?",
         subject=lambda spec: True,
         against=is_deeper,
         other="variant that is the same with fewer blocks",
@@ -214,7 +214,7 @@ CLAIMS = [
     ),
     Claim(
         "strides: lower NLL",
-        "Do coarser resolutions give test digits more probability than the full one alone?",
+        "Do coarser resolutions give test images more probability than the full one alone?",
         subject=lambda spec: True,
         against=is_strided,
         other="variant that is the same at one resolution",
@@ -224,7 +224,7 @@ CLAIMS = [
     ),
     Claim(
         "pixelsnail: lower NLL",
-        "Do gated blocks and attention in turn give test digits more probability than the plain network?",
+        "Do gated blocks and attention in turn give test images more probability than the plain network?",
         subject=is_pixelsnail,
         against=other_is(is_base),
         other="plain pixelcnn",
@@ -233,7 +233,7 @@ CLAIMS = [
     ),
     Claim(
         "pixelcnn++: lower NLL",
-        "Do two gated streams with short-cuts give test digits more probability than the plain network?",
+        "Do two gated streams with short-cuts give test images more probability than the plain network?",
         subject=is_pixelcnn_pp,
         against=other_is(is_base),
         other="plain pixelcnn",
@@ -241,7 +241,7 @@ CLAIMS = [
         expected="lower",
     ),
     Claim(
-        "dilated: larger receptive field",
+        "dilated: larger effective receptive field",
         "Does the dilated network use more of the earlier pixels than the plain one?",
         subject=is_dilated,
         against=other_is(is_base),

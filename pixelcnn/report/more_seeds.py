@@ -23,7 +23,7 @@ class Undecided:
     """A pair that the seeds do not decide, and how many `more` than the config asks for would.
 
     At 0 those that are still to come would; None: a hundred would not. `decides` says what they would show,
-    `seconds` how long they take on this machine.
+    `seconds` how long their runs take, one after the other.
     """
 
     pair: Pair
@@ -42,7 +42,7 @@ class Undecided:
         what = "find a difference of that size" if self.decides == "difference" else "show equivalence"
         who = "the seeds still to come"
         if self.more:
-            who = f"{count_of(self.more, 'more seed')} (about {duration(self.seconds)} here)"
+            who = f"{count_of(self.more, 'more seed')} (about {duration(self.seconds)} of runs)"
         return f"{apart}: {who} would {what}"
 
 
@@ -75,8 +75,9 @@ def plan_seeds(pairs: Pairs, dataset: DatasetRuns, benchmark: Benchmark) -> Seed
     compared = any(found.p is not None for found in pairs.seeds.pairs.values())
     look = pairs.differences.look.number + compared
     asked, seconds = len(benchmark.seeds), _seconds_of_a_seed(dataset)
-    here = seconds / (runs_at_once(benchmark, dataset.runs) or 1)
-    undecided = [_undecided(pair, pairs.seeds[pair], asked, look, here) for pair in pairs.having("undecided")]
+    undecided = [
+        _undecided(pair, pairs.seeds[pair], asked, look, seconds) for pair in pairs.having("undecided")
+    ]
     undecided.sort(key=lambda one: IN_REACH if one.more is None else one.more)
     more = max((one.more for one in undecided if one.more), default=0)
     untested = len(pairs.having(None))
@@ -86,7 +87,7 @@ def plan_seeds(pairs: Pairs, dataset: DatasetRuns, benchmark: Benchmark) -> Seed
 
 
 def _undecided(pair: Pair, found: Comparison, asked: int, look: int, seconds: float) -> Undecided:
-    """`seconds` are those of a seed of all variants on this machine."""
+    """`seconds` are those of a seed of all variants."""
     needed = seeds_needed(found, look=look)
     if needed is None:
         return Undecided(pair, found.difference, None)

@@ -19,7 +19,7 @@ from pixelcnn.site.learnt import learnt
 from pixelcnn.site.publish import publish
 from pixelcnn.system.files import read_json, write_json
 
-LOWER = "attention: more consistent digits"
+LOWER = "attention: lower NLL"
 
 
 def renamed(made: Benchmark, name: str) -> Path:

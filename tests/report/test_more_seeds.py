@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,15 +81,16 @@ def test_what_a_hundred_seeds_would_not_decide_is_out_of_reach(made: Benchmark) 
 
 
 def test_the_command_says_pairs_minutes_and_the_line_of_the_config(
-    made: Benchmark, capsys: pytest.CaptureFixture[str]
+    made: Benchmark, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(6)))
     plan, folder = planned(made), folder_of(made)
     assert main(["seeds", str(folder.path)]) == 0
-    said, at_once = capsys.readouterr().out, len(os.sched_getaffinity(0))
-    here = plan.more * plan.seconds / at_once
+    said = capsys.readouterr().out
     assert said.startswith("digits: Of 3 pairs of variants 2 differ and 1 is undecided (a against b).\n")
-    more = f"{plan.more} more seeds (about {duration(here)} here)"
+    more = f"{plan.more} more seeds (about {duration(plan.more * plan.seconds)} of runs)"
     assert f"a against b, 0.17 nats apart: {more} would find a difference of that size" in said
+    assert f"{duration(plan.more * plan.seconds / 6)} with 6 runs at once. In the config" in said
     assert f"  {config_line(made, plan.more)}\n" in said and "second look" in said
     assert folder.looks.is_file(), "who asks has looked"
     for seed in range(3):
