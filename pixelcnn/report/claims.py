@@ -54,9 +54,9 @@ class Claim:
     """A statement: the `measure` of each variant that `subject` picks is lower, or higher, than another.
 
     Namely than that of each variant for which `against(subject, variant)` holds; without `against`, than
-    a `guess` that a run without any skill would reach. `other` says in words what `against` looks for,
-    and `note` adds to the answer what belongs beside it. An `optional` one is passed over where a benchmark
-    has nothing to compare with.
+    a `guess` that a run without any skill would reach. `other` says in words what `against` looks for: a
+    benchmark that has no such variant is told so, or of a claim without `other` nothing. `note` adds to the
+    answer what belongs beside it.
     """
 
     text: str
@@ -65,10 +65,9 @@ class Claim:
     measure: Metric | TimeMeasure
     expected: Literal["lower", "higher"]
     against: Callable[[VariantSpec, VariantSpec], bool] | None = None
-    other: str = "variant to compare with"
+    other: str = ""
     guess: Callable[[Run], float | None] | None = None
     note: Callable[[VariantResult], str] | None = None
-    optional: bool = False
 
     def __post_init__(self) -> None:
         if (self.against is None) == (self.guess is None):
@@ -204,23 +203,19 @@ CLAIMS = [
     ),
     Claim(
         "depth: lower NLL",
-        "Does the network give test images more probability than one of its kind with fewer blocks?",
+        "Does the network give test images more probability than one of its kind and size with fewer, wider blocks?",
         subject=lambda spec: True,
         against=is_deeper,
-        other="variant that is the same with fewer blocks",
         measure=NLL,
         expected="lower",
-        optional=True,
     ),
     Claim(
         "strides: lower NLL",
-        "Do coarser resolutions give test images more probability than the full one alone?",
+        "Do coarser resolutions give test images more probability than the full one alone, at the same size?",
         subject=lambda spec: True,
         against=is_strided,
-        other="variant that is the same at one resolution",
         measure=NLL,
         expected="lower",
-        optional=True,
     ),
     Claim(
         "pixelsnail: lower NLL",

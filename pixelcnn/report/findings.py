@@ -77,7 +77,7 @@ def _evidence(claim: Claim, differences: Differences) -> Iterator[Evidence]:
         others = [
             r for r in results if r is not subject and claim.against(subject.variant.spec, r.variant.spec)
         ]
-        if not others and not claim.optional:
+        if not others and claim.other:
             yield Evidence(subject, why=f"this benchmark has no {claim.other}")
         for other in others:
             yield weigh(claim, subject, other, differences)

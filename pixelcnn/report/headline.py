@@ -112,6 +112,8 @@ def _claims(findings: Sequence[Finding]) -> str:
     also = f"; {left} could not be tested" if left else ""
     if not tested:
         return f"Not one of {count_of(left, 'claim')} could be tested."
-    total = count_of(len(tested), "claim")
-    were = "was" if len(tested) == 1 else "were"
-    return f"Of {total} that {were} put to the test, {parts[0]}, {parts[1]} and {parts[2]}{also}."
+    claims = len({f.claim for f in tested})
+    of = f"{count_of(claims, 'claim')} that {'was' if claims == 1 else 'were'} put to the test"
+    if len(tested) > claims:
+        of = f"{count_of(len(tested), 'answer')} to {count_of(claims, 'claim')}"
+    return f"Of {of}, {parts[0]}, {parts[1]} and {parts[2]}{also}."

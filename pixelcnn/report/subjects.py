@@ -34,12 +34,18 @@ def is_gated(spec: VariantSpec) -> bool:
 
 
 def is_deeper(subject: VariantSpec, other: VariantSpec) -> bool:
-    """The same architecture and options with more blocks, of whatever width; the recipe may be another."""
-    return _said(subject, "blocks") > _said(other, "blocks") and _alike(subject, other, "blocks")
+    """The same architecture, options and number of parameters with more blocks, so narrower ones.
+
+    The recipe may be another.
+    """
+    return _said(subject, "blocks") > _said(other, "blocks") > 0 and _alike(subject, other, "blocks")
 
 
 def is_strided(subject: VariantSpec, other: VariantSpec) -> bool:
-    """The same architecture, of whatever depth and width, with resolutions where the other has only one."""
+    """The same architecture and number of parameters with resolutions where the other has only one.
+
+    Depth, width and recipe may be others.
+    """
     own, others = _said(subject, "resolutions"), _said(other, "resolutions")
     return own > others == 1 and _alike(subject, other, "resolutions", "blocks")
 
@@ -67,22 +73,23 @@ def is_twin(subject: VariantSpec, other: VariantSpec) -> bool:
 
 
 def _said(spec: VariantSpec, key: str) -> int:
-    """A hyper-parameter that is a whole number; else 0."""
+    """A hyper-parameter that is a positive whole number; else 0."""
     value = spec.hyperparameters.get(key)
     return value if type(value) is int else 0
 
 
 def _alike(one: VariantSpec, two: VariantSpec, *but: str) -> bool:
-    """Whether two networks differ in nothing but these hyper-parameters, widths and recipe."""
-    size = {"channels", "head_channels", *but}
+    """Whether two networks of one `match_parameters` differ in these hyper-parameters, width and recipe alone.
+
+    Without it the one with more blocks or resolutions would be the larger one, too.
+    """
     first, second = (
-        (
-            *(spec.model, spec.conditional, spec.likelihood),
-            {k: v for k, v in spec.hyperparameters.items() if k not in size},
+        replace(
+            spec, training={}, hyperparameters={k: v for k, v in spec.hyperparameters.items() if k not in but}
         )
         for spec in (one, two)
     )
-    return first == second
+    return one.match_parameters is not None and first == second
 
 
 def other_is(chosen: Callable[[VariantSpec], bool]) -> Callable[[VariantSpec, VariantSpec], bool]:

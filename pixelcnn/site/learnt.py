@@ -6,16 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from pixelcnn.report.words import amount
+from pixelcnn.results.metric_table import METRICS
 
 Entry = dict[str, Any]
 #: More pairs of variants than these are counted, since the report lists them.
 MOST = 4
+#: Decimals of each metric, as in the report's sentences.
+DIGITS = {metric.key: metric.digits for metric in METRICS}
 
 
 def learnt(entries: list[Entry]) -> dict[str, Any]:
     """A column a benchmark and dataset in which a claim was answered, and a row a claim.
 
-    An answer that nothing was measured for is none, and neither is that of a site of an older version.
+    Its question is that of the first of `entries`, since later versions may word it better. An answer that nothing was measured for is none, and neither is that of a site of an older version.
     """
     places = [
         {"benchmark": entry["name"], "dataset": dataset["name"]}
@@ -24,12 +27,11 @@ def learnt(entries: list[Entry]) -> dict[str, Any]:
     ]
     found = [(entry["name"], f) for entry in entries for f in _answered(entry)]
     columns = [p for p in places if any(_place(name, f) == _key(p) for name, f in found)]
-    claims = dict.fromkeys((f["claim"], f["question"]) for _, f in found)
     rows = []
-    for claim, question in claims:
-        own = [(name, f) for name, f in found if (f["claim"], f["question"]) == (claim, question)]
+    for claim in dict.fromkeys(f["claim"] for _, f in found):
+        own = [(name, f) for name, f in found if f["claim"] == claim]
         cells = [_cell(f for name, f in own if _place(name, f) == _key(p)) for p in columns]
-        rows.append({"claim": claim, "question": question, "cells": cells})
+        rows.append({"claim": claim, "question": own[0][1]["question"], "cells": cells})
     return {"columns": columns, "rows": rows}
 
 
@@ -55,7 +57,8 @@ def _cell(findings: Iterable[Entry]) -> dict[str, Any]:
 
 def _answer(finding: Entry) -> dict[str, str]:
     """Who against whom, by how much, and the verdict."""
-    digits, times = 1 if finding["unit"] == "%" else 2, finding["effect_unit"] == "times"
+    times = finding["effect_unit"] == "times"
+    digits = 2 if times else DIGITS.get(finding["measure"], 2)
     effect, low, high = (_shown(finding[key], digits, times=times) for key in ("effect", "low", "high"))
     ends = f"[{low}, {high}]" if low and high else ""
     who = f"{finding['subject']} against {finding['against'] or 'a guess'}"

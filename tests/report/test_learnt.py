@@ -94,19 +94,28 @@ def test_an_answer_that_was_not_measured_or_is_of_an_older_site_is_none(site: Pa
     assert learnt(unmeasured)["rows"] == []
 
 
+def test_a_question_that_was_worded_anew_is_of_the_same_claim(site: Path) -> None:
+    newer, older = clear_one(site), clear_one(site) | {"name": "older"}
+    older["findings"] = [f | {"question": "In other words?"} for f in older["findings"]]
+    table = learnt([newer, older])
+    assert [row["question"] for row in table["rows"]] == [row["question"] for row in learnt([newer])["rows"]]
+    assert all(len(cell["answers"]) == 1 for row in table["rows"] for cell in row["cells"])
+
+
 @pytest.mark.parametrize(
     ("finding", "shown", "interval"),
     [
-        (("seconds", "times", 1.216, 1.1, 1.34), "1.22 times", "[1.10, 1.34]"),
-        (("seconds", "times", 0.003, 0.002, 0.0041), "0.003 times", "[0.002, 0.004]"),
-        (("%", "percentage points", 30.04, -2, 62), "+30.0 percentage points", "[−2.0, +62.0]"),
-        (("nats", "nats", -0.0004, -0.0009, -0.0001), "−0.0004 nats", "[−0.0009, −0.0001]"),
-        (("nats", "nats", 0.0, None, None), "+0.00 nats", ""),
+        (("training step", "times", 1.216, 1.1, 1.34), "1.22 times", "[1.10, 1.34]"),
+        (("training step", "times", 0.003, 0.002, 0.0041), "0.003 times", "[0.002, 0.004]"),
+        (("effective_share", "percentage points", 30.04, -2, 62), "+30.0 percentage points", "[−2.0, +62.0]"),
+        (("bits_per_dim", "bits/dim", 0.1479, 0.1, 0.2), "+0.1479 bits/dim", "[+0.1000, +0.2000]"),
+        (("comparable_nll", "nats", -0.0004, -0.0009, -0.0001), "−0.0004 nats", "[−0.0009, −0.0001]"),
+        (("comparable_nll", "nats", 0.0, None, None), "+0.00 nats", ""),
     ],
 )
 def test_an_effect_has_its_sign_and_its_digits(site: Path, finding: tuple, shown: str, interval: str) -> None:
     entry = clear_one(site)
-    keys = ("unit", "effect_unit", "effect", "low", "high")
+    keys = ("measure", "effect_unit", "effect", "low", "high")
     entry["findings"] = [entry["findings"][0] | dict(zip(keys, finding, strict=True))]
     (row,) = learnt([entry])["rows"]
     (answer,) = row["cells"][0]["answers"]
