@@ -173,7 +173,8 @@ def main() -> None:
     if options.child:
         print(json.dumps(run_child(options)))
         return
-    names = {path: pixelcnn.load(path, "cpu").checkpoint.spec.variant_name for path in options.models}
+    specs = {path: pixelcnn.load(path, "cpu").checkpoint.spec for path in options.models}
+    names = {path: f"{spec.benchmark}/{spec.variant_name}" for path, spec in specs.items()}
     print(f"{devices.device_name(torch.device(options.device))}, {options.threads} threads, float32, "
           f"torch {torch.__version__}, {options.processes} processes of {options.rounds} rounds")  # fmt: skip
     print(f"| {' | '.join(HEADER)} |")

@@ -18,7 +18,7 @@ def publish(directories: tuple[Path, ...], site: Path) -> None:
     """Make a static site of benchmarks, or add to one.
 
     It has their reports, records, all numbers as JSON, and of each variant the model of the seed with the
-    lowest validation NLL, of at most 2 MB.
+    lowest validation NLL, of at most 2 MiB.
 
     A benchmark of the same name there is replaced, others stay.
     """

@@ -45,12 +45,16 @@ def _has_weights(run: Found) -> bool:
 
 
 def weighed(place: Path, sources: Sequence[Source], into: Path) -> str:
-    """A line on the bytes of a compact folder, built at `place`, and of those that it is made of."""
-    kept, found = _bytes(place), sum(_bytes(source.folder.path) for source in sources)
+    """A line on the bytes of a compact folder, built at `place`, and of those that it takes from.
+
+    What an earlier merge left in the folder itself stays as it is, and is no source here.
+    """
+    taken = [source.folder.path for source in sources if source.compact]
+    kept, found = _bytes(place), sum(map(_bytes, taken))
     return (
-        f"{into}: compact, {kept / 1e6:,.1f} MB of {found / 1e6:,.1f} MB; left out: {_RUN.checkpoint.name}, "
-        f"pictures drawn while training, saved states, logs, and {_DATA.name}, which "
-        f"`pixelcnn prepare {BenchmarkFolder(into).config}` makes anew"
+        f"{into}: {kept / 1e6:,.1f} MB, with what is compact of {', '.join(map(str, taken))} "
+        f"({found / 1e6:,.1f} MB): without {_RUN.checkpoint.name}, pictures drawn while training, saved "
+        f"states, logs, and {_DATA.name}, which `pixelcnn prepare {BenchmarkFolder(into).config}` makes anew"
     )
 
 

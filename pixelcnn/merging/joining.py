@@ -77,7 +77,13 @@ def _check_places(paths: Sequence[Path], into: Path, least: int) -> None:
             f"--into {into}: is there and came from no merge (no {_note_of(into).name} in it); take a new one"
         )
     if len({*(path.resolve() for path in paths), target}) <= least and not _is_merge(into):
-        raise UserError("expected at least two folders to merge")
+        expected = "another folder to take from" if least == 1 else "at least two folders to merge"
+        got = ", ".join(map(str, paths)) or "none"
+        raise UserError(f"--into {into}: expected {expected}, got {got}")
+
+
+def _names(sources: Sequence[Source]) -> str:
+    return ", ".join(str(source.folder.path) for source in sources)
 
 
 def _is_merge(into: Path) -> bool:
@@ -104,7 +110,7 @@ def _joined(sources: Sequence[Source], into: Path) -> Merged:
     for run in found:
         runs[run.spec.name] = _one_of(runs[run.spec.name], run, left) if run.spec.name in runs else run
     if not runs:
-        raise UserError(f"{', '.join(str(s.folder.path) for s in sources)}: no run there has ended")
+        raise UserError(f"{_names(sources)}: no run there has ended")
     benchmark = _union(sources, into)
     runs = {spec.name: runs[spec.name] for spec in benchmark.runs() if spec.name in runs}
     if missing := len(benchmark.runs()) - len(runs):
@@ -113,7 +119,7 @@ def _joined(sources: Sequence[Source], into: Path) -> Merged:
         )
     runs = dict(with_weights(runs, left))
     if not runs:
-        raise UserError(f"{sources[0].folder.path}: no test results there; evaluate a run before --compact")
+        raise UserError(f"{_names(sources)}: no test results there; evaluate a run before --compact")
     trained = [
         ((run.spec.dataset_name, run.spec.variant_name, run.spec.seed), run.record) for run in runs.values()
     ]

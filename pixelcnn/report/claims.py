@@ -203,7 +203,7 @@ CLAIMS = [
     ),
     Claim(
         "depth: lower NLL",
-        "Does the network give test images more probability than one of its kind and size with fewer, wider blocks?",
+        "Does the network give test images more probability than its like of equal size with fewer blocks?",
         subject=lambda spec: True,
         against=is_deeper,
         measure=NLL,

@@ -136,7 +136,7 @@ def mixtures(dataset: DatasetRuns) -> list[str]:
     sentences += _timed(dataset)
     for key, plural in _PLURALS.items():
         values = sorted({str(getattr(record, key)) for record in records(dataset.runs)})
-        if key == "commit" and all(run.stale is False for run in dataset.runs if run.record):
+        if key == "commit" and all(run.stale is False for run in dataset.runs if run.finished):
             continue  # all were trained by the code as it is, whatever else was edited between the commits
         if len(values) > 1:
             listed = ", ".join(values)

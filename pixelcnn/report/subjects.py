@@ -79,7 +79,7 @@ def _said(spec: VariantSpec, key: str) -> int:
 
 
 def _alike(one: VariantSpec, two: VariantSpec, *but: str) -> bool:
-    """Whether two networks of one `match_parameters` differ in these hyper-parameters, width and recipe alone.
+    """Whether two networks of one `match_parameters` differ in these hyper-parameters and the recipe alone.
 
     Without it the one with more blocks or resolutions would be the larger one, too.
     """

@@ -18,7 +18,8 @@ DIGITS = {metric.key: metric.digits for metric in METRICS}
 def learnt(entries: list[Entry]) -> dict[str, Any]:
     """A column a benchmark and dataset in which a claim was answered, and a row a claim.
 
-    Its question is that of the first of `entries`, since later versions may word it better. An answer that nothing was measured for is none, and neither is that of a site of an older version.
+    Its question is that of the first of `entries`, since later versions may word it better. An answer that
+    nothing was measured for is none, and neither is that of a site of an older version.
     """
     places = [
         {"benchmark": entry["name"], "dataset": dataset["name"]}

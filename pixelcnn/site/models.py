@@ -17,7 +17,7 @@ from pixelcnn.system.files import sha256
 #: Their folder in the site, with one for each benchmark.
 MODELS = "models"
 #: Bytes that one has at most: a site may lie in a repository, which keeps every state of it for ever.
-LARGEST = 2_000_000
+LARGEST = 2 * 2**20
 #: The metric by which the seed is chosen. By that of test images, the chosen one's would be too good.
 CHOSEN_BY = "best_valid_nll"
 

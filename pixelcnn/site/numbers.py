@@ -94,7 +94,7 @@ def _cell(row: dict[str, str], name: str, table: Path) -> str:
 
 
 def planned(folder: BenchmarkFolder, key: str) -> set[tuple[str, str]]:
-    """Dataset and name of the variants that are a `baseline`, or know the `truth`: below it none can be."""
+    """Dataset and name of the variants for which plan.json sets `key`, such as "baseline" or "truth"."""
     plan = read_json(folder.plan) if folder.plan.exists() else {}
     return {(data, name) for data, sizes in plan.items() for name, size in sizes.items() if size.get(key)}
 

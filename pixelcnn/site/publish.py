@@ -37,8 +37,9 @@ def _quiet(sentence: str) -> None:
 def publish(directories: Sequence[Path], site: Path, say: Say = _quiet) -> Path:
     """Publish benchmarks, each with a current report, in `site`; returns the page that lists them.
 
-    Those of the same name there are replaced, others stay. All is made beside first: what fails before that
-    leaves the site as it was. The same folders give the same bytes. `say` is told which models are left out.
+    Those of the same name there are replaced, others stay; of those whose folder was removed nothing does.
+    All is made beside first: what fails before that leaves the site as it was. The same folders give the same
+    bytes. `say` is told which models are left out.
 
     Raises:
         UserError: if a folder is none of a benchmark or has no current report, two have the same name, or
@@ -47,10 +48,12 @@ def publish(directories: Sequence[Path], site: Path, say: Say = _quiet) -> Path:
     found = [_read(directory) for directory in directories]
     names = [benchmark.benchmark for _, benchmark in found]
     _check_names([folder.path for folder, _ in found], names, site)
-    kept = _published(site)
+    earlier = _entries(site)
+    kept = _kept(earlier, site)
+    listed = {entry["name"] for entry in earlier if entry.get("models")}
     for name in names:
         _check_place(site / name, published=name in kept)
-        _check_place(site / MODELS / name, published=bool(_listed(site, name)))
+        _check_place(site / MODELS / name, published=name in listed)
     with _within(site) as made:
         (made / MODELS).mkdir()
         for folder, benchmark in found:
@@ -60,6 +63,9 @@ def publish(directories: Sequence[Path], site: Path, say: Say = _quiet) -> Path:
         for name in names:
             for place in (name, f"{MODELS}/{name}"):
                 _replace(made / place, site / place, made / f"{place}.old")
+    for entry in earlier:
+        if entry["name"] not in kept:
+            _remove_models(entry, site)
     numbers = {"$schema": SCHEMA, "format": FORMAT, "benchmarks": entries}
     _write(site / SCHEMA, json_text(numbers_schema()))
     _write(site / NUMBERS, json_text(numbers))
@@ -103,31 +109,23 @@ def _check_place(place: Path, *, published: bool) -> None:
         raise UserError(f"{place}: is there already, and nothing that was published; move it away")
 
 
-def _published(site: Path) -> dict[str, Entry]:
+def _kept(entries: list[Entry], site: Path) -> dict[str, Entry]:
     """The entries of a site by name, but for those whose folder was removed, and without removed models.
 
     What an older version did not write is empty.
-
-    Raises:
-        UserError: if it is the folder of something else, or a site of another version.
     """
     return {
         entry["name"]: entry | {"findings": entry.get("findings", []), "models": _still_there(entry, site)}
-        for entry in _entries(site)
+        for entry in entries
         if (site / entry["name"] / INDEX).exists()
     }
-
-
-def _listed(site: Path, name: str) -> list[Entry]:
-    """The models that were published with a benchmark, even if its own folder is gone."""
-    return [model for e in _entries(site) if e["name"] == name for model in e.get("models", [])]
 
 
 def _entries(site: Path) -> list[Entry]:
     """The entries of a site as they were published.
 
     Raises:
-        UserError: as `_published` does.
+        UserError: if it is the folder of something else, or a site of another version.
     """
     if not site.exists():
         return []
@@ -148,6 +146,18 @@ def _entries(site: Path) -> list[Entry]:
 def _still_there(entry: Entry, site: Path) -> list[Entry]:
     """The models of an entry; of one that an older version wrote there are none."""
     return [model for model in entry.get("models", []) if (site / model["file"]).is_file()]
+
+
+def _remove_models(entry: Entry, site: Path) -> None:
+    """Remove the models that were published with a benchmark, and their folders if they are empty then."""
+    for model in _still_there(entry, site):
+        path = site / model["file"]
+        if not path.resolve().is_relative_to((site / MODELS).resolve()):
+            continue  # an edited entry does not reach beyond
+        path.unlink()
+        with contextlib.suppress(OSError):  # someone's own file is in it
+            for folder in path.parents[: len(Path(model["file"]).parts) - 1]:
+                folder.rmdir()
 
 
 def _date(entry: Entry) -> str:

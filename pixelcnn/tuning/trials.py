@@ -30,7 +30,9 @@ def trials_of(benchmark: Benchmark) -> Benchmark:
     return replace(
         benchmark,
         benchmark=tuning_folder(benchmark).path.name,
-        variants={name: _shortened(v, benchmark.training, tuning.share) for name, v in variants.items()},
+        variants={
+            name: _shortened(name, v, benchmark.training, tuning.share) for name, v in variants.items()
+        },
         seeds=tuning.seeds,
         tracking=replace(benchmark.tracking, pictures=0),
         tuning=None,
@@ -40,7 +42,7 @@ def trials_of(benchmark: Benchmark) -> Benchmark:
     )
 
 
-def _shortened(variant: VariantSpec, common: TrainingSpec, share: float) -> VariantSpec:
+def _shortened(name: str, variant: VariantSpec, common: TrainingSpec, share: float) -> VariantSpec:
     """A variant that trains for a share of its budget, with a warm-up as much shorter.
 
     Raises:
@@ -57,7 +59,8 @@ def _shortened(variant: VariantSpec, common: TrainingSpec, share: float) -> Vari
         epochs = round(share * recipe.epochs)
         if epochs < 1 or abs(epochs - share * recipe.epochs) > 1e-9:
             raise ConfigError(
-                f"tuning.share: {share:g} of {recipe.epochs} epochs is no whole number; give `images`"
+                f"tuning.share: {share:g} of the {recipe.epochs} epochs of {name} is no whole number; "
+                "give `images`"
             )
         short["epochs"] = epochs
     return replace(variant, training=merged(variant.training, short))

@@ -57,13 +57,15 @@ def test_one_folder_alone_carries_its_whole_report(
     heavy: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = folder_of(heavy.whole).path
-    with pytest.raises(UserError, match="expected at least two folders"):
+    with pytest.raises(UserError, match=f"expected at least two folders to merge, got {whole}"):
         merge([whole], heavy.into)
+    with pytest.raises(UserError, match="expected another folder to take from"):
+        merge([heavy.into], heavy.into, compact=True)
     assert main(["merge", str(whole), "--into", str(heavy.into), "--compact"]) == 0
     (said,) = capsys.readouterr().err.splitlines()
     numbers = [float(number) for number in re.findall(r"([0-9.]+) MB", said)]
     assert numbers == [round(size(folder) / 1e6, 1) for folder in (heavy.into, whole)]
-    assert "left out: checkpoint.pt, pictures" in said and "`pixelcnn prepare" in said
+    assert "without checkpoint.pt, pictures" in said and "`pixelcnn prepare" in said
     assert size(heavy.into) < size(whole) / 3 and not names(heavy.into) & set(HEAVY)
     assert names(whole) - names(heavy.into) == set(HEAVY), "nothing else is left out"
     expected = reported(whole)
@@ -94,7 +96,9 @@ def test_compact_halves_are_merged_again_compact_or_with_a_whole_one(heavy: Plac
     merge([heavy.first, *halves], heavy.into)  # what was left out comes back
     kept = [run.checkpoint.exists() for run in BenchmarkFolder(heavy.into).runs()]
     assert sum(kept) == 9 and names(heavy.into) >= set(HEAVY)
-    merge([heavy.first], heavy.into, compact=True)
+    again = merge([heavy.first], heavy.into, compact=True)
+    taken = f"with what is compact of {heavy.first} ({size(heavy.first) / 1e6:.1f} MB)"
+    assert taken in again.weight and f" {size(heavy.into) / 1e6:.1f} MB" in again.weight
     assert [run.checkpoint.exists() for run in BenchmarkFolder(heavy.into).runs()] == kept, "it keeps its own"
     assert BenchmarkFolder(heavy.into).dataset("digits").data.exists()
 
@@ -111,7 +115,7 @@ def test_weights_that_only_a_checkpoint_has_are_not_lost(heavy: Places) -> None:
     assert missing == {0, 1} and len(merged.runs) == 13
     for run in BenchmarkFolder(heavy.second).runs():
         run.metrics_file.unlink()
-    with pytest.raises(UserError, match="no test results there; evaluate a run"):
+    with pytest.raises(UserError, match=f"{heavy.second}: no test results there; evaluate a run"):
         merge([heavy.second], heavy.into.with_name("none"), compact=True)
 
 

@@ -73,6 +73,11 @@ def test_commits_that_trained_by_the_same_code_are_no_reason_to_doubt(tmp_path: 
     for other in (now | {"told": "beef"}, now | {"told": None}):
         assert "by different code" in said(other)
     assert "digits/told: its seeds mix commit" in said(now | {"told": None})
+    said(now)
+    broken = made.run("digits", "told", 1)
+    made_up.write_run(made, broken, status="failed", record_values={"commit": "e" * 40, "code": "beef"})
+    told = " ".join(provenance.mixtures(collect(folder_of(made).path).datasets[0]))
+    assert "different code" not in told, "no failed run enters a mean"
 
 
 def test_a_gap_over_some_of_the_training_images_says_so(whole: Report, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_what_does_not_fit_a_site_is_left_out_and_named(
 ) -> None:
     large, plain = (folder.run("digits", name, 1).model for name in ("large", "plain"))
     whole, other = plain.read_bytes(), folder.run("digits", "plain", 0).model.read_bytes()
-    save_file({"a": np.zeros(500_000, np.float32)}, large)
+    save_file({"a": np.zeros(2**19, np.float32)}, large)
     site = tmp_path / "site"
     for content_of_plain, reason in (
         (whole[:-5], "damaged, or no safetensors file"),
@@ -148,7 +148,7 @@ def test_what_does_not_fit_a_site_is_left_out_and_named(
         assert main(["publish", str(folder.path), "--site", str(site)]) == 0
         said = sorted(capsys.readouterr().err.splitlines())
         assert len(said) == 2
-        assert said[0].startswith(f"{large}: left out of the site: it has 2,000,") and "more than" in said[0]
+        assert said[0].startswith(f"{large}: left out of the site: it has 2,097,") and "more than" in said[0]
         assert said[1].startswith(f"{plain}: left out of the site: {reason}")
         assert models(site) == [] and not (site / "models" / "toy").exists()
         assert "Trained models" not in (site / "index.html").read_text(encoding="utf-8")
@@ -213,5 +213,15 @@ def test_a_benchmark_whose_folder_was_removed_from_a_site_is_published_again(
     site = publish([folder.path], tmp_path / "site").parent
     before = content(site)
     shutil.rmtree(site / "toy")
+    publish([folder.path], site)
+    assert content(site) == before
+    shutil.rmtree(site / "toy")
+    other = made_up.benchmark(tmp_path, benchmark="other", variants={"plain": {"model": "pixelcnn"}})
+    made_up.write_all(other)
+    build_report(folder_of(other).path)
+    publish([folder_of(other).path], site)
+    assert not (site / "models" / "toy").exists(), "nothing of it is left"
+    publish([folder.path], site)
+    shutil.rmtree(site / "other")
     publish([folder.path], site)
     assert content(site) == before

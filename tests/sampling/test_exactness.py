@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from support.covering import covering
+from support.covering import covered
 from support.networks import VARIANTS, network, request
 
 from pixelcnn.sampling import runs
@@ -16,27 +16,27 @@ from pixelcnn.sampling.reference import ReferenceSampler
 #: Square, wide, tall, one row, one column, one pixel.
 SIZES = [(6, 6), (4, 11), (9, 4), (1, 7), (6, 1), (1, 1)]
 #: Conditional or not, levels, images.
-KINDS = covering([*itertools.product((False, True), (2, 3), (1, 5))])
+KINDS = covered([*itertools.product((False, True), (2, 3), (1, 5))])
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("conditional", "levels", "n"), KINDS)
 @pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
 def test_every_sampler_draws_the_same_from_the_parameters_of_the_full_pass(
-    monkeypatch, name, hyperparameters, size
+    monkeypatch, name, hyperparameters, conditional, levels, n, size
 ):
     monkeypatch.setattr(runs, "MANY", 5)  # the larger batch draws rows in parts
-    for conditional, levels, n in KINDS:
-        model, likelihood = network(name, conditional, levels, size, hyperparameters)
-        asked = request(model, n, seed=levels)
-        reference = ReferenceSampler(model, likelihood).draw(asked)
-        params = model(reference.images, asked.labels)
-        torch.testing.assert_close(reference.parameters, params, rtol=1e-9, atol=0)
-        assert torch.equal(likelihood.sample(params, asked.noise), reference.images)
-        for order in ORDERS:
-            fast = FastSampler(model, likelihood, order).draw(asked)
-            assert torch.equal(fast.images, reference.images), order
-            worst = (fast.parameters - params).abs().max()
-            assert worst <= 1e-9 * params.abs().max(), order
+    model, likelihood = network(name, conditional, levels, size, hyperparameters)
+    asked = request(model, n, seed=levels)
+    reference = ReferenceSampler(model, likelihood).draw(asked)
+    params = model(reference.images, asked.labels)
+    torch.testing.assert_close(reference.parameters, params, rtol=1e-9, atol=0)
+    assert torch.equal(likelihood.sample(params, asked.noise), reference.images)
+    for order in ORDERS:
+        fast = FastSampler(model, likelihood, order).draw(asked)
+        assert torch.equal(fast.images, reference.images), order
+        worst = (fast.parameters - params).abs().max()
+        assert worst <= 1e-9 * params.abs().max(), order
 
 
 @pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)

@@ -101,7 +101,7 @@ def test_trials_may_train_for_a_share_of_each_budget():
     again = benchmark_from(json.loads(json.dumps(trials_of(whole).to_json())))
     assert trials_of(again) == trials_of(whole)
     changes["training"] |= {"epochs": 15}
-    with pytest.raises(ConfigError, match=r"tuning\.share: 0\.1 of 15 epochs is no whole number"):
+    with pytest.raises(ConfigError, match=r"tuning\.share: 0\.1 of the 15 epochs of base\.t00 is no"):
         trials_of(resolved(changes))
 
 

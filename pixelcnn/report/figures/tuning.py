@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from pixelcnn.config.tuned import TunedVariant
 from pixelcnn.report.compare import VariantResult
@@ -127,10 +127,15 @@ def _frame(axes: Axes, key: str, tuned: Tuned) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(4))
     if len(values) <= TICKS:
         axes.xaxis.set_major_locator(FixedLocator(_apart(axes, values)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.minorticks_off()
     axes.grid(axis="y")
+
+
+def _tick(value: float, place: int | None = None) -> str:
+    """A fraction in three digits, which fit beside each other, a larger number in all that are needed."""
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:g}"
 
 
 def _apart(axes: Axes, values: Sequence[float]) -> list[float]:

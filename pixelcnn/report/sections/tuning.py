@@ -20,8 +20,6 @@ from pixelcnn.report.words import joined
 from pixelcnn.results.metric_table import metric
 
 VALID = metric("best_valid_nll")
-#: The column of the chosen trial's validation NLL, of those without the name.
-PLACE_OF_CHOSEN = 2
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,10 @@ class Row:
     found: TunedVariant
     cells: list[Cell]
     outgrown: bool
-    """Whether the chosen recipe comes out worse at the whole budget than on the share of the trials."""
+    """Whether the chosen recipe comes out worse at the whole budget than on the share of the trials.
+
+    By more than what the report takes for equivalent: the best of some trials is lower by chance, too.
+    """
 
     @property
     def sensitivity(self) -> float:
@@ -87,15 +88,15 @@ def _row(
     best = found.choice.valid_nll
     # Trials of another benchmark, which lent its recipe, may have been of other data.
     as_tried = found.share < 1 and not now and benchmark.benchmark in (found.of, tuned_name(found.of))
-    outgrown = as_tried and whole is not None and best is not None and whole > best
-    cells = [*_numbers(found), *_choices(found, keys, now)]
-    if short:
-        cells.insert(PLACE_OF_CHOSEN + 1, _nats(whole, note="worse than its trial" if outgrown else ""))
-    return Row(result, found, cells, outgrown)
+    assert best is not None  # the config is checked
+    margin = benchmark.report.equivalent_within * abs(best)
+    outgrown = as_tried and whole is not None and whole > best + margin
+    at_whole = [_nats(whole, note="worse than its trial" if outgrown else "")] if short else []
+    return Row(result, found, [*_numbers(found, at_whole), *_choices(found, keys, now)], outgrown)
 
 
-def _numbers(found: TunedVariant) -> Iterator[Cell]:
-    """Trials, validation NLL as written and chosen, the gain, the sensitivity."""
+def _numbers(found: TunedVariant, at_whole: Sequence[Cell]) -> Iterator[Cell]:
+    """Trials, validation NLL as written, chosen and perhaps at the whole budget, gain, sensitivity."""
     failed, best = sum(trial.valid_nll is None for trial in found.trials), found.choice.valid_nll
     notes = [f"{failed} failed"] * bool(failed) + [f"{found.earlier} earlier"] * bool(found.earlier)
     yield _cell(len(found.trials), str(len(found.trials)), ", ".join(notes))
@@ -103,6 +104,7 @@ def _numbers(found: TunedVariant) -> Iterator[Cell]:
     before = first.valid_nll if first else None
     yield _nats(before, "failed" if first else MISSING)
     yield _nats(best)
+    yield from at_whole
     yield _nats(None if before is None or best is None else before - best)
     yield _nats(sensitivity(found), "failed")
 
