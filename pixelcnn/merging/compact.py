@@ -52,9 +52,9 @@ def weighed(place: Path, sources: Sequence[Source], into: Path) -> str:
     taken = [source.folder.path for source in sources if source.compact]
     kept, found = _bytes(place), sum(map(_bytes, taken))
     return (
-        f"{into}: {kept / 1e6:,.1f} MB, with what is compact of {', '.join(map(str, taken))} "
-        f"({found / 1e6:,.1f} MB): without {_RUN.checkpoint.name}, pictures drawn while training, saved "
-        f"states, logs, and {_DATA.name}, which `pixelcnn prepare {BenchmarkFolder(into).config}` makes anew"
+        f"{into}: {kept / 1e6:,.1f} MB, from {', '.join(map(str, taken))} of {found / 1e6:,.1f} MB without "
+        f"{_RUN.checkpoint.name}, pictures drawn while training, saved states, logs, and {_DATA.name}, which "
+        f"`pixelcnn prepare {BenchmarkFolder(into).config}` makes anew"
     )
 
 

@@ -65,10 +65,7 @@ def is_twin(subject: VariantSpec, other: VariantSpec) -> bool:
 
     With `match_parameters` both are to be of one size, by whatever widths.
     """
-    one, two = (
-        replace(spec, hyperparameters={k: v for k, v in spec.hyperparameters.items() if k not in LABEL_ONLY})
-        for spec in (subject, other)
-    )
+    one, two = (_without(spec, *LABEL_ONLY) for spec in (subject, other))
     return two == replace(one, conditional=False)
 
 
@@ -83,13 +80,15 @@ def _alike(one: VariantSpec, two: VariantSpec, *but: str) -> bool:
 
     Without it the one with more blocks or resolutions would be the larger one, too.
     """
-    first, second = (
-        replace(
-            spec, training={}, hyperparameters={k: v for k, v in spec.hyperparameters.items() if k not in but}
-        )
-        for spec in (one, two)
-    )
+    first, second = (replace(_without(spec, *but), training={}) for spec in (one, two))
     return one.match_parameters is not None and first == second
+
+
+def _without(spec: VariantSpec, *keys: str) -> VariantSpec:
+    """A variant that does not say these hyper-parameters."""
+    return replace(
+        spec, hyperparameters={key: value for key, value in spec.hyperparameters.items() if key not in keys}
+    )
 
 
 def other_is(chosen: Callable[[VariantSpec], bool]) -> Callable[[VariantSpec, VariantSpec], bool]:

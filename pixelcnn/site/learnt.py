@@ -9,6 +9,17 @@ from pixelcnn.report.words import amount
 from pixelcnn.results.metric_table import METRICS
 
 Entry = dict[str, Any]
+#: What stands above the table, a paragraph each.
+EXPLAINED = (
+    "Claims about PixelCNNs, each tested on two variants of a benchmark, or on one against guessing: what "
+    "the first has more (+) or less (\N{MINUS SIGN}) than the second, or how many times as much, with its "
+    "95 % interval.",
+    "Supported: a difference in the direction claimed, with p < 0.05, adjusted for all pairs of variants but "
+    "not for the number of claims. Not supported: one in the other direction, or a negligible one. "
+    "Undecided: these seeds do not tell.",
+    "Two variants usually differ in more than the question names (width, depth, images seen, learning "
+    "rates), so a supported claim is no proof of its cause, and holds for these data at this budget.",
+)
 #: More pairs of variants than these are counted, since the report lists them.
 MOST = 4
 #: Decimals of each metric, as in the report's sentences.
@@ -16,7 +27,7 @@ DIGITS = {metric.key: metric.digits for metric in METRICS}
 
 
 def learnt(entries: list[Entry]) -> dict[str, Any]:
-    """A column a benchmark and dataset in which a claim was answered, and a row a claim.
+    """What is explained above, a column a benchmark and dataset that answers a claim, and a row a claim.
 
     Its question is that of the first of `entries`, since later versions may word it better. An answer that
     nothing was measured for is none, and neither is that of a site of an older version.
@@ -33,7 +44,7 @@ def learnt(entries: list[Entry]) -> dict[str, Any]:
         own = [(name, f) for name, f in found if f["claim"] == claim]
         cells = [_cell(f for name, f in own if _place(name, f) == _key(p)) for p in columns]
         rows.append({"claim": claim, "question": own[0][1]["question"], "cells": cells})
-    return {"columns": columns, "rows": rows}
+    return {"explained": EXPLAINED, "columns": columns, "rows": rows}
 
 
 def _answered(entry: Entry) -> list[Entry]:

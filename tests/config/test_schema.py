@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ def test_the_committed_schema_is_that_of_the_code(capsys):
     assert SCHEMA.read_text(encoding="utf-8") == capsys.readouterr().out, (
         "write it again: pixelcnn schema > workflow/schemas/benchmark.schema.json"
     )
+
+
+def test_the_default_config_has_every_key_or_a_comment_with_it():
+    """But for those below `tuned`, which `snakemake tune` writes."""
+    parts = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    written = {"TunedVariant", "TrialResult"}
+    parts = [parts, *(part for name, part in parts["$defs"].items() if name not in written)]
+    keys = {key for part in parts for key in part.get("properties", {})}
+    said = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    assert len(keys) > 80 and not [key for key in sorted(keys) if not re.search(rf"\b{key}\b", said)]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

@@ -97,7 +97,7 @@ def test_compact_halves_are_merged_again_compact_or_with_a_whole_one(heavy: Plac
     kept = [run.checkpoint.exists() for run in BenchmarkFolder(heavy.into).runs()]
     assert sum(kept) == 9 and names(heavy.into) >= set(HEAVY)
     again = merge([heavy.first], heavy.into, compact=True)
-    taken = f"with what is compact of {heavy.first} ({size(heavy.first) / 1e6:.1f} MB)"
+    taken = f"from {heavy.first} of {size(heavy.first) / 1e6:.1f} MB without checkpoint.pt"
     assert taken in again.weight and f" {size(heavy.into) / 1e6:.1f} MB" in again.weight
     assert [run.checkpoint.exists() for run in BenchmarkFolder(heavy.into).runs()] == kept, "it keeps its own"
     assert BenchmarkFolder(heavy.into).dataset("digits").data.exists()

@@ -80,6 +80,9 @@ def test_each_claim_is_a_row_and_each_benchmark_that_answers_any_a_column(site: 
     assert clear["interval"].startswith("[−2.") and clear["interval"].endswith("]")
     assert noise["verdict"] == "undecided"
     page, readme = ((site / name).read_text(encoding="utf-8") for name in ("index.html", "README.md"))
+    assert all(
+        "adjusted for all pairs" in text and "no proof of its cause" in text for text in (page, readme)
+    )
     assert clear["effect"] in page and '<span class="verdict supported">' in page
     (line,) = (line for line in readme.splitlines() if line.startswith(f"| **{LOWER}**"))
     assert clear["effect"] in line and "**undecided**" in line and line.count("|") == 4
@@ -87,7 +90,7 @@ def test_each_claim_is_a_row_and_each_benchmark_that_answers_any_a_column(site: 
 
 def test_an_answer_that_was_not_measured_or_is_of_an_older_site_is_none(site: Path) -> None:
     older = [{k: v for k, v in entry.items() if k != "findings"} for entry in entries(site)]
-    assert learnt(older) == {"columns": [], "rows": []}
+    assert learnt(older)["columns"] == learnt(older)["rows"] == []
     unmeasured = entries(site)
     for entry in unmeasured:
         entry["findings"] = [f | {"effect": None} for f in entry["findings"]]
