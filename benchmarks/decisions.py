@@ -4,7 +4,7 @@
     python -m benchmarks.decisions --draws 1000
 
 A line is a kind of table variant x seed: normal values, `n` seeds, standard deviations equal or in equal
-ratios from 1 to 4 or 10, seeds correlated between variants. Of each, in percent: the chance of any false
+ratios from 1 to 4, 10 or 30, seeds correlated between variants. Of each, in percent: the chance of any false
 difference where all variants are equal, and where two are and the others lie apart; the chance that all
 simultaneous intervals hold the true differences; the share of true differences found where neighbours in the
 ranking are 1.5 pooled standard deviations apart; how often the error was taken as common. "t + Holm" is
@@ -94,6 +94,9 @@ def settings() -> Iterator[tuple[str, list[Setting]]]:
     )
     yield "one variant so many times as noisy as the others", [
         Setting(n, r, noisy=True) for n, r in grid if r > 1
+    ]  # fmt: skip
+    yield "nine variants, seven with data orders of their own", [
+        Setting(n, r, variants=9, apart=7) for n, r in product(sizes, (*ratios, 30))
     ]  # fmt: skip
 
 

@@ -129,7 +129,7 @@ def marginal_note(result: VariantResult) -> str:
 CLAIMS = [
     Claim(
         "base: uses nearer pixels",
-        "Does the plain network use only nearer pixels than attention does?",
+        "Are the pixels that influence the centre one nearer to it, on average, than with attention?",
         subject=is_base,
         against=other_is(is_attention),
         other="variant with attention",
@@ -255,8 +255,8 @@ CLAIMS = [
         expected="higher",
     ),
     Claim(
-        "dilated: overfits more",
-        "Is the chosen epoch's gap between validation and training larger than the plain network's?",
+        "dilated: larger generalization gap",
+        "Is validation minus training NLL, both of the chosen weights, larger than the plain network's?",
         subject=is_dilated,
         against=other_is(is_base),
         other="plain pixelcnn",
@@ -264,8 +264,8 @@ CLAIMS = [
         expected="higher",
     ),
     Claim(
-        "dilated: overfits more in the end",
-        "Is that gap larger when training ends?",
+        "dilated: larger generalization gap in the end",
+        "Is validation minus training NLL, the latter of the weights as they train, larger at the end?",
         subject=is_dilated,
         against=other_is(is_base),
         other="plain pixelcnn",

@@ -4,8 +4,8 @@ A claim is answered for each pair of variants that it fits, from their seeds or,
 timings:
 
 - *supported*: the difference is in the expected direction and certain, p < 0.05;
-- *not supported*: it is certain and in the opposite direction, there is none at any seed, or the variants
-  are equivalent;
+- *contradicted*: it is certain and in the opposite direction;
+- *not supported*: there is none at any seed, or the variants are equivalent;
 - *undecided*: the seeds do not tell it from zero, are too few, or something was not measured.
 
 A difference of NLL is that of the matrix of pairs, with its interval and its p; one of another metric comes
@@ -37,7 +37,7 @@ from pixelcnn.results.metric import Metric
 from pixelcnn.statistics.comparisons import Comparison
 from pixelcnn.statistics.ratios import Ratio
 
-Verdict = Literal["supported", "not supported", "undecided"]
+Verdict = Literal["supported", "contradicted", "not supported", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def answer(claim: Claim, evidence: Evidence) -> Finding:
     elif evidence.ratio and isinstance(measure, TimeMeasure):
         direction = _ratio_direction(evidence.ratio)
         if direction in ("lower", "higher"):
-            verdict = "supported" if direction == claim.expected else "not supported"
+            verdict = "supported" if direction == claim.expected else "contradicted"
         sentence = _ratio_sentence(evidence, measure, evidence.ratio)
     else:
         sentence = f"Not measured: {evidence.why}."
@@ -117,7 +117,7 @@ def answer(claim: Claim, evidence: Evidence) -> Finding:
 
 def _verdict(claim: Claim, d: Comparison) -> Verdict:
     if d.sign:
-        return "supported" if d.sign == claim.expected else "not supported"
+        return "supported" if d.sign == claim.expected else "contradicted"
     return "not supported" if d.verdict == "equivalent" else "undecided"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.report.claims import STEP
@@ -10,7 +11,7 @@ from pixelcnn.report.compare import VariantResult
 from pixelcnn.report.decided import decided_words
 from pixelcnn.report.evidence import over_rounds
 from pixelcnn.report.falling import falling_sentence
-from pixelcnn.report.findings import Finding, ratio_words
+from pixelcnn.report.findings import Finding, Verdict, ratio_words
 from pixelcnn.report.pairs import Pairs
 from pixelcnn.report.subjects import is_base
 from pixelcnn.report.tuned import tuned_sentence
@@ -74,8 +75,8 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     elif d.verdict == "equivalent":
         said = f"{head}, and is equivalent to {second}: {apart} apart ({numbers(d, 2)}), within {margin}."
     else:
-        also = f", and so is whether it is better than {joined(doubtful)}" if doubtful else ""
-        return f"{head}, but that it is {than} is undecided{also}."
+        also = f", and so is that over {joined(doubtful)}" if doubtful else ""
+        return f"{head}. Its lead of {apart} over {second} ({numbers(d, 2)}) is undecided{also}."
     return f"{said} Whether it is better than {joined(doubtful)} is undecided." if doubtful else said
 
 
@@ -104,11 +105,12 @@ def _claims(findings: Sequence[Finding]) -> str:
     tested = [f for f in findings if f.ratio or (f.difference and f.difference.p is not None)]
     left = len(findings) - len(tested)
     parts = []
-    for verdict in ("supported", "not supported", "undecided"):
+    for verdict in get_args(Verdict):
         names = list(dict.fromkeys(f.claim for f in tested if f.verdict == verdict))
         count = sum(f.verdict == verdict for f in tested)
         which = f" ({joined(names)})" if names and verdict != "undecided" else ""
-        parts.append(f"{count or 'none'} {'is' if count == 1 else 'are'} {verdict}{which}")
+        if count:
+            parts.append(f"{count} {'is' if count == 1 else 'are'} {verdict}{which}")
     also = f"; {left} could not be tested" if left else ""
     if not tested:
         return f"Not one of {count_of(left, 'claim')} could be tested."
@@ -116,4 +118,4 @@ def _claims(findings: Sequence[Finding]) -> str:
     of = f"{count_of(claims, 'claim')} that {'was' if claims == 1 else 'were'} put to the test"
     if len(tested) > claims:
         of = f"{count_of(len(tested), 'answer')} to {count_of(claims, 'claim')}"
-    return f"Of {of}, {parts[0]}, {parts[1]} and {parts[2]}{also}."
+    return f"Of {of}, {joined(parts)}{also}."

@@ -107,16 +107,17 @@ class Comparison:
 class Comparisons:
     """The comparison of every ordered pair of variants of one table.
 
-    `form` is how errors were taken (None where nothing could be compared), `sd` the common standard
-    deviation of a value around what its variant (and, if `blocked`, its seed) leads one to expect. If
-    `coherent`, no two variants are told apart that lie, in the ranking, between two that are not, and
-    better is transitive; else it may be otherwise. `look` is the number of the look.
+    `form` is how errors were taken (None where nothing could be compared). The common standard deviation of
+    a value around its variant's mean, by which pairs are judged that are not blocked, is `sd`; `sd_in_blocks`
+    is that around what variant and seed lead one to expect, by which blocked ones are. None where no pair is
+    judged so. If `coherent`, no two variants are told apart that lie, in the ranking, between two that are
+    not, and better is transitive; else it may be otherwise. `look` is the number of the look.
     """
 
     pairs: dict[Pair, Comparison]
     form: Form | None
     sd: float | None
-    blocked: bool
+    sd_in_blocks: float | None
     coherent: bool
     look: int
 
@@ -160,10 +161,9 @@ def compare(
         single = found.get((a, b)) or _untested(values[a], values[b])
         single = replace(single, margin=margin, lower_is_better=lower_is_better)
         pairs[a, b], pairs[b, a] = single, single.reverse
-    blocked = layout.two_way is not None
-    sd = math.sqrt(Variances.of(layout, table, blocked=blocked).common[0]) if analysis else None
+    sd, sd_in_blocks = (_common_sd(layout, table, blocked=blocked) for blocked in (False, True))
     coherent = form == "common error" and layout.balanced
-    return Comparisons(pairs, form, sd, blocked, coherent, look)
+    return Comparisons(pairs, form, sd, sd_in_blocks, coherent, look)
 
 
 def compare_with_zero(values: Sequence[Mapping[int, float]], *, look: int = 1) -> list[Comparison]:
@@ -193,6 +193,13 @@ def compare_with_zero(values: Sequence[Mapping[int, float]], *, look: int = 1) -
         found.get(i) or Comparison(fmean(group.values()), (len(group), len(group)))
         for i, group in enumerate(values)
     ]
+
+
+def _common_sd(layout: Layout, table: Floats, *, blocked: bool) -> float | None:
+    """That by which pairs are judged that are `blocked`, or that are not; None if there are none."""
+    if all(contrast.blocked != blocked for contrast in layout.contrasts):
+        return None
+    return math.sqrt(float(Variances.of(layout, table, blocked=blocked).common[0]))
 
 
 def _refuse(values: Mapping[str, Mapping[int, float]]) -> None:

@@ -80,6 +80,22 @@ def test_equal_seeds_are_blocks_where_they_share_the_order_of_the_data(made: Ben
     )
 
 
+def test_the_report_says_which_scatter_judges_which_pairs(made: Benchmark) -> None:
+    nll = metric(RANKED_BY)
+    by_name = {name: np.array(result.values(nll)) for name, result in ranked(made).items()}
+    within = np.array([by_name[name] for name in ("plain", "told", "slow")])
+    within = within - within.mean(1, keepdims=True) - within.mean(0) + within.mean()
+    scatter = np.sqrt(np.mean([np.var(values, ddof=1) for values in by_name.values()]))
+    text = report_of(made).markdown
+    names = [name for name in ranked(made) if name in ("plain", "told", "slow")]
+    assert (
+        f"Equal seeds of {names[0]}, {names[1]} and {names[2]} saw the data in the same order and are "
+        f"compared with each other: a seed lies {np.sqrt((within**2).sum() / 4):.2f} nats (sd) from what"
+    ) in text
+    assert f"compared by their means: a seed lies {scatter:.2f} nats (sd) from its variant's." in text
+    assert "simultaneous intervals are those of 96 %, and p is multiplied by 1.25." in text
+
+
 def test_a_complete_table_is_judged_by_its_two_way_residual(tmp_path: Path) -> None:
     """Against the textbook's numbers: Tukey's intervals of a randomized block design."""
     names = ("plain", "slow", "third")
@@ -173,6 +189,13 @@ def test_images_do_not_speak_for_seeds(tmp_path: Path) -> None:
     assert pairs.having("undecided") == [("slow", "plain")] and pairs.ranks("slow") == (1, 2)
     over = pairs.new_images["slow", "plain"]
     assert over.difference == pairs.seeds["slow", "plain"].difference and over.seeds_share > 0.9
+    added = "no interval between networks is wider: images add less than 1 % to the variance over seeds"
+    assert added in report_of(made).markdown
+    for spec in made.runs():
+        images = np.random.default_rng(len(spec.variant_name)).normal(24, 9, 60)
+        np.savez_compressed(folder_of(made).run_of(spec).nats, per_image=images)
+    wider = report_of(made).markdown
+    assert added not in wider and "The same over new seeds *and* new test images" in wider
 
 
 def test_variants_of_different_seeds_are_ranked_by_their_differences(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def test_the_studentized_range_is_that_of_scipy(groups: int, freedom: float) -> 
 
 def test_one_way_is_tukeys_test_as_published_and_as_scipy_has_it() -> None:
     found = compare(table(HANDBOOK), data_order={})
-    assert (found.form, found.blocked, found.coherent) == ("common error", False, True)
+    assert (found.form, found.sd_in_blocks, found.coherent) == ("common error", None, True)
+    assert found.sd == pytest.approx(math.sqrt(np.mean([np.var(g, ddof=1) for g in HANDBOOK.values()])))
     names = list(HANDBOOK)
     expected = stats.tukey_hsd(*HANDBOOK.values())
     low, high = expected.confidence_interval(1 - level_of(1))
@@ -83,7 +84,7 @@ def test_two_way_with_a_seed_missing_is_least_squares() -> None:
     values = drawn(4, [1, 1, 1, 1], n=5, shared=3.0)
     del values["b"][1], values["d"][4]
     found = compare(values, data_order=alike(values))
-    assert (found.form, found.blocked, found.coherent) == ("common error", True, False)
+    assert (found.form, found.sd, found.coherent) == ("common error", None, False)
     cells = [(name, seed) for name in values for seed in values[name]]
     columns = [
         [float(name == n) for n in "abcd"] + [float(seed == s) for s in range(1, 5)] for name, seed in cells
@@ -91,6 +92,7 @@ def test_two_way_with_a_seed_missing_is_least_squares() -> None:
     design, y = np.array(columns), np.array([values[name][seed] for name, seed in cells])
     means, squares, rank, _ = np.linalg.lstsq(design, y)
     freedom = len(cells) - rank
+    assert found.sd_in_blocks == pytest.approx(math.sqrt(squares[0] / freedom))
     covariance = squares[0] / freedom * np.linalg.inv(design.T @ design)
     for i, j in itertools.combinations(range(4), 2):
         one = found["abcd"[i], "abcd"[j]]
@@ -124,6 +126,9 @@ def test_baselines_and_other_data_orders_stay_out_of_the_error_of_the_rest() -> 
     order = {"a": 0, "b": 0, "c": 0, "d": 1}
     partly = compare(values, data_order=order)
     assert [partly["a", other].blocked for other in "bcd"] == [True, True, False]
+    three = compare({name: values[name] for name in "abc"}, data_order=order)
+    means = np.mean([np.var(list(values[name].values()), ddof=1) for name in "abcd"])
+    assert (partly.sd_in_blocks, partly.sd) == pytest.approx((three.sd_in_blocks, math.sqrt(means)))
     two = compare(values, data_order={"a": 0, "b": 0, "c": 1, "d": 1})
     assert [two[pair].blocked for pair in (("a", "b"), ("c", "d"), ("a", "c"))] == [True, True, False]
     within, across = partly["a", "b"], partly["a", "d"]

@@ -10,7 +10,7 @@ from pixelcnn.report.findings import Finding, Verdict
 from pixelcnn.report.sections.base import Content, Material, OfDataset
 from pixelcnn.report.words import joined
 
-VERDICTS: tuple[Verdict, ...] = ("supported", "not supported", "undecided")
+VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "not supported", "undecided")
 
 
 @dataclass(frozen=True)

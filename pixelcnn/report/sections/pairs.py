@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from pixelcnn.report.more_seeds import config_line, cost_words, plan_seeds
 from pixelcnn.report.pairs import Pair, Pairs
 from pixelcnn.report.sections.base import Content, Material, OfDataset
 from pixelcnn.report.words import joined
+from pixelcnn.statistics.levels import level_of
 
 #: Variants in a matrix of pairs; more would not fit on a page, and pairs.csv has their numbers.
 MATRIX = 14
@@ -38,30 +40,70 @@ def build(material: Material) -> Content | None:
             "cost": cost_words(plan.more, plan.seconds) if plan.more else "",
             "line": config_line(benchmark, plan.more),
             "baselines": baselines,
+            "images_add": _images_add(pairs, shown, baselines),
         }
     )
 
 
 def _analysis(pairs: Pairs, baselines: Sequence[str]) -> str:
-    """Whose error judges the pairs, and which seeds are compared with each other."""
+    """Whose error judges the pairs, which seeds are compared with each other, and what a look spends."""
     found, sentences = pairs.seeds, []
-    if found.sd is not None:
-        leads = "its variant and its seed lead" if found.blocked else "its variant leads"
-        whose = (
-            "this common error judges all pairs"
-            if found.form == "common error"
-            else "variants scatter differently for one error: each has its own, drawn towards the common one"
-        )
-        sentences.append(f"A seed lies {found.sd:.2f} nats (sd) from what {leads} one to expect; {whose}.")
-    if found.blocked:
+    if found.sd_in_blocks is not None:
         sentences.append(
-            "Equal seeds saw the data in the same order where batch size and budget are equal, and are "
-            "compared with each other."
+            f"Equal seeds of {_together(pairs, baselines)} saw the data in the same order and are compared "
+            f"with each other: a seed lies {found.sd_in_blocks:.2f} nats (sd) from what its variant and its "
+            "seed lead one to expect."
+        )
+    if found.sd is not None:
+        others = "Other pairs of networks" if sentences else "Networks"
+        sentences.append(
+            f"{others} are compared by their means: a seed lies {found.sd:.2f} nats (sd) from its variant's."
+        )
+    if found.form == "common error":
+        sentences.append("The error is common to all networks.")
+    elif found.form == "own errors":
+        sentences.append(
+            "Networks scatter differently for one error: each has its own, drawn towards the common one."
+        )
+    if found.form and (look := found.look):
+        spent = level_of(look)
+        sentences.append(
+            f"This look spends {100 * spent:.2g} % of the error of 5 %, other looks the rest: simultaneous "
+            f"intervals are those of {100 * (1 - spent):.4g} %, and p is multiplied by {0.05 / spent:.3g}."
         )
     if baselines:
         are = "a baseline, have" if len(baselines) == 1 else "baselines, have"
         sentences.append(f"Pairs with {joined(baselines)}, {are} an error of their own.")
     return " ".join(sentences)
+
+
+def _images_add(pairs: Pairs, shown: Sequence[str], baselines: Sequence[str]) -> str:
+    """That new test images widen no interval between networks as it is printed; '' if they widen one."""
+    between = [pair for pair in permutations(shown, 2) if not set(pair) & set(baselines)]
+    found = [(pairs.seeds[pair], over) for pair in between if (over := pairs.new_images.get(pair))]
+    if not found or any(f"{over.high:.2f}" != f"{one.high or 0:.2f}" for one, over in found):
+        return ""
+    most = max(1 / over.seeds_share - 1 for _, over in found if over.seeds_share)
+    added = "less than 1 %" if most < 0.01 else f"at most {100 * most:.0f} %"
+    return (
+        "Over new seeds *and* new test images no interval between networks is wider: images add "
+        f"{added} to the variance over seeds of a difference."
+    )
+
+
+def _together(pairs: Pairs, baselines: Sequence[str]) -> str:
+    """The networks that are compared seed by seed, in words: each group of such as one."""
+    networks = [name for name in pairs.names if name not in baselines]
+    groups: list[list[str]] = []
+    for name in networks:
+        own = next((group for group in groups if pairs.seeds[group[0], name].blocked), None)
+        if own is None:
+            groups.append([name])
+        else:
+            own.append(name)
+    if len(groups) == 1 and len(networks) > 2:
+        return "all networks"
+    return ", and of ".join(joined(group) for group in groups if len(group) > 1)
 
 
 def _coherence(pairs: Pairs) -> str:
