@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.reports import report_of
 
 from benchmarks import made_up
 from pixelcnn.cli import main
@@ -18,7 +19,6 @@ from pixelcnn.report import claims
 from pixelcnn.report.collect import collect
 from pixelcnn.report.differences import differences_of
 from pixelcnn.report.findings import find
-from pixelcnn.report.page import build_report
 from pixelcnn.report.sections import SECTIONS, results
 from pixelcnn.results import metric_table
 from pixelcnn.results.folder import RunFolder, folder_of
@@ -111,7 +111,7 @@ def new_metric() -> Iterator[None]:
 
 @pytest.mark.usefixtures("new_metric")
 def test_the_metric_shown_is_in_the_tables_on_the_page_and_in_mlflow(made):
-    page = build_report(folder_of(made).path)
+    page = report_of(made).folder / "index.html"
     with (page.parent / "metrics.csv").open(newline="", encoding="utf-8") as stream:
         assert [float(row["validation_seconds"]) for row in csv.DictReader(stream)] == [7.0, 8.0]
     with (page.parent / "comparison.csv").open(newline="", encoding="utf-8") as stream:
@@ -138,8 +138,8 @@ def new_section() -> Iterator[None]:
 
 @pytest.mark.usefixtures("new_section")
 def test_the_section_shown_is_on_both_pages_at_its_place(made):
-    page = build_report(folder_of(made).path)
-    html, markdown = page.read_text(encoding="utf-8"), (page.parent / "report.md").read_text(encoding="utf-8")
+    report = report_of(made)
+    html, markdown = report.page, report.markdown
     sentence = "plain: its seeds lie 0.25 nats apart."
     assert html.index("Results by variant") < html.index(sentence) < html.index(">Findings</h3>")
     assert '<a href="#data-digits-seeds">Seeds</a>' in html and 'id="data-digits-seeds"' in html

@@ -82,6 +82,7 @@ def save(figure: Figure, stem: Path) -> str:
     with style():
         with atomic(stem.with_name(stem.name + ".png")) as png:
             figure.savefig(png, dpi=160)
+        figure.set_layout_engine("none")  # the SVG is laid out as the PNG is, which takes longer than drawing
         stream = io.BytesIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
     with atomic(stem.with_name(stem.name + ".svg")) as svg:

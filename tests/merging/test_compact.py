@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from merging.conftest import Places, changed, tables
+from support.reports import no_figures
 
 from pixelcnn.cli import main
 from pixelcnn.config.reading import load_planned
@@ -44,7 +45,8 @@ def size(folder: Path) -> int:
 
 def reported(folder: Path) -> dict[str, bytes]:
     """The tables of the report, as its command writes them."""
-    assert main(["report", str(folder)]) == 0
+    with no_figures():
+        assert main(["report", str(folder)]) == 0
     return {path.name: path.read_bytes() for path in BenchmarkFolder(folder).report.tables[1:]}
 
 

@@ -62,7 +62,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Report:
     os.utime(silent / "record.json", (1e9, 1e9))
     (made_up.write_run(made, unread) / "metrics.json").write_text("{", encoding="utf-8")
     made_up.write_run(made, replace(stale, variant_name="forgotten"))
-    return report_of(made)
+    return report_of(made, figures=True)
 
 
 @pytest.fixture(scope="session")
@@ -70,4 +70,4 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """A benchmark where everything is finished, analysed and measured."""
     made = made_up.benchmark(tmp_path_factory.mktemp("whole"))
     made_up.write_all(made)
-    return report_of(made)
+    return report_of(made, figures=True)

@@ -13,7 +13,6 @@ from support.reports import Report, report_of
 from benchmarks import made_up
 from pixelcnn.report import provenance
 from pixelcnn.report.collect import collect
-from pixelcnn.report.page import build_report
 from pixelcnn.report.sections import SECTIONS
 from pixelcnn.report.sections.base import Content, OfBenchmark, OfDataset
 from pixelcnn.results.folder import RunFolder, folder_of
@@ -112,8 +111,8 @@ def test_foreign_text_in_a_template_of_ones_own_is_text(tmp_path: Path, content:
     of_dataset = OfDataset("own", "Own", html, markdown, build=lambda _: content)
     of_benchmark = OfBenchmark("all", "All", "<p>{{ words }} of {{ total }}</p>", "", build=lambda _: content)
     with sections(of_dataset, of_benchmark):
-        page = build_report(folder_of(made).path)
-    text, lines = page.read_text(encoding="utf-8"), (page.parent / "report.md").read_text(encoding="utf-8")
+        report = report_of(made)
+    text, lines = report.page, report.markdown
     there = content is not None
     assert ("<p>&lt;b&gt;&amp;&lt;/b&gt; of digits</p>" in text) == there
     assert ("<p>&lt;b&gt;&amp;&lt;/b&gt; of 1</p>" in text) == there

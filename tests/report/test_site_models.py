@@ -11,6 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from support.reports import report_of
 from support.small import prepared, small
 
 from benchmarks import made_up
@@ -19,7 +20,6 @@ from pixelcnn.config.benchmark import Benchmark
 from pixelcnn.config.run_spec import RunSpec
 from pixelcnn.models.base import ImageSpec
 from pixelcnn.models.registry import build_model
-from pixelcnn.report.page import build_report
 from pixelcnn.results.checkpoint import Checkpoint
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.results.made_of import report_digest
@@ -57,7 +57,7 @@ def made(root: Path, datasets: dict[str, dict]) -> Benchmark:
             exported(bench, spec)
         else:
             folder_of(bench).run_of(spec).model.write_bytes(b"a baseline's")
-    build_report(folder_of(bench).path)
+    report_of(bench)
     return bench
 
 
@@ -218,7 +218,7 @@ def test_a_benchmark_whose_folder_was_removed_from_a_site_is_published_again(
     shutil.rmtree(site / "toy")
     other = made_up.benchmark(tmp_path, benchmark="other", variants={"plain": {"model": "pixelcnn"}})
     made_up.write_all(other)
-    build_report(folder_of(other).path)
+    report_of(other)
     publish([folder_of(other).path], site)
     assert not (site / "models" / "toy").exists(), "nothing of it is left"
     publish([folder.path], site)

@@ -151,6 +151,18 @@ def test_runs_trained_by_code_that_was_edited_since_are_flagged_and_counted(tmp_
     assert report.page.count("<code>fedcba98</code>") == 3 + 9, "each variant and run names its commit"
 
 
+@pytest.mark.parametrize(("codes", "alike"), [(("1", "1"), True), (("1", "2"), False), ((None, None), False)])
+def test_commits_with_the_same_code_are_said_to_have_it(
+    tmp_path: Path, codes: tuple[str | None, str | None], alike: bool
+) -> None:
+    made = made_up.benchmark(tmp_path, seeds=[0, 1], variants={"a": {"model": "a"}})
+    for spec, code, commit in zip(made.runs(), codes, ("a" * 16, "b" * 16), strict=True):
+        made_up.write_run(made, spec, record_values={"code": code, "commit": commit})
+    report = report_of(made)
+    for text in (report.page, report.markdown):
+        assert ("has several commits, the code that decides a training is the same" in text) == alike
+
+
 def test_a_run_that_went_on_under_other_conditions_is_named(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, seeds=[0, 1], variants={"a": {"model": "a"}})
     first, second = made.runs()

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.leaks import network
+from support.reports import report_of
 
 from benchmarks import made_up
 from pixelcnn import cli
 from pixelcnn.report.collect import collect
-from pixelcnn.report.page import build_report
 from pixelcnn.report.truth import below_in, truth_of
 from pixelcnn.results.folder import BenchmarkFolder, folder_of
 from pixelcnn.system.files import read_json, write_json
@@ -42,7 +42,7 @@ def made(tmp_path_factory):
     plan = read_json(folder_of(made).plan)
     plan["field"]["oracle"]["truth"] = True
     write_json(folder_of(made).plan, plan)
-    build_report(folder_of(made).path)
+    report_of(made)
     return folder_of(made)
 
 
@@ -84,7 +84,7 @@ def test_a_baseline_below_the_truth_is_told_and_bounds_nothing(tmp_path):
     plan = read_json(folder_of(made).plan)
     plan["field"]["oracle"]["truth"] = True
     write_json(folder_of(made).plan, plan)
-    page = build_report(folder_of(made).path).read_text(encoding="utf-8")
+    page = report_of(made).page
     assert re.search(r"independent \(seed 0\) on field is 1 nats below the truth", page)
 
 

@@ -6,10 +6,10 @@ import csv
 from pathlib import Path
 
 import pytest
+from support.reports import report_of
 
 from benchmarks import made_up
 from pixelcnn.config.benchmark import Benchmark
-from pixelcnn.report.page import build_report
 from pixelcnn.results.folder import RunFolder, folder_of
 from pixelcnn.tracking.report_view import read_report
 from pixelcnn.tracking.view import read_view
@@ -67,7 +67,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     variants = {"told": {"model": "pixelcnn", "conditional": True}}
     made = made_up.benchmark(tmp_path_factory.mktemp("whole"), variants=variants, seeds=[0, 1])
     made_up.write_all(made)
-    build_report(folder_of(made).path)
+    report_of(made)
     return made
 
 
@@ -106,7 +106,7 @@ def test_metrics_in_mlflow(made: Benchmark) -> None:
 def test_columns_do_not_come_and_go_with_the_variants(tmp_path: Path) -> None:
     made = made_up.benchmark(tmp_path, variants={"plain": {"model": "pixelcnn"}}, seeds=[0])
     made_up.write_all(made)
-    build_report(folder_of(made).path)
+    report_of(made)
     with (folder_of(made).path / "report" / "metrics.csv").open(newline="", encoding="utf-8") as stream:
         assert sorted(next(csv.reader(stream))) == sorted(METRICS.split())
     spec = made.runs()[0]

@@ -105,8 +105,9 @@ def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
         figure.supylabel("test NLL, nats per image", fontsize=9.5)
+        figure.draw_without_rendering()  # places are known only after the layout, which labels do not change
         for axes, shown, costs in drawn:
-            _label_points(figure, axes, shown, costs)
+            _label_points(axes, shown, costs, figure.dpi)
     keys = "labelled by name" if len(near) <= LABELLED else "labelled by rank as in the table"
     caption = (
         f"Mean test NLL (bar: 95 % t-interval) against what a variant costs; {keys}. Lower left is better. "
@@ -158,12 +159,9 @@ def _draw_cost(axes: Axes, results: Sequence[VariantResult], costs: Sequence[flo
     axes.set_axisbelow(True)
 
 
-def _label_points(
-    figure: Figure, axes: Axes, results: Sequence[VariantResult], costs: Sequence[float]
-) -> None:
-    """Names beside the points, moved apart vertically where they would overlap."""
-    figure.draw_without_rendering()  # places are known only after the layout
-    height = 11.0 * figure.dpi / 72
+def _label_points(axes: Axes, results: Sequence[VariantResult], costs: Sequence[float], dpi: float) -> None:
+    """Names beside the points, moved apart vertically where they would overlap; `dpi` is the figure's."""
+    height = 11.0 * dpi / 72
     to_pixels = axes.transData.transform
     points = [(to_pixels((c, r.nll.mean)), c, r) for r, c in zip(results, costs, strict=True) if r.nll]
     points.sort(key=lambda point: float(point[0][1]))
@@ -171,7 +169,7 @@ def _label_points(
     middle = float(np.mean(axes.bbox.intervalx))
     for (x, y), cost, result in points:
         text = result.name if len(results) <= LABELLED else str(result.rank)
-        length = 5.2 * len(text) * figure.dpi / 72
+        length = 5.2 * len(text) * dpi / 72
         rightwards = x <= middle or x + length < axes.bbox.x1
         left, right = (x + 7, x + 7 + length) if rightwards else (x - 7 - length, x - 7)
         place = float(y)
@@ -179,7 +177,7 @@ def _label_points(
             if left < other_right and right > other_left and abs(place - other_y) < height:
                 place = other_y + height
         taken.append((left, right, place))
-        points_per_pixel = 72 / figure.dpi  # offsets in points hold whatever resolution is saved
+        points_per_pixel = 72 / dpi  # offsets in points hold whatever resolution is saved
         note = axes.annotate(
             text,
             (cost, result.nll.mean if result.nll else 0.0),

@@ -46,6 +46,7 @@ def build(material: Material) -> Content:
             "conditional": conditional,
             "architectures": _architectures(material.ranked),
             "ranked_by": RANKED_BY,
+            "one_code": _one_code(material.results),
             "by_differences": means != sorted(means),
             "columns": columns("results", conditional=conditional),
             "all_columns": columns("results", "cost", conditional=conditional),
@@ -53,6 +54,13 @@ def build(material: Material) -> Content:
             "several": (material.dataset.spec.channels or 1) > 1,
         }
     )
+
+
+def _one_code(results: Sequence[VariantResult]) -> bool:
+    """Whether seeds of a variant name several commits, and yet were all trained by the same code."""
+    several = [result.variant for result in results if len(result.variant.commits) > 1]
+    codes = [{run.record.code for run in one.finished if run.record} for one in several]
+    return bool(several) and all(len(own) == 1 and None not in own for own in codes)
 
 
 def dims_words(spec: DatasetSpec, dims: int | None) -> str:
