@@ -264,8 +264,8 @@ CLAIMS = [
         expected="higher",
     ),
     Claim(
-        "dilated: larger generalization gap in the end",
-        "Is validation minus training NLL, the latter of the weights as they train, larger at the end?",
+        "dilated: larger gap at the end",
+        "Is validation minus training NLL, the latter while it trains, larger at the end than the plain one's?",
         subject=is_dilated,
         against=other_is(is_base),
         other="plain pixelcnn",

@@ -75,8 +75,8 @@ def _lowest(results: Sequence[VariantResult], pairs: Pairs) -> str:
     elif d.verdict == "equivalent":
         said = f"{head}, and is equivalent to {second}: {apart} apart ({numbers(d, 2)}), within {margin}."
     else:
-        also = f", and so is that over {joined(doubtful)}" if doubtful else ""
-        return f"{head}. Its lead of {apart} over {second} ({numbers(d, 2)}) is undecided{also}."
+        also = f", and so is whether it is lower than that of {joined(doubtful)}" if doubtful else ""
+        return f"{head}. That it is {apart} lower than that of {second} ({numbers(d, 2)}) is undecided{also}."
     return f"{said} Whether it is better than {joined(doubtful)} is undecided." if doubtful else said
 
 

@@ -120,7 +120,7 @@ METRICS = [
     Metric("end_gap", "Gap at the end", "nats",
         "validation NLL of the averaged weights minus training NLL of the weights while they trained",
         source="history", value=_end_gap, small="nats/image, ± sd, 95 % interval",
-        tables=("overfitting",), spoken=Spoken("generalization gap after the last epoch", "The gap"),
+        tables=("overfitting",), spoken=Spoken("gap after the last epoch", "The gap"),
         tracked=None),
     Metric("effective_pixels", "Effective pixels", "pixels",
         "how many earlier pixels hold 95 % of the influence on the centre", source="analysis", digits=0),

@@ -15,11 +15,11 @@ EXPLAINED = (
     "the first has more (+) or less (\N{MINUS SIGN}) than the second, or how many times as much, with its "
     "95 % interval.",
     "Supported: a difference in the direction claimed, with p < 0.05, adjusted for all pairs of variants but "
-    "not for the number of claims. Contradicted: one in the other direction. Not supported: a negligible "
-    "one. Undecided: these seeds do not tell.",
+    "not for the number of claims (against guessing: for these; times: not at all). Contradicted: one in the "
+    "other direction. Not supported: a negligible one. Undecided: these seeds do not tell.",
     "Two variants usually differ in more than the question names (width, depth, images seen, learning "
     "rates), so a supported claim is no proof of its cause, and holds for these data at this budget. "
-    "Benchmarks differ in data, sizes, tuning and budgets: two that agree are no repetition.",
+    "Benchmarks may differ in data, sizes, tuning and budgets: that two agree need not be a repetition.",
 )
 #: More pairs of variants than these are counted, since the report lists them.
 MOST = 4

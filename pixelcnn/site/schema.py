@@ -19,7 +19,7 @@ from pixelcnn.site.columns import (
 )
 
 #: Of numbers.json. Another one where a reader of the old one would misread it.
-FORMAT = 1
+FORMAT = 2
 #: Columns that are never empty.
 _ALWAYS = ("dataset", "variant", "model", "conditional", "seed", "status", "n", "expected", "first", "second")
 _FOUND = ("dataset", "claim", "question", "subject", "verdict", "measure", "unit", "effect_unit", "sentence")

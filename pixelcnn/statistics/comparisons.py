@@ -108,10 +108,11 @@ class Comparisons:
     """The comparison of every ordered pair of variants of one table.
 
     `form` is how errors were taken (None where nothing could be compared). The common standard deviation of
-    a value around its variant's mean, by which pairs are judged that are not blocked, is `sd`; `sd_in_blocks`
-    is that around what variant and seed lead one to expect, by which blocked ones are. None where no pair is
-    judged so. If `coherent`, no two variants are told apart that lie, in the ranking, between two that are
-    not, and better is transitive; else it may be otherwise. `look` is the number of the look.
+    a value around its variant's mean, by which pairs of networks are judged that are not blocked, is `sd`;
+    `sd_in_blocks` is that around what variant and seed lead one to expect, by which blocked ones are. Each
+    is None where no pair of networks is judged so. If `coherent`, no two variants are told apart that lie,
+    in the ranking, between two that are not, and better is transitive; else it may be otherwise. `look` is
+    the number of the look.
     """
 
     pairs: dict[Pair, Comparison]

@@ -67,7 +67,7 @@ def test_one_folder_alone_carries_its_whole_report(
     (said,) = capsys.readouterr().err.splitlines()
     numbers = [float(number) for number in re.findall(r"([0-9.]+) MB", said)]
     assert numbers == [round(size(folder) / 1e6, 1) for folder in (heavy.into, whole)]
-    assert "without checkpoint.pt, pictures" in said and "`pixelcnn prepare" in said
+    assert "it has not taken checkpoint.pt, pictures" in said and "`pixelcnn prepare" in said
     assert size(heavy.into) < size(whole) / 3 and not names(heavy.into) & set(HEAVY)
     assert names(whole) - names(heavy.into) == set(HEAVY), "nothing else is left out"
     expected = reported(whole)
@@ -99,7 +99,7 @@ def test_compact_halves_are_merged_again_compact_or_with_a_whole_one(heavy: Plac
     kept = [run.checkpoint.exists() for run in BenchmarkFolder(heavy.into).runs()]
     assert sum(kept) == 9 and names(heavy.into) >= set(HEAVY)
     again = merge([heavy.first], heavy.into, compact=True)
-    taken = f"from {heavy.first} of {size(heavy.first) / 1e6:.1f} MB without checkpoint.pt"
+    taken = f"Of {heavy.first} ({size(heavy.first) / 1e6:.1f} MB) it has not taken checkpoint.pt"
     assert taken in again.weight and f" {size(heavy.into) / 1e6:.1f} MB" in again.weight
     assert [run.checkpoint.exists() for run in BenchmarkFolder(heavy.into).runs()] == kept, "it keeps its own"
     assert BenchmarkFolder(heavy.into).dataset("digits").data.exists()

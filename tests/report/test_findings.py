@@ -154,7 +154,7 @@ def test_gaps_at_the_chosen_epoch_and_in_the_end(tmp_path: Path) -> None:
                 "\n".join([*lines[:-1], json.dumps(last)]) + "\n", encoding="utf-8"
             )
     found = by_claim(made)
-    chosen, end = (found[f"dilated: larger generalization gap{end}"] for end in ("", " in the end"))
+    chosen, end = (found[f"dilated: larger {gap}"] for gap in ("generalization gap", "gap at the end"))
     assert chosen.verdict == "supported" and "2.00 nats, 1.50 nats higher" in chosen.sentence
     assert end.verdict == "contradicted" and "-2.00 nats, 1.50 nats lower" in end.sentence
     assert "while they trained" in end.sentence

@@ -35,7 +35,7 @@ def test_sentences_about_a_clear_result(tmp_path: Path) -> None:
 
 def test_what_is_undecided_is_said_with_its_names(tmp_path: Path) -> None:
     first, decided, *_ = sentences(made_of(tmp_path, NOISE))
-    assert "Its lead of " in first and "is undecided, and so is that over" in first
+    assert ". That it is " in first and "is undecided, and so is whether it is lower than that of" in first
     assert all(name in first for name in NOISE)
     assert decided == "Of 6 pairs of variants 6 are undecided."
     conditional = {"conditional": (20.0, 20.1, 20.0), "pixelcnn": NOISE["pixelcnn"]}
@@ -56,7 +56,7 @@ def test_a_further_look_is_stricter_and_says_so(tmp_path: Path) -> None:
 def test_an_interval_is_that_of_the_best_variant_which_the_sentence_is_about(tmp_path: Path) -> None:
     first = sentences(made_of(tmp_path, {"pixelcnn": (24.0, 24.3, 23.8), "attention": (23.6, 24.4, 22.7)}))[0]
     interval = re.search(
-        r"Its lead of 0.47 nats over pixelcnn "
+        r"That it is 0.47 nats lower than that of pixelcnn "
         r"\(95 % simultaneous interval ([\d.]+) lower to ([\d.]+) higher",
         first,
     )

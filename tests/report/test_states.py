@@ -160,7 +160,7 @@ def test_commits_with_the_same_code_are_said_to_have_it(
         made_up.write_run(made, spec, record_values={"code": code, "commit": commit})
     report = report_of(made)
     for text in (report.page, report.markdown):
-        assert ("has several commits, the code that decides a training is the same" in text) == alike
+        assert ("has several commits, the code that decides its trainings is the same" in text) == alike
 
 
 def test_a_run_that_went_on_under_other_conditions_is_named(tmp_path: Path) -> None:

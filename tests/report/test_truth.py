@@ -42,7 +42,7 @@ def made(tmp_path_factory):
     plan = read_json(folder_of(made).plan)
     plan["field"]["oracle"]["truth"] = True
     write_json(folder_of(made).plan, plan)
-    report_of(made)
+    report_of(made, figures=True)
     return folder_of(made)
 
 

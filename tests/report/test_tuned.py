@@ -55,7 +55,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         tuned={name: asdict(found) for name, found in said.items()},
     )
     made_up.write_all(made)
-    return report_of(made)
+    return report_of(made, figures=True)
 
 
 def benchmark(report: Report, **changed: Any) -> Benchmark:

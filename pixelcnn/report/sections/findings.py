@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import get_args
 
 from pixelcnn.report.findings import Finding, Verdict
 from pixelcnn.report.sections.base import Content, Material, OfDataset
 from pixelcnn.report.words import joined
 
-VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "not supported", "undecided")
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True)

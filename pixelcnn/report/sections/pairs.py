@@ -12,7 +12,7 @@ from pixelcnn.report.more_seeds import config_line, cost_words, plan_seeds
 from pixelcnn.report.pairs import Pair, Pairs
 from pixelcnn.report.sections.base import Content, Material, OfDataset
 from pixelcnn.report.words import joined
-from pixelcnn.statistics.levels import level_of
+from pixelcnn.statistics.levels import SIGNIFICANCE, level_of
 
 #: Variants in a matrix of pairs; more would not fit on a page, and pairs.csv has their numbers.
 MATRIX = 14
@@ -40,7 +40,7 @@ def build(material: Material) -> Content | None:
             "cost": cost_words(plan.more, plan.seconds) if plan.more else "",
             "line": config_line(benchmark, plan.more),
             "baselines": baselines,
-            "images_add": _images_add(pairs, shown, baselines),
+            "images_add": _images_add(pairs, baselines),
         }
     )
 
@@ -57,37 +57,41 @@ def _analysis(pairs: Pairs, baselines: Sequence[str]) -> str:
     if found.sd is not None:
         others = "Other pairs of networks" if sentences else "Networks"
         sentences.append(
-            f"{others} are compared by their means: a seed lies {found.sd:.2f} nats (sd) from its variant's."
+            f"{others} are compared by their means: a seed lies {found.sd:.2f} nats (sd) from its variant's "
+            "mean."
         )
     if found.form == "common error":
-        sentences.append("The error is common to all networks.")
+        error = "Each error" if found.sd and found.sd_in_blocks else "The error"
+        sentences.append(f"{error} is common to all networks that are compared so.")
     elif found.form == "own errors":
         sentences.append(
             "Networks scatter differently for one error: each has its own, drawn towards the common one."
         )
-    if found.form and (look := found.look):
-        spent = level_of(look)
-        sentences.append(
-            f"This look spends {100 * spent:.2g} % of the error of 5 %, other looks the rest: simultaneous "
-            f"intervals are those of {100 * (1 - spent):.4g} %, and p is multiplied by {0.05 / spent:.3g}."
-        )
     if baselines:
         are = "a baseline, have" if len(baselines) == 1 else "baselines, have"
         sentences.append(f"Pairs with {joined(baselines)}, {are} an error of their own.")
+    spent = level_of(found.look)
+    sentences.append(
+        "So that all looks together keep 95 %, the intervals of this one are drawn at "
+        f"{100 - 100 * spent:.10g} %, and p is multiplied by {SIGNIFICANCE / spent:.6g}."
+    )
     return " ".join(sentences)
 
 
-def _images_add(pairs: Pairs, shown: Sequence[str], baselines: Sequence[str]) -> str:
+def _images_add(pairs: Pairs, baselines: Sequence[str]) -> str:
     """That new test images widen no interval between networks as it is printed; '' if they widen one."""
-    between = [pair for pair in permutations(shown, 2) if not set(pair) & set(baselines)]
-    found = [(pairs.seeds[pair], over) for pair in between if (over := pairs.new_images.get(pair))]
-    if not found or any(f"{over.high:.2f}" != f"{one.high or 0:.2f}" for one, over in found):
+    networks = [name for name in pairs.names if name not in baselines]
+    tested = [pair for pair in permutations(networks, 2) if pairs.seeds[pair].high is not None]
+    if not tested or any(pair not in pairs.new_images for pair in tested):
         return ""
-    most = max(1 / over.seeds_share - 1 for _, over in found if over.seeds_share)
+    found = [(pairs.seeds[pair], pairs.new_images[pair]) for pair in tested]
+    if any(not over.seeds_share or f"{over.high:.2f}" != f"{one.high:.2f}" for one, over in found):
+        return ""
+    most = max(1 / over.seeds_share - 1 for _, over in found)
     added = "less than 1 %" if most < 0.01 else f"at most {100 * most:.0f} %"
     return (
-        "Over new seeds *and* new test images no interval between networks is wider: images add "
-        f"{added} to the variance over seeds of a difference."
+        "New test images, a sample like the seeds, widen no interval between networks: they add "
+        f"{added} to the variance of a difference, and none is drawn narrower than over seeds alone."
     )
 
 
@@ -101,9 +105,12 @@ def _together(pairs: Pairs, baselines: Sequence[str]) -> str:
             groups.append([name])
         else:
             own.append(name)
-    if len(groups) == 1 and len(networks) > 2:
-        return "all networks"
-    return ", and of ".join(joined(group) for group in groups if len(group) > 1)
+    groups = [group for group in groups if len(group) > 1]
+    apart = [name for name in networks if not any(name in group for group in groups)]
+    if len(groups) == 1 and len(groups[0]) > max(2, len(apart)):
+        return "all networks" + (f" but {joined(apart, len(apart))}" if apart else "")
+    own_order = " (each group in an order of its own)" if len(groups) > 1 else ""
+    return ", and of ".join(joined(group, len(group)) for group in groups) + own_order
 
 
 def _coherence(pairs: Pairs) -> str:
