@@ -265,7 +265,7 @@ CLAIMS = [
     ),
     Claim(
         "dilated: larger gap at the end",
-        "Is validation minus training NLL, the latter while it trains, larger at the end than the plain one's?",
+        "At the end, is validation minus training NLL (while it trained) larger than the plain network's?",
         subject=is_dilated,
         against=other_is(is_base),
         other="plain pixelcnn",

@@ -92,8 +92,8 @@ def test_the_report_says_which_scatter_judges_which_pairs(made: Benchmark) -> No
         f"Equal seeds of all networks but {others[0]} and {others[1]} saw the data in the same order and are "
         f"compared with each other: a seed lies {np.sqrt((within**2).sum() / 4):.2f} nats (sd) from what"
     ) in text
-    assert f"compared by their means: a seed lies {scatter:.2f} nats (sd) from its variant's." in text
-    assert "simultaneous intervals are those of 96 %, and p is multiplied by 1.25." in text
+    assert f"compared by their means: a seed lies {scatter:.2f} nats (sd) from its variant's mean." in text
+    assert "the intervals of this one are drawn at 96 %, and p is multiplied by 1.25." in text
 
 
 def test_groups_with_data_orders_of_their_own_are_told_apart(tmp_path: Path) -> None:
