@@ -53,8 +53,8 @@ def weighed(place: Path, sources: Sequence[Source], into: Path) -> str:
     kept, found = _bytes(place), sum(map(_bytes, taken))
     return (
         f"{into}: {kept / 1e6:,.1f} MB. Of {', '.join(map(str, taken))} ({found / 1e6:,.1f} MB) it has not "
-        f"taken {_RUN.checkpoint.name}, pictures drawn while training, saved states, logs, and {_DATA.name}, which "
-        f"`pixelcnn prepare {BenchmarkFolder(into).config}` makes anew"
+        f"taken {_RUN.checkpoint.name}, pictures drawn while training, saved states, logs, and {_DATA.name}, "
+        f"which `pixelcnn prepare {BenchmarkFolder(into).config}` makes anew"
     )
 
 

@@ -265,7 +265,7 @@ CLAIMS = [
     ),
     Claim(
         "dilated: larger gap at the end",
-        "At the end, is validation minus training NLL (while it trained) larger than the plain network's?",
+        "Is the gap at the end, to the training NLL while it trains, larger than the plain network's?",
         subject=is_dilated,
         against=other_is(is_base),
         other="plain pixelcnn",
