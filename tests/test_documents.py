@@ -13,6 +13,7 @@ import click
 import pytest
 
 from pixelcnn.cli import pixelcnn
+from pixelcnn.site.schema import numbers_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -76,6 +77,11 @@ def test_commands_that_are_shown_exist_with_their_options(page):
         assert not unknown, (name, unknown)
 
 
+def test_the_published_numbers_are_of_todays_format():
+    schema = json.loads((ROOT / "docs" / "results" / "numbers.schema.json").read_text(encoding="utf-8"))
+    assert schema == numbers_schema(), "publish all of docs/results again"
+
+
 def headline() -> tuple[str, dict[str, list[str]], list[dict[str, Any]]]:
     """The benchmark that the README shows first, the rows of its table, its published variants."""
     picture = re.search(r"!\[[^\]]*\]\(docs/results/([^/)]+)/figures/[^)]+\)", README)
@@ -100,3 +106,16 @@ def test_the_first_picture_and_table_are_of_published_results():
         ]
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
     assert all(picture.startswith(f"docs/results/{name}/") for picture in pictures)
+
+
+def test_the_larger_network_is_told_with_its_published_numbers():
+    (record,) = (one for one in NUMBERS["benchmarks"] if one["name"] == "record")
+    (run,) = record["runs"]
+    nll, parameters = f"{run['metrics']['nll']:.2f}", f"{run['metrics']['parameters']:,}"
+    told = re.search(
+        r"of ([\d,]+) parameters\]\(docs/results/record/report\.md\).* comes to ([\d.]+) ", README
+    )
+    assert told and (told[1], told[2]) == (parameters, nll)
+    assert f"[published](docs/results/record/report.md): {nll} nats" in README
+    page = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
+    assert f"of {parameters} parameters" in page and f"**{nll}** test nats" in page

@@ -113,7 +113,7 @@ def _claims(findings: Sequence[Finding]) -> str:
             parts.append(f"{count} {'is' if count == 1 else 'are'} {verdict}{which}")
     also = f"; {left} could not be tested" if left else ""
     if not tested:
-        return f"Not one of {count_of(left, 'claim')} could be tested."
+        return f"Of {count_of(left, 'claim')} about such variants none could be tested."
     claims = len({f.claim for f in tested})
     of = f"{count_of(claims, 'claim')} that {'was' if claims == 1 else 'were'} put to the test"
     if len(tested) > claims:

@@ -60,11 +60,12 @@ def _best(entry: Entry, dataset: Entry) -> dict[str, Any]:
     mine = [v for v in entry["variants"] if v["dataset"] == dataset["name"]]
     best = next((v for v in mine if v["variant"] == dataset["best"]), None)
     if best is None:
-        return {"dataset": dataset["name"], "variant": None}
+        return {"dataset": dataset["name"], "variant": None, "conditional": False}
     nll, bits = best["metrics"][RANKED_BY], best["metrics"]["comparable_bits_per_dim"]
     return {
         "dataset": dataset["name"],
         "variant": best["variant"],
+        "conditional": best["conditional"],
         "nll": nll,
         "bits": bits,
         "certain": _certain(best, [v for v in mine if v["rank"]]),

@@ -148,3 +148,13 @@ def test_many_answers_to_one_claim_are_counted(site: Path) -> None:
     entry["findings"] = [first] * 4 + [first | {"verdict": "undecided"}]
     cell = learnt([entry])["rows"][0]["cells"][0]
     assert cell == {"answers": [], "tally": {"supported": 4, "undecided": 1}}
+
+
+def test_a_conditional_best_is_said_to_be_label_marginalised(tmp_path: Path) -> None:
+    variants = {"told": {"model": "pixelcnn", "conditional": True}}
+    made = made_up.benchmark(tmp_path, variants=variants, seeds=[0])
+    made_up.write_all(made)
+    report_of(made)
+    index = publish([folder_of(made).path], tmp_path / "site")
+    assert "| told, label-marginalised |" in (index.parent / "README.md").read_text(encoding="utf-8")
+    assert "label-marginalised, mean of 1 seed" in index.read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from pixelcnn.report.collect import Run, Status
 from pixelcnn.report.compare import VariantResult, far_off
 from pixelcnn.report.style import CONTEXT, INK, MUTED, UNCONDITIONAL, WIDTH, Drawing, kind_colour, style
+from pixelcnn.report.words import count_of
 
 History = Sequence[Mapping[str, Any]]
 
@@ -90,7 +91,7 @@ def learning_curves(results: Sequence[VariantResult]) -> Drawing | None:
         "is of their running average. Conditional variants (orange): NLL given the label. First epochs may "
         "lie above the axis."
     ) + ("" if whole else " A fraction of an epoch is that part of a pass over the training images.")
-    alt = f"Learning curves of {len(drawn)} variants: " + "; ".join(
+    alt = f"Learning curves of {count_of(len(drawn), 'variant')}: " + "; ".join(
         f"{r.name} reaches {min(y):.2f}" for r in drawn if (y := means[r.name][1])
     )
     return Drawing(figure, caption, alt)
