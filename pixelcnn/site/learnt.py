@@ -31,7 +31,7 @@ def learnt(entries: list[Entry]) -> dict[str, Any]:
     """What is explained above, a column a benchmark and dataset that answers a claim, and a row a claim.
 
     Its question is that of the first of `entries`, since later versions may word it better. An answer that
-    nothing was measured for is none, and neither is that of a site of an older version.
+    nothing was measured for is none.
     """
     places = [
         {"benchmark": entry["name"], "dataset": dataset["name"]}
@@ -49,7 +49,7 @@ def learnt(entries: list[Entry]) -> dict[str, Any]:
 
 
 def _answered(entry: Entry) -> list[Entry]:
-    return [finding for finding in entry.get("findings", []) if finding["effect"] is not None]
+    return [finding for finding in entry["findings"] if finding["effect"] is not None]
 
 
 def _key(place: Entry) -> tuple[str, str]:

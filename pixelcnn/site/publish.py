@@ -50,7 +50,7 @@ def publish(directories: Sequence[Path], site: Path, say: Say = _quiet) -> Path:
     _check_names([folder.path for folder, _ in found], names, site)
     earlier = _entries(site)
     kept = _kept(earlier, site)
-    listed = {entry["name"] for entry in earlier if entry.get("models")}
+    listed = {entry["name"] for entry in earlier if entry["models"]}
     for name in names:
         _check_place(site / name, published=name in kept)
         _check_place(site / MODELS / name, published=name in listed)
@@ -110,12 +110,9 @@ def _check_place(place: Path, *, published: bool) -> None:
 
 
 def _kept(entries: list[Entry], site: Path) -> dict[str, Entry]:
-    """The entries of a site by name, but for those whose folder was removed, and without removed models.
-
-    What an older version did not write is empty.
-    """
+    """The entries of a site by name, but for those whose folder was removed, and without removed models."""
     return {
-        entry["name"]: entry | {"findings": entry.get("findings", []), "models": _still_there(entry, site)}
+        entry["name"]: entry | {"models": _still_there(entry, site)}
         for entry in entries
         if (site / entry["name"] / INDEX).exists()
     }
@@ -144,8 +141,7 @@ def _entries(site: Path) -> list[Entry]:
 
 
 def _still_there(entry: Entry, site: Path) -> list[Entry]:
-    """The models of an entry; of one that an older version wrote there are none."""
-    return [model for model in entry.get("models", []) if (site / model["file"]).is_file()]
+    return [model for model in entry["models"] if (site / model["file"]).is_file()]
 
 
 def _remove_models(entry: Entry, site: Path) -> None:

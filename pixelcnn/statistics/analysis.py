@@ -36,6 +36,8 @@ class Analysis:
 
     `error` is the standard error of the `difference` and `freedom` its degrees of freedom. `p` is the pair's
     alone; `single` and `stepped` are adjusted for all pairs. `common` [tables] says where errors are common.
+    `scatter` has the common variance [tables] by which blocked pairs (True) and others (False) are judged,
+    where there are such.
     """
 
     difference: Floats
@@ -45,6 +47,7 @@ class Analysis:
     single: Floats
     stepped: Floats
     common: NDArray[np.bool_]
+    scatter: dict[bool, Floats]
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ def analyse(layout: Layout, values: Floats) -> Analysis:
         for whole, part in zip(chosen, found, strict=True):
             whole[form] = part
     error, freedom, p, single, stepped = chosen
-    return Analysis(difference, error, freedom, p, single, stepped, common)
+    scatter = {blocked: found.common for blocked, found in variances.items()}
+    return Analysis(difference, error, freedom, p, single, stepped, common, scatter)
 
 
 def _variances(layout: Layout, values: Floats) -> dict[bool, Variances]:

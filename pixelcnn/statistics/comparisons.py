@@ -162,9 +162,9 @@ def compare(
         single = found.get((a, b)) or _untested(values[a], values[b])
         single = replace(single, margin=margin, lower_is_better=lower_is_better)
         pairs[a, b], pairs[b, a] = single, single.reverse
-    sd, sd_in_blocks = (_common_sd(layout, table, blocked=blocked) for blocked in (False, True))
+    sd = {blocked: math.sqrt(found[0]) for blocked, found in analysis.scatter.items()} if analysis else {}
     coherent = form == "common error" and layout.balanced
-    return Comparisons(pairs, form, sd, sd_in_blocks, coherent, look)
+    return Comparisons(pairs, form, sd.get(False), sd.get(True), coherent, look)
 
 
 def compare_with_zero(values: Sequence[Mapping[int, float]], *, look: int = 1) -> list[Comparison]:
@@ -194,13 +194,6 @@ def compare_with_zero(values: Sequence[Mapping[int, float]], *, look: int = 1) -
         found.get(i) or Comparison(fmean(group.values()), (len(group), len(group)))
         for i, group in enumerate(values)
     ]
-
-
-def _common_sd(layout: Layout, table: Floats, *, blocked: bool) -> float | None:
-    """That by which pairs are judged that are `blocked`, or that are not; None if there are none."""
-    if all(contrast.blocked != blocked for contrast in layout.contrasts):
-        return None
-    return math.sqrt(float(Variances.of(layout, table, blocked=blocked).common[0]))
 
 
 def _refuse(values: Mapping[str, Mapping[int, float]]) -> None:

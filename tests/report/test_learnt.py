@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
-import jsonschema
 import pytest
 from support.claims import CLEAR, NOISE, by_claim, made_of
 from support.reports import no_figures, report_of
@@ -90,13 +88,11 @@ def test_each_claim_is_a_row_and_each_benchmark_that_answers_any_a_column(site: 
     assert clear["effect"] in line and "**undecided**" in line and line.count("|") == 4
 
 
-def test_an_answer_that_was_not_measured_or_is_of_an_older_site_is_none(site: Path) -> None:
-    older = [{k: v for k, v in entry.items() if k != "findings"} for entry in entries(site)]
-    assert learnt(older)["columns"] == learnt(older)["rows"] == []
+def test_an_answer_that_was_not_measured_is_none(site: Path) -> None:
     unmeasured = entries(site)
     for entry in unmeasured:
         entry["findings"] = [f | {"effect": None} for f in entry["findings"]]
-    assert learnt(unmeasured)["rows"] == []
+    assert learnt(unmeasured)["columns"] == learnt(unmeasured)["rows"] == []
 
 
 def test_a_question_that_was_worded_anew_is_of_the_same_claim(site: Path) -> None:
@@ -125,29 +121,6 @@ def test_an_effect_has_its_sign_and_its_digits(site: Path, finding: tuple, shown
     (row,) = learnt([entry])["rows"]
     (answer,) = row["cells"][0]["answers"]
     assert (answer["effect"], answer["interval"]) == (shown, interval)
-
-
-def test_an_entry_of_an_older_site_stays_and_keeps_to_the_schema(site: Path, tmp_path: Path) -> None:
-    older = tmp_path / "site"
-    shutil.copytree(site, older)
-    numbers = read_json(older / "numbers.json")
-    for entry in numbers["benchmarks"]:
-        del entry["findings"], entry["models"]
-    write_json(older / "numbers.json", numbers)
-    publish([renamed(made_of(tmp_path / "new", CLEAR), "new")], older)
-    schema = read_json(older / "numbers.schema.json")
-    jsonschema.Draft202012Validator(schema).validate(read_json(older / "numbers.json"))
-    assert [column["benchmark"] for column in learnt(entries(older))["columns"]] == ["new"]
-
-
-def test_many_answers_to_one_claim_are_counted(site: Path) -> None:
-    entry = clear_one(site)
-    first = entry["findings"][0] | {"effect": 1.0, "verdict": "supported"}
-    entry["findings"] = [first] * 4
-    assert len(learnt([entry])["rows"][0]["cells"][0]["answers"]) == 4
-    entry["findings"] = [first] * 4 + [first | {"verdict": "undecided"}]
-    cell = learnt([entry])["rows"][0]["cells"][0]
-    assert cell == {"answers": [], "tally": {"supported": 4, "undecided": 1}}
 
 
 def test_a_conditional_best_is_said_to_be_label_marginalised(tmp_path: Path) -> None:

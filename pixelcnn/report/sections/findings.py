@@ -12,6 +12,11 @@ from pixelcnn.report.sections.base import Content, Material, OfDataset
 from pixelcnn.report.words import joined
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+MEANING = (
+    "Supported: the difference is in the claimed direction and certain; contradicted: certain, but the other "
+    "way round; not supported: there is none to speak of; undecided: these seeds do not tell it from zero, "
+    "or something was not measured."
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Answers:
 def build(material: Material) -> Content:
     """A row a claim; what it says of several pairs of variants is folded."""
     groups = groupby(material.findings, key=lambda finding: (finding.claim, finding.question))
-    return Content({"answers": [Answers(claim, question, list(own)) for (claim, question), own in groups]})
+    answers = [Answers(claim, question, list(own)) for (claim, question), own in groups]
+    return Content({"answers": answers, "meaning": MEANING})
 
 
 SECTION = OfDataset("findings", "Findings", build=build)

@@ -61,7 +61,7 @@ def _analysis(pairs: Pairs, baselines: Sequence[str]) -> str:
             "mean."
         )
     if found.form == "common error":
-        error = "Each error" if found.sd and found.sd_in_blocks else "The error"
+        error = "The error" if None in (found.sd, found.sd_in_blocks) else "Each error"
         sentences.append(f"{error} is common to all networks that are compared so.")
     elif found.form == "own errors":
         sentences.append(
