@@ -31,7 +31,7 @@ from pixelcnn.models.base import AutoregressiveModel
 from pixelcnn.sampling.fast import FastSampler
 from pixelcnn.sampling.reference import ReferenceSampler
 from pixelcnn.sampling.request import Request
-from pixelcnn.system import devices
+from pixelcnn.system import devices, surroundings
 from pixelcnn.system.seeding import pixel_noise
 
 HEADER = (
@@ -173,6 +173,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(run_child(options)))
         return
+    surroundings.make_do()  # as every command does; the processes that measure inherit it
     specs = {path: pixelcnn.load(path, "cpu").checkpoint.spec for path in options.models}
     names = {path: f"{spec.benchmark}/{spec.variant_name}" for path, spec in specs.items()}
     print(f"{devices.device_name(torch.device(options.device))}, {options.threads} threads, float32, "

@@ -29,7 +29,7 @@ from pixelcnn.layers.convolution import CausalConv2d
 from pixelcnn.likelihoods.base import Likelihood
 from pixelcnn.models.base import AutoregressiveModel, ImageSpec
 from pixelcnn.models.registry import build_model, resolve
-from pixelcnn.system import devices
+from pixelcnn.system import devices, surroundings
 from pixelcnn.training.step import TrainingStep
 
 WARM_UP, STEPS, BATCH = 3, 12, 64
@@ -128,6 +128,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(measure(options.child[0], options.child[1], options.threads, options.precision)))
         return
+    surroundings.make_do()  # as every command does; the processes that measure inherit it
     cpu = torch.device("cpu")
     print(f"{devices.device_name(cpu)}, {options.threads} threads, {options.precision}, "
           f"torch {torch.__version__}, batch {BATCH}, n={options.rounds} processes each")  # fmt: skip

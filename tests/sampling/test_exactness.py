@@ -15,16 +15,20 @@ from pixelcnn.sampling.reference import ReferenceSampler
 
 #: Square, wide, tall, one row, one column, one pixel.
 SIZES = [(6, 6), (4, 11), (9, 4), (1, 7), (6, 1), (1, 1)]
-#: Conditional or not, levels, images.
-KINDS = covered([*itertools.product((False, True), (2, 3), (1, 5))])
+#: Conditional or not.
+NETWORKS = [*itertools.product(VARIANTS, (False, True))]
+#: Levels, images.
+LEVELS_AND_N = [*itertools.product((2, 3), (1, 5))]
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("conditional", "levels", "n"), KINDS)
-@pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
+# Every network at every size; levels and numbers of images take turns.
+@pytest.mark.parametrize(
+    ("network_of", "size", "levels_and_n"), covered([*itertools.product(NETWORKS, SIZES, LEVELS_AND_N)])
+)
 def test_every_sampler_draws_the_same_from_the_parameters_of_the_full_pass(
-    monkeypatch, name, hyperparameters, conditional, levels, n, size
+    monkeypatch, network_of, size, levels_and_n
 ):
+    ((name, hyperparameters), conditional), (levels, n) = network_of, levels_and_n
     monkeypatch.setattr(runs, "MANY", 5)  # the larger batch draws rows in parts
     model, likelihood = network(name, conditional, levels, size, hyperparameters)
     asked = request(model, n, seed=levels)

@@ -21,7 +21,9 @@ def command(
     """How a subprocess runs Snakemake on a benchmark in `folder`."""
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     words += ["--directory", str(folder), "--cores", str(cores), "--configfile", str(folder / config)]
-    return {"args": words, "env": {**os.environ, "PYTHONPATH": str(ROOT), **environment}, "cwd": ROOT}
+    # What pytest notes of the test that runs, a fork server would take for another environment than its own.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    return {"args": words, "env": {**inherited, "PYTHONPATH": str(ROOT), **environment}, "cwd": ROOT}
 
 
 def snakemake(folder: Path, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import math
 
 import pytest
 import torch
+from support.covering import covered
 from support.networks import VARIANTS, network
 from support.small import SMALL
 from torch import nn
@@ -66,11 +68,12 @@ def assert_same_networks(stacked, steps):
                 torch.testing.assert_close(found[key], value, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-@pytest.mark.parametrize("conditional", [False, True])
-@pytest.mark.parametrize(("name", "hyperparameters"), VARIANTS)
-def test_every_seed_trains_as_it_does_alone(name, hyperparameters, conditional, optimizer):
-    models, _ = networks(name, hyperparameters, conditional)
+@pytest.mark.parametrize(
+    ("variant", "conditional", "optimizer"),
+    covered([*itertools.product(VARIANTS, (False, True), ("adamw", "muon"))]),
+)
+def test_every_seed_trains_as_it_does_alone(variant, conditional, optimizer):
+    models, _ = networks(*variant, conditional)
     trains_as_alone(models, optimizer)
 
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+
 import pytest
 from support import finished as toy_benchmark
+from support.snakemake import ROOT
 from support.toy import Hold
+
+from pixelcnn.results.folder import BenchmarkFolder
+from pixelcnn.scheduling.gpus import torch_uses_gpus
+from pixelcnn.scheduling.hooks import NO_FORK_SERVER, ForkServer
+from pixelcnn.system import forked, surroundings
 
 
 @pytest.fixture(scope="session")
@@ -12,9 +22,27 @@ def finished(tmp_path_factory, empty_database) -> toy_benchmark.Finished:
     return toy_benchmark.make(tmp_path_factory.mktemp("finished"), empty_database)
 
 
+@pytest.fixture(scope="package")
+def fork_server(tmp_path_factory) -> Iterator[str]:
+    """The address of one for the jobs of several workflows, whose own would take seconds each to import."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PIXELCNN_DATA_ROOT", "MLFLOW_TRACKING_URI", "PYTEST_CURRENT_TEST", forked.ADDRESS):
+            patch.delenv(name, raising=False)
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("GOMP_SPINCOUNT", surroundings.SPINS)
+        server = ForkServer(BenchmarkFolder(tmp_path_factory.mktemp("fork_server")), threads=1)
+        server.start()
+        address = os.environ.get(forked.ADDRESS, NO_FORK_SERVER)
+    yield address
+    server.finish()
+    if sys.platform == "linux" and not torch_uses_gpus():
+        assert server.log.read_text(encoding="utf-8") == "", "it took every job that asked"
+
+
 @pytest.fixture
-def copied(finished, tmp_path) -> toy_benchmark.Finished:
+def copied(finished, fork_server, monkeypatch, tmp_path) -> toy_benchmark.Finished:
     """A copy that may be changed."""
+    monkeypatch.setenv(forked.ADDRESS, fork_server)
     return finished.copy(tmp_path / "copy")
 
 
