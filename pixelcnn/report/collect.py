@@ -232,7 +232,8 @@ def _variants(
     machine = main_machine(run.record for run in here if run.finished and run.record)
     for name, spec in benchmark.variants.items():
         own = [r for r in here if r.spec.variant_name == name]
-        spec = replace(spec, conditional=benchmark.variant_on(dataset, name).conditional)
+        on_these = own[0].spec.variant if own else benchmark.variant_on(dataset, name)
+        spec = replace(spec, conditional=on_these.conditional, likelihood=on_these.likelihood)
         cost = _cost(folder.cost(dataset, name), own)
         planned = baselines.get(name), truths.get(name, False)
         yield VariantRuns(name, spec, own, cost, *planned, machine)

@@ -92,8 +92,8 @@ def _without(spec: VariantSpec, *keys: str) -> VariantSpec:
 
 
 def other_is(chosen: Callable[[VariantSpec], bool]) -> Callable[[VariantSpec, VariantSpec], bool]:
-    """An `against` that looks at the other variant only."""
-    return lambda _, other: chosen(other)
+    """An `against`: the other variant is chosen by itself, among those with the subject's likelihood."""
+    return lambda subject, other: other.likelihood == subject.likelihood and chosen(other)
 
 
 def _has_dilations(spec: VariantSpec) -> bool:

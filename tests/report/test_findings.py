@@ -228,6 +228,17 @@ def test_a_variant_with_nothing_to_compare_with(tmp_path: Path) -> None:
     assert not any(f.claim.startswith(("dilated", "attention")) for f in found.values())
 
 
+@pytest.mark.parametrize(("likelihood", "against"), [("bernoulli", "pixelcnn"), ("categorical", None)])
+def test_what_another_likelihood_gains_is_not_put_down_to_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, likelihood: str, against: str | None
+) -> None:
+    """That of the others is `auto`, which is bernoulli of two levels."""
+    monkeypatch.setitem(VARIANTS, "attention", {"model": "attention", "likelihood": likelihood})
+    finding = by_claim(made_of(tmp_path, CLEAR))["attention: lower NLL"]
+    assert finding.against == against
+    assert ("has no plain pixelcnn of its likelihood" in finding.sentence) == (against is None)
+
+
 def test_a_claim_of_a_users_own(tmp_path: Path) -> None:
     results = differences(made_of(tmp_path, CLEAR))
     claim = Claim(

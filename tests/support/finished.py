@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from support.snakemake import snakemake
 from support.toy import SMALL, toy
 
+from pixelcnn.cli import main
 from pixelcnn.results.folder import BenchmarkFolder, ResultsFolder
 
 #: With a space, as a user's folder may have.
@@ -39,6 +41,12 @@ class Finished:
     def edit(self, **overrides) -> None:
         """Write the config anew."""
         toy(self.folder, **{**ONE_RUN, **overrides})
+
+    def plan(self, **overrides) -> None:
+        """Write it anew, and plan it: after that Snakemake need not have it resolved, which takes seconds."""
+        self.edit(**overrides)
+        with contextlib.chdir(self.folder):
+            assert main(["plan", "toy.yaml"]) == 0
 
     def copy(self, folder: Path) -> Finished:
         """The same in another folder, with what Snakemake noted of it."""

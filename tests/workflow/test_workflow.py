@@ -104,7 +104,7 @@ def test_runs_packed_into_jobs_go_on_inside_and_are_not_done_again(copied):
     done, added = (results.run("toy", "cond", seed) for seed in (0, 1))
     before = done.checkpoint.stat().st_mtime_ns
     # The new run is trained inside the pack. Of the other one only samples are drawn anew.
-    copied.edit(jobs={"runs_per_job": 2}, **others)
+    copied.plan(jobs={"runs_per_job": 2}, **others)
     mark = str(results.pack(0).relative_to(copied.folder))
     packing = snakemake(copied.folder, mark)
     assert packing.returncode == 0, packing.stdout + packing.stderr
@@ -120,13 +120,13 @@ def test_runs_packed_into_jobs_go_on_inside_and_are_not_done_again(copied):
         forced = snakemake(copied.folder, mark, "-n", *forcing)
         assert forced.returncode != 0 and "jobs={runs_per_job: 1}" in forced.stderr + forced.stdout
     # Seeds that train together: the job of one takes the other along.
-    copied.edit(jobs={"seeds_per_job": 2}, **{**others, "seeds": [0, 1, 2, 3]})
+    copied.plan(jobs={"seeds_per_job": 2}, **{**others, "seeds": [0, 1, 2, 3]})
     one = str(results.run("toy", "cond", 3).checkpoint.relative_to(copied.folder))
     assert "--with 2" in (planned := snakemake(copied.folder, one, "-n", "-p")).stdout, planned.stderr
     # Without packs nothing is done again, unless it is forced.
-    copied.edit(**others)
-    assert planned_jobs(copied.folder, "report") == {"plan": 1, "report": 1, "total": 2}
-    anew = dict.fromkeys(OF_A_RUN, 2) | {"plan": 1, "measure": 1, "report": 1, "total": 11}
+    copied.plan(**others)
+    assert planned_jobs(copied.folder, "report") == {"report": 1, "total": 1}
+    anew = dict.fromkeys(OF_A_RUN, 2) | {"measure": 1, "report": 1, "total": 10}
     assert planned_jobs(copied.folder, "report", "--forcerun", "train") == anew
 
 
