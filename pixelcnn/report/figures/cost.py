@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from pixelcnn.report.compare import VariantResult, far_off
 from pixelcnn.report.figures.common import nll_limits, off_axis_words
+from pixelcnn.report.figures.names import Point, places
 from pixelcnn.report.style import INK, MUTED, WIDTH, Drawing, kind_colour, style
 
 #: Up to so many points carry their names; beyond, names would hide the points.
@@ -150,7 +151,8 @@ def _draw_cost(axes: Axes, results: Sequence[VariantResult], costs: Sequence[flo
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
-        axes.set_xlim(max(0.0, low - 0.3 * (high - low)), high + 0.3 * (high - low) + 1e-9 + 0.05 * high)
+        width = (high - low) or 0.1 * high or 1.0
+        axes.set_xlim(max(0.0, low - 0.3 * width), high + 0.45 * width)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
     axes.set_xlabel(label, fontsize=9)
@@ -160,33 +162,33 @@ def _draw_cost(axes: Axes, results: Sequence[VariantResult], costs: Sequence[flo
 
 
 def _label_points(axes: Axes, results: Sequence[VariantResult], costs: Sequence[float], dpi: float) -> None:
-    """Names beside the points, moved apart vertically where they would overlap; `dpi` is the figure's."""
-    height = 11.0 * dpi / 72
-    to_pixels = axes.transData.transform
-    points = [(to_pixels((c, r.nll.mean)), c, r) for r, c in zip(results, costs, strict=True) if r.nll]
-    points.sort(key=lambda point: float(point[0][1]))
-    taken: list[tuple[float, float, float]] = []  # left, right, y of the labels placed so far
-    middle = float(np.mean(axes.bbox.intervalx))
-    for (x, y), cost, result in points:
-        text = result.name if len(results) <= LABELLED else str(result.rank)
-        length = 5.2 * len(text) * dpi / 72
-        rightwards = x <= middle or x + length < axes.bbox.x1
-        left, right = (x + 7, x + 7 + length) if rightwards else (x - 7 - length, x - 7)
-        place = float(y)
-        for other_left, other_right, other_y in sorted(taken, key=lambda other: other[2]):
-            if left < other_right and right > other_left and abs(place - other_y) < height:
-                place = other_y + height
-        taken.append((left, right, place))
-        points_per_pixel = 72 / dpi  # offsets in points hold whatever resolution is saved
+    """Names beside the points, with a line to one whose own height was not free; `dpi` is the figure's."""
+
+    def in_points(cost: float, nll: float) -> tuple[float, float]:
+        x, y = axes.transData.transform((cost, nll)) * 72 / dpi  # which hold whatever resolution is saved
+        return float(x), float(y)
+
+    shown = [(result, result.nll, cost) for result, cost in zip(results, costs, strict=True) if result.nll]
+    texts = [result.name if len(results) <= LABELLED else str(result.rank) for result, _, _ in shown]
+    points = []
+    for text, (_, nll, cost) in zip(texts, shown, strict=True):
+        low, high = (in_points(cost, nll.mean if end is None else end)[1] for end in (nll.low, nll.high))
+        points.append(Point(*in_points(cost, nll.mean), 5.2 * len(text), low, high))
+    left, right = (float(edge) * 72 / dpi for edge in axes.bbox.intervalx)
+    found = places(points, 11.0, left, right)
+    for text, (_, nll, cost), point, place in zip(texts, shown, points, found, strict=True):
+        away = place.y - point.y
+        line = {"arrowstyle": "-", "color": MUTED, "lw": 0.6, "shrinkA": 0, "shrinkB": 3}
         note = axes.annotate(
             text,
-            (cost, result.nll.mean if result.nll else 0.0),
-            xytext=(7 if rightwards else -7, (place - y) * points_per_pixel),
+            (cost, nll.mean),
+            xytext=(7 if place.rightwards else -7, away),
             textcoords="offset points",
-            ha="left" if rightwards else "right",
+            ha="left" if place.rightwards else "right",
             va="center",
             fontsize=8,
             color=INK,
             annotation_clip=False,
+            arrowprops=line | {"relpos": (0 if place.rightwards else 1, 0.5)} if away else None,
         )
         note.set_in_layout(False)  # a hundred labels would leave the axes no room
