@@ -9,12 +9,12 @@ import pytest
 
 from pixelcnn.report.figures.names import Point, places
 
-HEIGHT, LEFT, RIGHT = 11.0, 0.0, 200.0
+HEIGHT, ACROSS, UP = 11.0, (0.0, 200.0), (0.0, 150.0)
 
 
 def placed(*at: tuple[float, float], length: float = 50.0, bar: float = 3.0):
     points = [Point(x, y, length, y - bar, y + bar) for x, y in at]
-    return list(zip(points, places(points, HEIGHT, LEFT, RIGHT), strict=True))
+    return list(zip(points, places(points, HEIGHT, ACROSS, UP), strict=True))
 
 
 def test_a_point_alone_has_its_name_right_of_it_or_left_of_it_at_the_edge():
@@ -22,6 +22,12 @@ def test_a_point_alone_has_its_name_right_of_it_or_left_of_it_at_the_edge():
     ((_, at_the_edge),) = placed((190, 50))
     assert (free.left, free.y, free.rightwards) == (27, 50, True)
     assert (at_the_edge.right, at_the_edge.y, at_the_edge.rightwards) == (183, 50, False)
+
+
+def test_no_name_leaves_the_axes():
+    """Below the lowest point would be room, but there stands what the axis says."""
+    found = [name for _, name in placed((90, 9), (20, 6), (150, 8), length=65)]
+    assert all(name.left >= 0 and name.right <= 200 and name.y >= HEIGHT / 2 for name in found)
 
 
 def test_a_name_keeps_clear_of_an_error_bar():

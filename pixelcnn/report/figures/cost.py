@@ -174,8 +174,8 @@ def _label_points(axes: Axes, results: Sequence[VariantResult], costs: Sequence[
     for text, (_, nll, cost) in zip(texts, shown, strict=True):
         low, high = (in_points(cost, nll.mean if end is None else end)[1] for end in (nll.low, nll.high))
         points.append(Point(*in_points(cost, nll.mean), 5.2 * len(text), low, high))
-    left, right = (float(edge) * 72 / dpi for edge in axes.bbox.intervalx)
-    found = places(points, 11.0, left, right)
+    (left, bottom), (right, top) = axes.bbox.get_points() * 72 / dpi
+    found = places(points, 11.0, (float(left), float(right)), (float(bottom), float(top)))
     for text, (_, nll, cost), point, place in zip(texts, shown, points, found, strict=True):
         away = place.y - point.y
         line = {"arrowstyle": "-", "color": MUTED, "lw": 0.6, "shrinkA": 0, "shrinkB": 3}

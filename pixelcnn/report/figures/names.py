@@ -31,8 +31,12 @@ class Point:
     high: float
 
 
-def places(points: Sequence[Point], height: float, left: float, right: float) -> list[Place]:
-    """A place for each name, of this `height`, between `left` and `right`; all in points (1/72 inch).
+def places(
+    points: Sequence[Point], height: float, across: tuple[float, float], up: tuple[float, float]
+) -> list[Place]:
+    """A place for each name, of this `height`, within axes from left to right and bottom to top.
+
+    All in points (1/72 inch).
 
     One after another, from the lowest point on, each gets the best that is left: at its point's height if
     that is free, else above or below.
@@ -42,12 +46,13 @@ def places(points: Sequence[Point], height: float, left: float, right: float) ->
         point, others = points[i], [*points[:i], *points[i + 1 :]]
 
         def badness(place: Place, point: Point = point, others: Sequence[Point] = others) -> float:
-            outside = place.left < left or place.right > right
+            sideways = place.left < across[0] or place.right > across[1]
+            outside = sideways or not up[0] < place.y - height / 2 < place.y + height / 2 < up[1]
             names = sum(_overlap(place, other, height) for other in found.values())
             covered = sum(_covers(place, other, height) for other in others)
             crossed = sum(_crosses(place, other, height) for other in others)
             away = abs(place.y - point.y) / height
-            return 20 * names + 10 * covered + 5 * outside + 2 * crossed + away + 0.3 * (not place.rightwards)
+            return 20 * names + 10 * covered + 8 * outside + 2 * crossed + away + 0.3 * (not place.rightwards)
 
         found[i] = min(_candidates(point, height), key=badness)
     return [found[i] for i in range(len(points))]
