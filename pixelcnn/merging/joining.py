@@ -74,7 +74,8 @@ def _check_places(paths: Sequence[Path], into: Path, least: int) -> None:
             raise UserError(f"--into {into}: one lies within the other ({path}); take a folder beside it")
     if into.exists() and not _is_merge(into) and (not into.is_dir() or any(into.iterdir())):
         raise UserError(
-            f"--into {into}: is there and came from no merge (no {_note_of(into).name} in it); take a new one"
+            f"--into {into}: is there and came from no merge (no {_note_of(into).name} in it); "
+            "take a new one, or remove it if it holds nothing but a plan"
         )
     if len({*(path.resolve() for path in paths), target}) <= least and not _is_merge(into):
         expected = "another folder to take from" if least == 1 else "at least two folders to merge"
