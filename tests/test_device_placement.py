@@ -225,16 +225,18 @@ def on_gpu(
     return found, gpu
 
 
-#: What treats all networks alike: one will do.
-ALIKE = {"sampling", "use", "picture", "measurement", "export"}
 CASES = [
-    (name, part, conditional)
-    for name, part, conditional in itertools.product(registry.names(), PARTS, (False, True))
-    if (name in TRAINED or part != "training") and (name == "gated" or part not in ALIKE)
+    case
+    for case in itertools.product(registry.names(), PARTS, (False, True))
+    if case[0] in TRAINED or case[1] != "training"
 ]
+#: What treats all networks alike: of these one will do, and the others are for `--all`.
+ALIKE = {"sampling", "use", "picture", "measurement", "export"}
+FEW = [case for case in CASES if case[0] == "gated" or case[1] not in ALIKE]
+OTHERS = [pytest.param(*case, marks=pytest.mark.product) for case in CASES if case not in FEW]
 
 
-@pytest.mark.parametrize(("name", "part", "conditional"), covered(CASES))
+@pytest.mark.parametrize(("name", "part", "conditional"), covered(FEW) + OTHERS)
 def test_on_a_gpu_every_part_computes_there_what_it_computes_on_a_cpu(
     tmp_path, monkeypatch, name, part, conditional
 ):

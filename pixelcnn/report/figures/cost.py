@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from pixelcnn.report.compare import VariantResult, far_off
 from pixelcnn.report.figures.common import nll_limits, off_axis_words
-from pixelcnn.report.figures.names import Point, places
+from pixelcnn.report.figures.names import GAP, Point, places
 from pixelcnn.report.style import INK, MUTED, WIDTH, Drawing, kind_colour, style
 
 #: Up to so many points carry their names; beyond, names would hide the points.
@@ -182,7 +182,7 @@ def _label_points(axes: Axes, results: Sequence[VariantResult], costs: Sequence[
         note = axes.annotate(
             text,
             (cost, nll.mean),
-            xytext=(7 if place.rightwards else -7, away),
+            xytext=(GAP if place.rightwards else -GAP, away),
             textcoords="offset points",
             ha="left" if place.rightwards else "right",
             va="center",

@@ -43,19 +43,30 @@ def places(
     """
     found: dict[int, Place] = {}
     for i in sorted(range(len(points)), key=lambda i: points[i].y):
-        point, others = points[i], [*points[:i], *points[i + 1 :]]
-
-        def badness(place: Place, point: Point = point, others: Sequence[Point] = others) -> float:
-            sideways = place.left < across[0] or place.right > across[1]
-            outside = sideways or not up[0] < place.y - height / 2 < place.y + height / 2 < up[1]
-            names = sum(_overlap(place, other, height) for other in found.values())
-            covered = sum(_covers(place, other, height) for other in others)
-            crossed = sum(_crosses(place, other, height) for other in others)
-            away = abs(place.y - point.y) / height
-            return 20 * names + 10 * covered + 8 * outside + 2 * crossed + away + 0.3 * (not place.rightwards)
-
-        found[i] = min(_candidates(point, height), key=badness)
+        others = [*points[:i], *points[i + 1 :]]
+        choice = _candidates(points[i], height)
+        bad = [_badness(place, points[i], others, [*found.values()], height, across, up) for place in choice]
+        found[i] = choice[bad.index(min(bad))]
     return [found[i] for i in range(len(points))]
+
+
+def _badness(
+    place: Place,
+    point: Point,
+    others: Sequence[Point],
+    names: Sequence[Place],
+    height: float,
+    across: tuple[float, float],
+    up: tuple[float, float],
+) -> float:
+    """The worst first: on another name, on another point, out of the axes, across a bar, far, leftwards."""
+    sideways = place.left < across[0] or place.right > across[1]
+    outside = sideways or not up[0] < place.y - height / 2 < place.y + height / 2 < up[1]
+    overlapped = sum(_overlap(place, name, height) for name in names)
+    covered = sum(_covers(place, other, height) for other in others)
+    crossed = sum(_crosses(place, other, height) for other in others)
+    away = abs(place.y - point.y) / height
+    return 20 * overlapped + 10 * covered + 8 * outside + 2 * crossed + away + 0.3 * (not place.rightwards)
 
 
 def _candidates(point: Point, height: float) -> list[Place]:
