@@ -9,6 +9,7 @@ from PIL import Image
 from support.reports import Report
 
 from pixelcnn.images.grids import by_class
+from pixelcnn.report.figures.common import amount
 from pixelcnn.report.figures.cost import pareto_front
 from pixelcnn.report.figures.learning import learning_curve, mean_curve
 from pixelcnn.report.grids import tile
@@ -70,3 +71,9 @@ def test_a_mean_curve_ends_where_the_first_seed_does() -> None:
 def test_the_front_is_of_those_that_none_beats_in_both() -> None:
     assert pareto_front([1, 2, 3, 4], [9, 7, 8, 5]) == [0, 1, 3]
     assert pareto_front([2, 1, 1], [5, 6, 5]) == [2]
+
+
+def test_a_large_amount_is_not_told_by_a_power_of_ten():
+    assert [amount(value) for value in (0.25, 12.3456, 9999.0, 10000.0, 17880.4)] == [
+        "0.25", "12.35", "9,999", "10,000", "17,880",
+    ]  # fmt: skip
