@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 EXPERIMENT_NOTE = "mlflow.note.content"
 REFUSED = "PERMISSION_DENIED"
+OWN_ENDS = ("", ", 2", ", 3")  # of a user's own experiments
 
 
 def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) -> tuple[str, str]:
     """The id and name of the benchmark's experiment, made or restored if need be, its title and note as now.
 
     The name is the benchmark's, unless a server has one of that name which the user may not change: then it
-    is NAME (USER), which stays theirs, whatever they may change later.
+    is NAME (USER), which stays theirs, whatever they may change later. A server that is killed between making
+    an experiment and noting whose it is leaves one that nobody may change: then it is NAME (USER, 2), or 3.
 
     Raises:
         UserError: if MLflow fails.
@@ -31,20 +33,22 @@ def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) ->
 
     name = benchmark.benchmark
     with mlflow_errors(store, f"opening the experiment {name}"):
-        own = own_name(store, benchmark)
-        if own is None or client.get_experiment_by_name(own) is None:
+        own = own_names(store, benchmark)
+        first = [] if own and client.get_experiment_by_name(own[0]) else [name]
+        *others, last = [*first, *own]
+        for tried in others:
             try:
-                return _open(client, store, benchmark, name), name
+                return _open(client, store, benchmark, tried), tried
             except MlflowException as error:
-                if own is None or error.error_code != REFUSED:
+                if error.error_code != REFUSED:
                     raise
-        return _open(client, store, benchmark, own), own
+        return _open(client, store, benchmark, last), last
 
 
-def own_name(store: Store, benchmark: Benchmark) -> str | None:
-    """The experiment's name where that of the benchmark's name is another user's; None without users."""
+def own_names(store: Store, benchmark: Benchmark) -> list[str]:
+    """The experiment's names, in order, where the name is another's; none without users."""
     user = store.user()
-    return f"{benchmark.benchmark} ({user})" if user else None
+    return [f"{benchmark.benchmark} ({user}{end})" for end in OWN_ENDS] if user else []
 
 
 def find_experiment(
@@ -56,7 +60,7 @@ def find_experiment(
     """
     from mlflow.exceptions import MlflowException
 
-    names = [name for name in (own_name(store, benchmark), benchmark.benchmark) if name]
+    names = [*reversed(own_names(store, benchmark)), benchmark.benchmark]
     with mlflow_errors(store, f"looking for the experiment {benchmark.benchmark}"):
         if tracked is not None:
             try:

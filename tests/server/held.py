@@ -12,6 +12,20 @@ from pixelcnn.tracking.view import RUN_ID_TAG
 BY_WHOM = ("mlflow.user", "mlflow.source.name")
 
 
+def names(lab_server) -> dict[str, str]:
+    """The experiments that the tests made: name to id."""
+    lines = lab_server.database.ask(
+        "select name, experiment_id from experiments where experiments.name like 'toy%'"
+    ).splitlines()
+    return dict(line.split("|") for line in lines)
+
+
+def experiment_of(lab_server, user: str) -> str:
+    """The name of a user's experiment."""
+    # NAME (USER, 2) where a server was killed before it noted whose NAME (USER) is.
+    return max((name for name in names(lab_server) if name.startswith(f"toy ({user}")), default="toy")
+
+
 def held(uri: str, experiment: str) -> list[dict[str, Any]]:
     """All active runs of an experiment, without MLflow's own ids: equal if the same arrived.
 

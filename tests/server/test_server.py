@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from server.held import differences, files, held, wanted
+from server.held import differences, experiment_of, files, held, names, wanted
 from server.lab import SECRET
 from server.users import ended, made, pixelcnn, start
 from support.waiting import wait_for
@@ -42,20 +42,6 @@ def users(lab_server, tmp_path):
             made(tmp_path / user, note=f"Of {user}", training={"epochs": 12 + number})
         ).path
     return result
-
-
-def names(lab_server) -> dict[str, str]:
-    """The experiments of this test: name to id."""
-    lines = lab_server.database.ask(
-        "select name, experiment_id from experiments where experiments.name like 'toy%'"
-    ).splitlines()
-    return dict(line.split("|") for line in lines)
-
-
-def experiment_of(lab_server, user: str) -> str:
-    """The name of a user's experiment."""
-    own = f"toy ({user})"
-    return own if own in names(lab_server) else "toy"
 
 
 def test_two_users_project_benchmarks_of_the_same_name_at_once(lab_server, users, tmp_path):

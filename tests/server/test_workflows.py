@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from server.held import differences, held, wanted
+from server.held import differences, experiment_of, held, names, wanted
 from server.lab import SECRET
 from server.users import ended, pixelcnn, start
 from support.snakemake import command
@@ -33,11 +33,6 @@ def workflow(folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]
     folder.mkdir(exist_ok=True)
     (folder / "toy.yaml").write_text(json.dumps(value), encoding="utf-8")
     return start(environment, *command(folder, "report", cores=1)["args"])
-
-
-def names(group) -> set[str]:
-    """The experiments of this test."""
-    return set(group.database.ask("select name from experiments where name like 'toy%'").splitlines())
 
 
 @pytest.fixture
@@ -68,9 +63,10 @@ def test_two_workflows_outlive_a_server_that_is_killed(lab_server, uri, tmp_path
         status, said, log = told[user]
         assert status == 0 and "Report: " in said + log, log
         if "MLflow has not got everything" in said + log:  # it ended before the server was there again
-            assert ended(pixelcnn(lab_server.environment(user), "track", folder / "results" / "toy"))[0] == 0
+            again = ended(pixelcnn(lab_server.environment(user), "track", folder / "results" / "toy"))
+            assert again[0] == 0, again
         results = folder / "results" / "toy"
-        experiment = f"toy ({user})" if f"toy ({user})" in names(lab_server) else "toy"
+        experiment = experiment_of(lab_server, user)
         (scratch := tmp_path / f"{user}-alone").mkdir()
         there = held(uri, experiment)
         assert len(there) == 3 and differences(there, wanted(results, scratch)) == []
