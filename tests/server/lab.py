@@ -142,10 +142,10 @@ class Database:
             self._process.wait(60)
             self._process = None
 
-    def ask(self, query: str) -> str:
-        """What the server's database answers to SQL, as lines of values."""
+    def ask(self, query: str, database: str = DATABASES[0]) -> str:
+        """What one of the server's databases answers to SQL, as lines of values."""
         return self._run(
-            "psql", "-h", "127.0.0.1", "-p", self.port, "-U", "mlflow", "-At", "-c", query, "mlflow"
+            "psql", "-h", "127.0.0.1", "-p", self.port, "-U", "mlflow", "-At", "-c", query, database
         )
 
     def dump(self) -> str:

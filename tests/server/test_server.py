@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from server.held import differences, experiment_of, files, held, names, wanted
-from server.lab import SECRET
+from server.lab import DATABASES, SECRET
 from server.users import ended, made, pixelcnn, start
 from support.waiting import wait_for
 
@@ -81,7 +81,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(lab_server, users, 
     there = (
         "select count(*) from runs join experiments using (experiment_id) where experiments.name like 'toy%'"
     )
-    wait_for(lambda: int(lab_server.database.ask(there)) >= 3)
+    wait_for(lambda: int(lab_server.database.ask(there)) >= 3, seconds=300)
     lab_server.server.kill()
     status, _, told = ended(once)
     assert status == 2 and told.count("\n") == 1, told
@@ -97,6 +97,20 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(lab_server, users, 
         (scratch := tmp_path / f"{user}-alone").mkdir()
         there = held(lab_server.server.uri, experiment_of(lab_server, user))
         assert differences(there, wanted(folder, scratch)) == []
+
+
+def test_a_server_that_is_killed_before_it_notes_whose_an_experiment_is_keeps_nobody_out(lab_server, users):
+    for user in users:
+        assert ended(pixelcnn(lab_server.environment(user), "track", users[user]))[0] == 0
+    second = next(user for user in users if experiment_of(lab_server, user) != "toy")
+    lab_server.server.kill()
+    theirs = f"resource_type = 'experiment' and resource_pattern = '{names(lab_server)[f'toy ({second})']}'"
+    lost = lab_server.database.ask(f"delete from role_permissions where {theirs}", DATABASES[1])
+    assert lost == "DELETE 1\n"
+    lab_server.server.start()
+    for outcome in ("3 created", "3 unchanged"):
+        status, said, _ = ended(pixelcnn(lab_server.environment(second), "track", users[second]))
+        assert status == 0 and outcome in said and f"the runs are in toy ({second}, 2)" in said, said
 
 
 def test_artifacts_come_through_the_server(lab_server, users, tmp_path):
