@@ -39,6 +39,8 @@ MODULES = (
     "evaluation.run", "images.pictures", "images.while_training", "invariants.before_training",
     "scheduling.planning", "system.gpus", "training.loop", "training.records",
 )  # fmt: skip
+#: What torch itself imports, in a second, once an optimizer is made or a network is sketched without weights.
+OF_TORCH = ("torch._dynamo", "torch.fx.experimental.symbolic_shapes")
 #: Seconds that a command may take to say what it is, and within which a signal that came to all processes
 #: at once reaches each.
 PATIENCE, AT_ONCE = 10.0, 1.0
@@ -229,8 +231,8 @@ def main() -> None:
     address.unlink(missing_ok=True)
     listening.bind(str(address))
     listening.listen(socket.SOMAXCONN)  # who connects from now on waits for the imports
-    for name in MODULES:
-        importlib.import_module(f"pixelcnn.{name}")
+    for name in (*(f"pixelcnn.{name}" for name in MODULES), *OF_TORCH):
+        importlib.import_module(name)
     if package_digest() != package:
         sys.exit("the package was edited while it was loaded: jobs start in the usual way")
     gc.collect()

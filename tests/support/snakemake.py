@@ -11,6 +11,8 @@ from typing import Any
 from pixelcnn.results.folder import ResultsFolder
 
 ROOT = Path(__file__).resolve().parents[2]
+#: What pytest and torch note in this process's environment: to a fork server it would be another one.
+NOTED = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR")
 #: The rules that every run goes through.
 OF_A_RUN = ("train", "evaluate", "sample", "analyse")
 
@@ -21,8 +23,7 @@ def command(
     """How a subprocess runs Snakemake on a benchmark in `folder`."""
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     words += ["--directory", str(folder), "--cores", str(cores), "--configfile", str(folder / config)]
-    # What pytest notes of the test that runs, a fork server would take for another environment than its own.
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    inherited = {name: value for name, value in os.environ.items() if name not in NOTED}
     return {"args": words, "env": {**inherited, "PYTHONPATH": str(ROOT), **environment}, "cwd": ROOT}
 
 

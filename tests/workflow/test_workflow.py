@@ -14,6 +14,8 @@ from support.snakemake import OF_A_RUN, mlflow_statuses, planned_jobs, snakemake
 from support.toy import toy
 
 from pixelcnn.scheduling.gpus import torch_uses_gpus
+from pixelcnn.scheduling.hooks import NO_FORK_SERVER
+from pixelcnn.system import forked
 from pixelcnn.system.files import read_json
 
 UNTRACKED = {"tracking": {"enabled": False}}
@@ -36,9 +38,18 @@ def test_a_toy_benchmark_to_its_report(finished):
     shown = said.stderr.splitlines()
     (measured,) = [i for i, line in enumerate(shown) if "rule measure:" in line]
     assert "threads: 2" in map(str.strip, shown[measured : measured + 12])
-    if torch_uses_gpus():  # two GPUs with three places each, of which a job of a run takes one
-        assert any(line.startswith("Provided resources:") and '"gpu", 6' in line for line in shown)
-        assert {line.split("gpu=")[1][0] for line in shown if ", gpu=" in line} == {"1"}
+
+
+@pytest.mark.skipif(not torch_uses_gpus(), reason="the installed torch is built for no GPU")
+def test_a_job_takes_a_place_of_those_that_the_gpus_here_have(copied):
+    copied.plan(**UNTRACKED)
+    # Two, as far as Snakemake is told, with three places each.
+    two = {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b", forked.ADDRESS: NO_FORK_SERVER}
+    planned = snakemake(copied.folder, "report", "-n", "--forcerun", "train", **two).stdout.splitlines()
+    assert {line.split("gpu=")[1][0] for line in planned if ", gpu=" in line} == {"1"}
+    data = str(copied.results.dataset("toy").data.relative_to(copied.folder))
+    said = snakemake(copied.folder, data, "--force", **two).stderr.splitlines()
+    assert any(line.startswith("Provided resources:") and '"gpu", 6' in line for line in said), said
 
 
 def test_results_are_taken_for_what_they_are_however_they_were_copied(finished, tmp_path):
