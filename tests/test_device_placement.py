@@ -252,11 +252,15 @@ def test_on_a_gpu_every_part_computes_there_what_it_computes_on_a_cpu(
 
 #: What may as well lie on the CPU: labels of no images, by which the order of pixels is found.
 HARMLESS = ("sampling/fast.py:_labels:",)
+SLOWEST = [
+    pytest.param(*case, marks=pytest.mark.product)
+    for case in (("analysis", True), ("measurement", True), ("training", False))
+]
 
 
 @pytest.mark.parametrize(
     ("part", "conditional"),
-    [*((part, True) for part in PARTS if part != "export"), ("training", False)],
+    [(part, True) for part in PARTS if part not in ("export", "analysis", "measurement")] + SLOWEST,
 )
 def test_whatever_stays_on_the_cpu_is_seen_in_every_part(tmp_path, monkeypatch, part, conditional):
     """Each line that puts something on the GPU is made to leave it behind."""

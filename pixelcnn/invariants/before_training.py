@@ -95,8 +95,8 @@ class Passes:
     device: torch.device
 
     def __call__(self, x: Tensor, y: Tensor | None) -> Tensor:
-        # A copy: in training mode a layer may note what it saw.
-        model = copy.deepcopy(self.model)
+        # A copy in training mode, where a layer may note what it saw.
+        model = copy.deepcopy(self.model) if self.model.training else self.model
         torch.manual_seed(0)
         params: Tensor = model(x.to(self.device), None if y is None else y.to(self.device)).cpu()
         if params.isnan().any():

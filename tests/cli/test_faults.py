@@ -155,7 +155,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits its own memory as Linux does")
 def test_memory_that_runs_out_names_the_batch_size(folder):
-    wide = {"channels": 512, "blocks": 1, "head_channels": 4}
+    wide = {"channels": 192, "blocks": 1, "head_channels": 4}
     variants = {"base": {"model": "pixelcnn", "hyperparameters": wide}}
     toy(folder, variants=variants, training={"epochs": 1, "batch_size": 10_000})
     repeat = Path("toy_data.py").read_text(encoding="utf-8").replace('"train": 60', '"train": 10000')
