@@ -28,9 +28,15 @@ def check(model: str, hyperparameters: Any, likelihood: str, channels: int) -> i
 
     if not isinstance(hyperparameters, dict):
         raise UserError(f"--hyperparameters: expected keys and values, got {hyperparameters!r}")
-    passed = True
+    count, failed = 0, []
     with warnings.catch_warnings(action="ignore"):  # what there is to say stands in the results
         for result in check_architecture(model, hyperparameters, likelihood=likelihood, channels=channels):
-            print(result)
-            passed = passed and result.passed
-    return 0 if passed else RUN_FAILED
+            print(result, flush=True)
+            count += 1
+            if not result.passed:
+                failed.append(result.name.partition(" (")[0])
+    if not failed:
+        print(f"{model}: nothing is wrong in {count} checks")
+        return 0
+    print(f"{model}: {len(failed)} of {count} checks failed: {', '.join(dict.fromkeys(failed))}")
+    return RUN_FAILED

@@ -36,7 +36,10 @@ def _labels(text: str) -> list[int]:
     type=click.IntRange(1, MOST_IMAGES),
     help="How many (default: the config's sampling.images; 64 of a MODEL).",
 )
-@click.option("--labels", type=_labels, metavar="CLASSES", help="Such as 3 or 0,1,2 (default: all in turn).")
+@click.option(
+    "--labels", "--label", "labels",
+    type=_labels, metavar="CLASSES", help="Such as 3 or 0,1,2 (default: all in turn).",
+)  # fmt: skip
 @click.option("--temperature", type=float, help="Divides the logits (default: the config's, else 1).")
 @options.batch_size
 @click.option("--complete", is_flag=True, help="Complete -n test images from their upper half instead.")
@@ -46,7 +49,8 @@ def _labels(text: str) -> list[int]:
 @click.option(
     "--out",
     type=options.PATH,
-    help="An .npz file (default: in the run's folder). Of a MODEL also a .png grid, or a folder.",
+    help="An .npz file, for a run with a .png grid beside it (default: in the run's folder). Of a MODEL also "
+    "a .png grid, or a folder.",
 )
 def sample(
     config: Path,

@@ -6,7 +6,8 @@ timings:
 - *supported*: the difference is in the expected direction and certain, p < 0.05;
 - *contradicted*: it is certain and in the opposite direction;
 - *not supported*: there is none at any seed, or the variants are equivalent;
-- *undecided*: the seeds do not tell it from zero, are too few, or something was not measured.
+- *undecided*: the seeds do not tell it from zero, or are too few;
+- *not measured*: there is nothing to compare with, or no number.
 
 A difference of NLL is that of the matrix of pairs, with its interval and its p; one of another metric comes
 from the same kind of analysis of all variants that have the metric. Claims against a guess are tested
@@ -37,7 +38,7 @@ from pixelcnn.results.metric import Metric
 from pixelcnn.statistics.comparisons import Comparison
 from pixelcnn.statistics.ratios import Ratio
 
-Verdict = Literal["supported", "contradicted", "not supported", "undecided"]
+Verdict = Literal["supported", "contradicted", "not supported", "undecided", "not measured"]
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,12 @@ def _evidence(claim: Claim, differences: Differences) -> Iterator[Evidence]:
 def answer(claim: Claim, evidence: Evidence) -> Finding:
     """The verdict and its sentence."""
     subject, other, measure = evidence.subject, evidence.other, claim.measure
-    verdict: Verdict = "undecided"
+    verdict: Verdict = "not measured"
     if evidence.difference and isinstance(measure, Metric):
         verdict = _verdict(claim, evidence.difference)
         sentence = _difference_sentence(evidence, measure, evidence.difference)
     elif evidence.ratio and isinstance(measure, TimeMeasure):
-        direction = _ratio_direction(evidence.ratio)
+        verdict, direction = "undecided", _ratio_direction(evidence.ratio)
         if direction in ("lower", "higher"):
             verdict = "supported" if direction == claim.expected else "contradicted"
         sentence = _ratio_sentence(evidence, measure, evidence.ratio)

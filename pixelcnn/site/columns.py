@@ -135,7 +135,7 @@ FINDING = {
     "question": ("string", "What this benchmark can ask instead."),
     "subject": ("string", "The variant that it is about."),
     "against": ("string", "The variant that it is held against; null: a guess, or there is none."),
-    "verdict": ("string", "supported, contradicted, not supported or undecided."),
+    "verdict": ("string", "supported, contradicted, not supported, undecided or not measured."),
     "measure": ("string", "Key of the metric, or what was timed."),
     "unit": ("string", "Of the two values."),
     "value": ("number", "Of the subject: mean over seeds, geometric mean over rounds of a time."),

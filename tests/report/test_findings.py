@@ -209,7 +209,7 @@ def test_times(tmp_path: Path) -> None:
     assert "different conditions (device: cuda and cpu)" in by_claim(made)["attention: slower"].sentence
     cost.unlink()
     missing = by_claim(made)["attention: slower"]
-    assert missing.verdict == "undecided" and "of attention was not timed" in missing.sentence
+    assert missing.verdict == "not measured" and "of attention was not timed" in missing.sentence
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     found = by_claim(made)
     claims = [c for c in CLAIMS if any(map(c.subject, made.variants.values())) and (c.other or c.guess)]
     assert len(found) == len(claims) == len(CLAIMS) - 5
-    assert all(f.verdict == "undecided" and "Not measured" in f.sentence for f in found.values())
+    assert all(f.verdict == "not measured" and "Not measured" in f.sentence for f in found.values())
     assert "has no finished run" in found["dilated: higher NLL"].sentence
     assert sentences(made) == [f"Of {len(claims)} claims about such variants none could be tested."]
 

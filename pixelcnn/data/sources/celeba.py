@@ -31,6 +31,7 @@ KEYS = ("labels",)
 #: Height and width of a picture, what is kept of it, and the size it is averaged to unless told otherwise.
 PICTURE, ROWS, COLUMNS, SIZE = (218, 178), slice(40, 188), slice(15, 163), 64
 LARGEST = ROWS.stop - ROWS.start
+ADDRESS = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"  # where the authors give them
 PARTITION, ATTRIBUTE_LIST, PICTURES = "list_eval_partition.txt", "list_attr_celeba.txt", "img_align_celeba"
 #: MD5 of the lists, as torchvision has them.
 MD5 = {PARTITION: "d32c9cbf5e040fd4025c592c306e6668", ATTRIBUTE_LIST: "75e246fa4810816ffd6ee81facbd244c"}
@@ -99,8 +100,8 @@ def _checked(path: Path, digest: str) -> str:
     if content is None:
         raise DataError(
             f"celeba: {path} is missing. Put the unpacked folder {PICTURES}, {PARTITION} and "
-            f"{ATTRIBUTE_LIST} into {path.parent}, or point data_root in the config or the environment "
-            "variable PIXELCNN_DATA_ROOT at the folder that holds celeba/"
+            f"{ATTRIBUTE_LIST} of {ADDRESS} into {path.parent}, or point data_root in the config or the "
+            "environment variable PIXELCNN_DATA_ROOT at the folder that holds celeba/"
         )
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest:
         raise DataError(f"celeba: {path} is truncated or altered (its MD5 is not {digest})")

@@ -14,8 +14,8 @@ from pixelcnn.report.words import joined
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 MEANING = (
     "Supported: the difference is in the claimed direction and certain; contradicted: certain, but the other "
-    "way round; not supported: there is none to speak of; undecided: these seeds do not tell it from zero, "
-    "or something was not measured."
+    "way round; not supported: there is none to speak of; undecided: these seeds do not tell it from zero; "
+    "not measured: there is nothing to compare with, or no number."
 )
 
 
