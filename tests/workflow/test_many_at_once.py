@@ -13,6 +13,7 @@ from support.toy import held_toy
 from support.waiting import wait_for
 
 from pixelcnn.results.folder import BenchmarkFolder
+from pixelcnn.system import forked
 from pixelcnn.system.processes import process_alive
 
 #: The training of `held_toy`, and nothing that comes after it.
@@ -64,8 +65,11 @@ def test_a_second_workflow_is_sent_away_and_a_killed_one_goes_on(tmp_path, hold)
     assert hold.trainings() == [orphan.pid], "nothing was trained twice"
 
 
-def test_two_benchmarks_side_by_side_do_not_disturb_each_other_not_even_by_ctrl_c(tmp_path, hold):
+def test_two_benchmarks_side_by_side_do_not_disturb_each_other_not_even_by_ctrl_c(
+    tmp_path, hold, fork_server, monkeypatch
+):
     """One is stopped while both train, and goes on with the same command; they share a new database."""
+    monkeypatch.setenv(forked.ADDRESS, fork_server)  # and what the jobs import
     for name in ("one", "two"):
         held_toy(tmp_path, benchmark=name).rename(tmp_path / f"{name}.yaml")
     # In the background of a script SIGINT is ignored, and children would inherit that.
