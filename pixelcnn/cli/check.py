@@ -38,5 +38,5 @@ def check(model: str, hyperparameters: Any, likelihood: str, channels: int) -> i
     if not failed:
         print(f"{model}: nothing is wrong in {count} checks")
         return 0
-    print(f"{model}: {len(failed)} of {count} checks failed: {', '.join(dict.fromkeys(failed))}")
+    print(f"{model}: {len(failed)} of {count} checks failed: {'; '.join(dict.fromkeys(failed))}")
     return RUN_FAILED

@@ -134,4 +134,7 @@ def test_a_check_of_a_wrong_incremental_form_is_lines_alone(folder, capfd, recwa
     output = capfd.readouterr()
     assert output.err == "" and not recwarn.list
     assert output.out.count("FAILED  fast sampler") == output.out.count("BROKEN: ") == 12
-    assert all(line.startswith(("ok", "FAILED")) for line in output.out.splitlines())
+    *checks, last = output.out.splitlines()
+    assert all(line.startswith(("ok", "FAILED")) for line in checks)
+    failed = sum(line.startswith("FAILED") for line in checks)
+    assert last.startswith(f"own.py: {failed} of {len(checks)} checks failed: fast sampler, wavefront; fast")
