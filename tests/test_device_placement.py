@@ -230,8 +230,9 @@ CASES = [
     for case in itertools.product(registry.names(), PARTS, (False, True))
     if case[0] in TRAINED or case[1] != "training"
 ]
-#: What treats all networks alike: of these one will do, and the others are for `--all`.
-ALIKE = {"loss", "reference sampler", "sampling", "use", "picture", "analysis", "measurement", "export"}
+#: What does nothing with a network but passes as training, evaluation and the samplers make them: of the
+#: networks one will do, and the others are for `--all`.
+ALIKE = {"reference sampler", "sampling", "use", "picture", "analysis", "measurement", "export"}
 FEW = [case for case in CASES if case[0] == "gated" or case[1] not in ALIKE]
 OTHERS = [pytest.param(*case, marks=pytest.mark.product) for case in CASES if case not in FEW]
 
@@ -252,15 +253,14 @@ def test_on_a_gpu_every_part_computes_there_what_it_computes_on_a_cpu(
 
 #: What may as well lie on the CPU: labels of no images, by which the order of pixels is found.
 HARMLESS = ("sampling/fast.py:_labels:",)
-#: Parts that put so much on the GPU that to leave each of it behind takes seconds.
-LONG = ("use", "picture", "analysis", "measurement")
+#: Parts that put so much on the GPU that to leave each of it behind takes seconds: for `--all`.
+LONG = ("picture", "analysis", "measurement")
 
 
 @pytest.mark.parametrize(
     ("part", "conditional"),
-    [(part, True) for part in PARTS if part != "export" and part not in LONG]
-    + [pytest.param(part, True, marks=pytest.mark.product) for part in LONG]
-    + [pytest.param("training", False, marks=pytest.mark.product)],
+    [*((part, True) for part in PARTS if part != "export" and part not in LONG), ("training", False)]
+    + [pytest.param(part, True, marks=pytest.mark.product) for part in LONG],
 )
 def test_whatever_stays_on_the_cpu_is_seen_in_every_part(tmp_path, monkeypatch, part, conditional):
     """Each line that puts something on the GPU is made to leave it behind."""

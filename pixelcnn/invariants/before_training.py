@@ -3,7 +3,8 @@
 `leaks` changes each pixel by itself, which takes a pass over as many images as an image has pixels. Here all
 pixels from a cut on change at once: no parameter up to the cut may, whichever pixel would be the one that
 leaks. In training mode, too, where other layers work (dropout, batch statistics): every pass begins from the
-same weights, buffers and states of torch's generators, so what a layer draws is no leak.
+same states of torch's generators and, in training mode, where a layer may note what it saw, from the same
+weights and buffers. So what a layer draws or notes there is no leak.
 """
 
 from __future__ import annotations
@@ -89,13 +90,12 @@ def _random_weights(model: AutoregressiveModel, draw: int, device: torch.device)
 
 @dataclass(frozen=True)
 class Passes:
-    """Passes of a network, each of which begins from the same weights, buffers and generators."""
+    """Passes of a network, each as if it were the first; in evaluation mode none may change the next."""
 
     model: AutoregressiveModel
     device: torch.device
 
     def __call__(self, x: Tensor, y: Tensor | None) -> Tensor:
-        # A copy in training mode, where a layer may note what it saw.
         model = copy.deepcopy(self.model) if self.model.training else self.model
         torch.manual_seed(0)
         params: Tensor = model(x.to(self.device), None if y is None else y.to(self.device)).cpu()
@@ -132,7 +132,8 @@ def _between_images(passes: Passes, generator: torch.Generator) -> str | None:
     if _moved(before, passes(x, y), everywhere).any():
         raise RunFailed(
             "the network gives other parameters in a second pass over the same images, so that no leak can "
-            "be seen: what layers draw must come from torch's own generators"
+            "be seen: what layers draw must come from torch's own generators, and in evaluation mode they "
+            "keep nothing from pass to pass"
         )
     first = torch.arange(n) < n // 2
     for changed in (first, ~first):

@@ -47,7 +47,7 @@ def judged(name: str, holds: bool, detail: str) -> Result:
 
 def none_by_design(name: str, detail: str) -> Result:
     """The architecture has not got what would be checked, and says so."""
-    return Result(name, Outcome.NONE, f"nothing to check: {detail}")
+    return Result(name, Outcome.NONE, f"not checked: {detail}")
 
 
 def broken(name: str, error: Exception) -> Result:

@@ -7,7 +7,7 @@ timings:
 - *contradicted*: it is certain and in the opposite direction;
 - *not supported*: there is none at any seed, or the variants are equivalent;
 - *undecided*: the seeds do not tell it from zero, or are too few;
-- *not measured*: there is nothing to compare with, or no number.
+- *not measured*: there is nothing to compare with, no number, or none that compares.
 
 A difference of NLL is that of the matrix of pairs, with its interval and its p; one of another metric comes
 from the same kind of analysis of all variants that have the metric. Claims against a guess are tested

@@ -41,8 +41,7 @@ def style() -> Iterator[None]:
     look = {
         **sns.axes_style("ticks"),
         **sns.plotting_context("paper", font_scale=1.1),
-        "font.family": "sans-serif",
-        "font.sans-serif": fonts,
+        "font.family": fonts,  # each by its name: what one lacks, such as raised digits, another may have
         "axes.edgecolor": MUTED,
         "axes.labelcolor": INK,
         "axes.linewidth": 0.8,

@@ -57,7 +57,7 @@ def n_words(d: Comparison) -> str:
 
 def numbers(d: Comparison, digits: int) -> str:
     """What stands in brackets behind a difference: its interval and from how many seeds."""
-    more = "; it includes zero, but a step-down test, which is sharper, is certain" if d.stepwise else ""
+    more = "; certain by the sharper step-down test alone" if d.stepwise else ""
     return f"95 % simultaneous interval {interval(d, digits)}, {n_words(d)}{more}"
 
 

@@ -25,7 +25,7 @@ ADDRESS = "PIXELCNN_FORK_SERVER"
 LONGEST_PATH = 100
 #: What a Snakefile notes for jobs that read it again.
 OF_SNAKEFILES = ("PIXELCNN_FORCED", "PIXELCNN_GPUS_OF_A_JOB", "PIXELCNN_TUNING")
-#: Variables that nothing reads before the command begins: it may have others than the server.
+#: Variables that decide nothing of what a command does before it begins: it may have others than the server.
 FREE = frozenset((ADDRESS, "_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", *OF_SNAKEFILES))
 #: What may be asked of a command, and is passed on; Ctrl-Z is, too. What else ends this process ends the
 #: command, for the server sees it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 EXPERIMENT_NOTE = "mlflow.note.content"
 REFUSED = "PERMISSION_DENIED"
 OWN_ENDS = ("", ", 2", ", 3")  # of a user's own experiments
+NOTED_SECONDS = 2.0  # within which a server notes whose an experiment is
 
 
 def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) -> tuple[str, str]:
     """The id and name of the benchmark's experiment, made or restored if need be, its title and note as now.
 
     The name is the benchmark's, unless a server has one of that name which the user may not change: then it
-    is NAME (USER), which stays theirs, whatever they may change later. A server that is killed between making
-    an experiment and noting whose it is leaves one that nobody may change: then it is NAME (USER, 2), or 3.
+    is NAME (USER), which stays theirs, whatever they may change later. It is NAME (USER, 2), or 3, if the one
+    before is not theirs either, as when a server was killed after it had made it and before it noted whose.
 
     Raises:
         UserError: if MLflow fails.
@@ -34,14 +36,17 @@ def open_experiment(client: MlflowClient, store: Store, benchmark: Benchmark) ->
     name = benchmark.benchmark
     with mlflow_errors(store, f"opening the experiment {name}"):
         own = own_names(store, benchmark)
-        first = [] if own and client.get_experiment_by_name(own[0]) else [name]
-        *others, last = [*first, *own]
+        there = [number for number, one in enumerate(own) if client.get_experiment_by_name(one)]
+        *others, last = own[there[-1] :] if there else [name, *own]
         for tried in others:
-            try:
-                return _open(client, store, benchmark, tried), tried
-            except MlflowException as error:
-                if error.error_code != REFUSED:
-                    raise
+            # A server that has just made one for another process of the user notes at once whose it is.
+            for pause in (0.0, NOTED_SECONDS) if tried in own else (0.0,):
+                time.sleep(pause)
+                try:
+                    return _open(client, store, benchmark, tried), tried
+                except MlflowException as error:
+                    if error.error_code != REFUSED:
+                        raise
         return _open(client, store, benchmark, last), last
 
 

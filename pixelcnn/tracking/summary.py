@@ -21,14 +21,14 @@ class Summary:
     superseded: list[str] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    beside: str | None = None  # the experiment that has the benchmark's name and is another user's
+    beside: str | None = None  # the experiment that has the benchmark's name and is not this user's
 
     @property
     def notice(self) -> str | None:
         """What is not as expected, though nothing is wrong."""
         if self.beside is None:
             return None
-        return f"the experiment {self.beside} there is another user's, so the runs are in {self.experiment}"
+        return f"the experiment {self.beside} there is not yours, so the runs are in {self.experiment}"
 
     @property
     def ok(self) -> bool:

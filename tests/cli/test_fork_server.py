@@ -195,3 +195,9 @@ def test_the_end_of_the_server_ends_trainings_and_commands_go_on_without(served,
     assert "the fork server was killed" in asked.communicate()[1]
     assert run.attempt.record().status == "interrupted"
     assert served.run("--version")[0] == 0
+
+
+def test_what_snakefiles_note_for_jobs_is_among_what_may_differ():
+    files = ("Snakefile", "workflow/rules/common.smk", "pixelcnn/scheduling/gpus.py")
+    text = "".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+    assert set(re.findall(r'"(PIXELCNN_[A-Z_]+)"', text)) == set(forked.OF_SNAKEFILES) < forked.FREE

@@ -109,6 +109,7 @@ def test_every_row_every_column_and_the_first_and_last_pixel_are_looked_at(what,
     ("line", "said"),
     [
         ("h = h + float(np.random.rand())", "what layers draw must come from torch's own generators"),
+        ("h = h * self.moving; self.moving = self.moving + 1", "they keep nothing from pass to pass"),
         ("h = h * torch.tensor(torch.nan)", "with random weights the parameters are not numbers"),
         ("h = h.chanels", "AttributeError: 'Tensor' object has no attribute 'chanels' (own.py, line 30)"),
     ],

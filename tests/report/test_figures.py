@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 from support.reports import Report
 
 from pixelcnn.images.grids import by_class
+from pixelcnn.report import style
 from pixelcnn.report.figures.common import amount
 from pixelcnn.report.figures.cost import pareto_front
 from pixelcnn.report.figures.learning import learning_curve, mean_curve
@@ -71,6 +74,14 @@ def test_a_mean_curve_ends_where_the_first_seed_does() -> None:
 def test_the_front_is_of_those_that_none_beats_in_both() -> None:
     assert pareto_front([1, 2, 3, 4], [9, 7, 8, 5]) == [0, 1, 3]
     assert pareto_front([2, 1, 1], [5, 6, 5]) == [2]
+
+
+def test_a_sign_that_a_font_lacks_is_taken_from_another(monkeypatch) -> None:
+    monkeypatch.setattr(style, "_FONTS", ("cmr10", "DejaVu Sans"))  # which matplotlib brings
+    with style.style(), warnings.catch_warnings(action="error"):
+        figure = Figure()
+        figure.text(0.5, 0.5, "10\N{SUPERSCRIPT SIX} multiply-adds")
+        figure.savefig(io.BytesIO())
 
 
 def test_a_large_amount_is_not_told_by_a_power_of_ten():

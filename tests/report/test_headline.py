@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ from support.claims import (
 )
 
 from benchmarks import made_up
-from pixelcnn.report.claims import (
-    NLL,
-)
+from pixelcnn.report.claims import NLL
+from pixelcnn.report.words import numbers
+from pixelcnn.statistics.comparisons import Comparison
 
 
 def test_sentences_about_a_clear_result(tmp_path: Path) -> None:
@@ -31,6 +32,14 @@ def test_sentences_about_a_clear_result(tmp_path: Path) -> None:
     assert decided == "All 6 pairs of variants differ."
     assert "1.12 times" in cost and "parameters against" in cost and "of pixelcnn" in cost
     assert claims.startswith("Of 9 claims that were put to the test,") and "2 could not be tested" in claims
+
+
+def test_what_only_the_step_down_test_decides_is_said_to_be_so() -> None:
+    found = Comparison(-0.2, (3, 3), low=-0.5, high=0.1, p=0.04)
+    assert numbers(found, 1).endswith(
+        "0.5 lower to 0.1 higher, n = 3; certain by the sharper step-down test alone"
+    )
+    assert "step-down" not in numbers(replace(found, high=-0.1), 1)
 
 
 def test_what_is_undecided_is_said_with_its_names(tmp_path: Path) -> None:

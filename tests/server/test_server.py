@@ -52,7 +52,7 @@ def test_two_users_project_benchmarks_of_the_same_name_at_once(lab_server, users
     assert len(names(lab_server)) == 2 and names(lab_server).keys() < NAMES
     second = next(user for user in users if experiment_of(lab_server, user) != "toy")
     assert told[second][1].count("\n") == 1
-    assert f"another user's, so the runs are in toy ({second})" in told[second][1]
+    assert f"toy there is not yours, so the runs are in toy ({second})" in told[second][1]
     for user, folder in users.items():
         (scratch := tmp_path / f"{user}-alone").mkdir()
         there = held(lab_server.server.uri, experiment_of(lab_server, user))

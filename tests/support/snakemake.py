@@ -11,8 +11,9 @@ from typing import Any
 from pixelcnn.results.folder import ResultsFolder
 
 ROOT = Path(__file__).resolve().parents[2]
-#: What pytest and torch note in this process's environment: to a fork server it would be another one.
-NOTED = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR")
+#: What stood in the environment when the tests were collected. What libraries and pytest note there later, a
+#: fork server would take for another environment than its own.
+BEFORE = frozenset(os.environ)
 #: The rules that every run goes through.
 OF_A_RUN = ("train", "evaluate", "sample", "analyse")
 
@@ -23,8 +24,12 @@ def command(
     """How a subprocess runs Snakemake on a benchmark in `folder`."""
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     words += ["--directory", str(folder), "--cores", str(cores), "--configfile", str(folder / config)]
-    inherited = {name: value for name, value in os.environ.items() if name not in NOTED}
-    return {"args": words, "env": {**inherited, "PYTHONPATH": str(ROOT), **environment}, "cwd": ROOT}
+    return {"args": words, "env": {**inherited(), "PYTHONPATH": str(ROOT), **environment}, "cwd": ROOT}
+
+
+def inherited() -> dict[str, str]:
+    """The environment as it was, and our own variables as they are."""
+    return {n: value for n, value in os.environ.items() if n in BEFORE or n.startswith("PIXELCNN_")}
 
 
 def snakemake(folder: Path, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:

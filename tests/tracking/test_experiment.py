@@ -91,13 +91,22 @@ def test_who_may_not_change_an_experiment_has_one_of_their_own_and_keeps_it(made
     assert (find("toy (ana)").name, find("toy").name) == ("toy (ana)", "toy")
 
 
-def test_an_experiment_that_was_noted_as_nobodys_is_left_for_a_further_one(made):
+def test_an_experiment_that_was_noted_as_nobodys_is_left_for_a_further_one(made, monkeypatch):
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
     server = Server()
     opened(server, made, "ana")
     opened(server, made, "ben")
     server.owners["toy (ben)"] = "nobody"  # as when the server is killed right after making it
     assert [opened(server, made, "ben") for _ in range(2)] == ["toy (ben, 2)"] * 2
-    assert find_experiment(server.client("ben"), store("ben"), made).name == "toy (ben, 2)"
+    assert sum(waited) == 2.0, "it is asked a second time, once"
+    find = partial(find_experiment, server.client("ben"), store("ben"), made)
+    assert find().name == "toy (ben, 2)"
+    for owner in ("ben", None):  # as when it is given back, or removed
+        server.owners["toy (ben)"] = owner
+        if owner is None:
+            del server.owners["toy (ben)"]
+        assert (opened(server, made, "ben"), find().name) == ("toy (ben, 2)", "toy (ben, 2)")
     server.owners |= {"toy (ben, 2)": "nobody", "toy (ben, 3)": "nobody"}
     server.tags["toy (ben, 3)"] = {}
     with pytest.raises(TrackingError, match="does not allow that to ben"):

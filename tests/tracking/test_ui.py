@@ -48,10 +48,9 @@ import http.server, threading
 class OK(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers()
-        threading.Timer(0.3, server.shutdown).start()
+        threading.Timer(1, server.shutdown).start()
 server = http.server.ThreadingHTTPServer(("127.0.0.1", {port}), OK)
-server.timeout = 1
-end = threading.Timer(2, server.shutdown)
+end = threading.Timer(2.5, server.shutdown)
 end.daemon = True
 end.start()
 server.serve_forever()

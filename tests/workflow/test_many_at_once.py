@@ -13,6 +13,7 @@ from support.toy import held_toy
 from support.waiting import wait_for
 
 from pixelcnn.results.folder import BenchmarkFolder
+from pixelcnn.scheduling.hooks import NO_FORK_SERVER
 from pixelcnn.system import forked
 from pixelcnn.system.processes import process_alive
 
@@ -22,8 +23,8 @@ TRAINED = "results/{}/toy/held/seed0/checkpoint.pt"
 pytestmark = pytest.mark.slow
 
 
-def started(folder, benchmark="toy", **options):
-    arguments = command(folder, TRAINED.format(benchmark), config=f"{benchmark}.yaml")
+def started(folder, benchmark="toy", environment=None, **options):
+    arguments = command(folder, TRAINED.format(benchmark), config=f"{benchmark}.yaml", **(environment or {}))
     return subprocess.Popen(
         **arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
     )
@@ -65,17 +66,29 @@ def test_a_second_workflow_is_sent_away_and_a_killed_one_goes_on(tmp_path, hold)
     assert hold.trainings() == [orphan.pid], "nothing was trained twice"
 
 
+def parent_of(process: int) -> str:
+    """The command of a process's parent, as Linux tells it."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    (parent,) = (line.split()[1] for line in status.splitlines() if line.startswith("PPid:"))
+    return Path(f"/proc/{parent}/cmdline").read_text(encoding="utf-8")
+
+
 def test_two_benchmarks_side_by_side_do_not_disturb_each_other_not_even_by_ctrl_c(
-    tmp_path, hold, fork_server, monkeypatch
+    tmp_path, hold, fork_server
 ):
-    """One is stopped while both train, and goes on with the same command; they share a new database."""
-    monkeypatch.setenv(forked.ADDRESS, fork_server)  # and what the jobs import
+    """One is stopped while both train, and goes on with the same command; they share a new database.
+
+    That one starts a fork server of its own, which Ctrl-C must not reach; the other takes that of the tests.
+    """
     for name in ("one", "two"):
         held_toy(tmp_path, benchmark=name).rename(tmp_path / f"{name}.yaml")
     # In the background of a script SIGINT is ignored, and children would inherit that.
     heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    workflows = [started(tmp_path, name, start_new_session=True, **heard) for name in ("one", "two")]
+    given = {"one": {}, "two": {forked.ADDRESS: fork_server}}
+    workflows = [started(tmp_path, *both, start_new_session=True, **heard) for both in given.items()]
     wait_for(lambda: len(hold.trainings()) == 2, seconds=120)
+    if fork_server != NO_FORK_SERVER:
+        assert all("pixelcnn.cli.fork_server" in parent_of(training) for training in hold.trainings())
     os.killpg(workflows[0].pid, signal.SIGINT)  # a terminal sends it to all of them
     hold.release()
     told = [process.communicate()[0] for process in workflows]

@@ -15,7 +15,7 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 MEANING = (
     "Supported: the difference is in the claimed direction and certain; contradicted: certain, but the other "
     "way round; not supported: there is none to speak of; undecided: these seeds do not tell it from zero; "
-    "not measured: there is nothing to compare with, or no number."
+    "not measured: there is nothing to compare with, no number, or none that compares."
 )
 
 
@@ -35,8 +35,10 @@ class Answers:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The one that all have; None if they differ."""
+        """The one that all have, of those that were measured; None if they differ."""
         verdicts = {finding.verdict for finding in self.findings}
+        if len(verdicts) > 1:
+            verdicts.discard("not measured")
         return verdicts.pop() if len(verdicts) == 1 else None
 
     @property
