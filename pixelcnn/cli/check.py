@@ -29,17 +29,16 @@ def check(model: str, hyperparameters: Any, likelihood: str, channels: int) -> i
 
     if not isinstance(hyperparameters, dict):
         raise UserError(f"--hyperparameters: expected keys and values, got {hyperparameters!r}")
-    count, unchecked, failed = 0, 0, []
+    results = []
     with warnings.catch_warnings(action="ignore"):  # what there is to say stands in the results
         for result in check_architecture(model, hyperparameters, likelihood=likelihood, channels=channels):
             print(result, flush=True)
-            count += 1
-            unchecked += result.outcome is Outcome.NONE
-            if not result.passed:
-                failed.append(result.name.partition(" (")[0])
+            results.append(result)
+    failed = [result.name.partition(" (")[0] for result in results if not result.passed]
     if not failed:
+        unchecked = sum(result.outcome is Outcome.NONE for result in results)
         left = f"; {unchecked} more could not be made" if unchecked else ""
-        print(f"{model}: nothing is wrong in {count - unchecked} checks{left}")
+        print(f"{model}: nothing is wrong in {len(results) - unchecked} checks{left}")
         return 0
-    print(f"{model}: {len(failed)} of {count} checks failed: {'; '.join(dict.fromkeys(failed))}")
+    print(f"{model}: {len(failed)} of {len(results)} checks failed: {'; '.join(dict.fromkeys(failed))}")
     return RUN_FAILED

@@ -12,7 +12,7 @@ from support.reports import Report
 
 from pixelcnn.images.grids import by_class
 from pixelcnn.report import style
-from pixelcnn.report.figures.common import amount
+from pixelcnn.report.figures.common import four_digits
 from pixelcnn.report.figures.cost import pareto_front
 from pixelcnn.report.figures.learning import learning_curve, mean_curve
 from pixelcnn.report.grids import tile
@@ -85,6 +85,6 @@ def test_a_sign_that_a_font_lacks_is_taken_from_another(monkeypatch) -> None:
 
 
 def test_a_large_amount_is_not_told_by_a_power_of_ten():
-    assert [amount(value) for value in (0.25, 12.3456, 9999.0, 10000.0, 17880.4)] == [
+    assert [four_digits(value) for value in (0.25, 12.3456, 9999.0, 10000.0, 17880.4)] == [
         "0.25", "12.35", "9,999", "10,000", "17,880",
     ]  # fmt: skip

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support import finished as toy_benchmark
 from support.snakemake import ROOT, inherited
 from support.toy import Hold
 
+from pixelcnn.config.reading import load_benchmark
 from pixelcnn.results.folder import BenchmarkFolder
+from pixelcnn.scheduling import gpus
 from pixelcnn.scheduling.hooks import NO_FORK_SERVER, ForkServer
 from pixelcnn.system import forked, surroundings
 
@@ -28,7 +29,7 @@ def fork_server(tmp_path_factory) -> Iterator[str]:
 
     None where a workflow would start none either.
     """
-    if sys.platform != "linux" or any(Path("/dev").glob("nvidia[0-9]*")):
+    if sys.platform != "linux" or gpus.here(load_benchmark(ROOT / "config.yaml"), os.environ):
         yield NO_FORK_SERVER
         return
     with pytest.MonkeyPatch.context() as patch:

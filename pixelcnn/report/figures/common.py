@@ -32,7 +32,7 @@ def nll_limits(near: Sequence[VariantResult]) -> tuple[float, float]:
     return wide_low - margin, wide_high + margin
 
 
-def amount(value: float) -> str:
+def four_digits(value: float) -> str:
     """A number to four digits, or all of those before the point, and no power of ten for it."""
     return f"{value:,.4g}" if abs(value) < 9999.5 else f"{value:,.0f}"
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from pixelcnn.report.compare import VariantResult, far_off
-from pixelcnn.report.figures.common import amount, nll_limits, off_axis_words
+from pixelcnn.report.figures.common import four_digits, nll_limits, off_axis_words
 from pixelcnn.report.figures.names import GAP, Point, places
 from pixelcnn.report.style import INK, MUTED, WIDTH, Drawing, kind_colour, style
 
@@ -117,7 +117,7 @@ def quality_against_cost(results: Sequence[VariantResult]) -> Drawing | None:
         "have run beside them; a step and sampling were timed by a job of their own." + off_axis_words(far)
     )
     alt = "Test NLL against cost: " + "; ".join(
-        f"{expense.label}: " + ", ".join(f"{r.name} {amount(expense.amount(r) or 0.0)}" for r in shown)
+        f"{expense.label}: " + ", ".join(f"{r.name} {four_digits(expense.amount(r) or 0.0)}" for r in shown)
         for expense, shown in panels
     )
     return Drawing(figure, caption, alt)
@@ -154,7 +154,7 @@ def _draw_cost(axes: Axes, results: Sequence[VariantResult], costs: Sequence[flo
         width = (high - low) or 0.1 * high or 1.0
         axes.set_xlim(max(0.0, low - 0.3 * width), high + 0.45 * width)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: four_digits(value)))
     axes.set_xlabel(label, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid()

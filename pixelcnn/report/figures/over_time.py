@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from numpy.typing import NDArray
 
 from pixelcnn.report.compare import VariantResult, far_off
-from pixelcnn.report.figures.common import amount, off_axis_words
+from pixelcnn.report.figures.common import four_digits, off_axis_words
 from pixelcnn.report.figures.cost import TIME_UNITS, pareto_front, unit_of
 from pixelcnn.report.progress import Curve, mean_over_seeds, trained_curves
 from pixelcnn.report.style import CONTEXT, WIDTH, Drawing, style
@@ -140,7 +140,7 @@ def _draw(axes: Axes, drawn: Sequence[tuple[Line, NDArray[np.float64]]], named: 
     else:
         axes.set_xlim(0, 1.03 * max(ends) or 1.0)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: four_digits(value)))
     axes.tick_params(labelsize=8)
     axes.grid()
     axes.set_axisbelow(True)
@@ -209,6 +209,6 @@ def _caption(lines: Sequence[Line], named: Sequence[Line], worked: bool, far: Se
 
 def _alt(lines: Sequence[Line]) -> str:
     return "Validation NLL over time: " + "; ".join(
-        f"{line.result.name} reaches {line.mean.best:.2f} in {amount(float(line.mean.seconds[-1]))} s"
+        f"{line.result.name} reaches {line.mean.best:.2f} in {four_digits(float(line.mean.seconds[-1]))} s"
         for line in lines
     )
